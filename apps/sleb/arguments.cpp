@@ -1,0 +1,61 @@
+#include "arguments.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "sleb/base/file.h"
+
+namespace sleb::app {
+
+std::vector<std::string> with_hyphens(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument.starts_with("--")) {
+      const auto end = std::ranges::find(argument, '=');
+      std::replace(argument.begin(), end, '_', '-');
+    }
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+std::string command_line(int argc, char** argv) {
+  std::string line = "sleb";
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const bool plain = !argument.empty() && argument.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;~#!") == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    line += " " + (plain ? argument : quoted + "'");
+  }
+  return line;
+}
+
+void add_model(CLI::App& command, std::string& model) {
+  command.add_option("model", model, "Checkpoint folder (config.json, safetensors) or .gguf file")
+      ->required()
+      ->type_name("MODEL");
+}
+
+void add_compute(CLI::App& command, ComputeOptions& options) {
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str()->type_name("DEVICE");
+  command.add_option("--dtype", options.dtype, "Compute type: auto, float32, bfloat16 or float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+  command.add_option("--threads", options.threads, "CPU threads (default: libtorch's choice)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+}
+
+void write_json(const std::string& path, const OrderedJson& json) {
+  const std::string text = json.dump(2) + "\n";
+  if (path == "-") {
+    fmt::print("{}", text);
+  } else if (!path.empty()) {
+    write_file_atomically(path, text);
+  }
+}
+
+}  // namespace sleb::app

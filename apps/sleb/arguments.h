@@ -1,0 +1,24 @@
+// Options that several commands share, declared once, and the small conversions the command line needs.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/engine/compute.h"
+
+namespace sleb::app {
+
+// --num_remove_blocks -> --num-remove-blocks: the reference spells its options with underscores.
+std::vector<std::string> with_hyphens(int argc, char** argv);
+// The command as one line that a shell would take.
+std::string command_line(int argc, char** argv);
+
+void add_model(CLI::App& command, std::string& model);
+void add_compute(CLI::App& command, ComputeOptions& options);
+
+// Writes `json` to `path` with a final newline; "" writes nothing, "-" writes to stdout.
+void write_json(const std::string& path, const OrderedJson& json);
+
+}  // namespace sleb::app

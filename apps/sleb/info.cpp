@@ -1,0 +1,103 @@
+// sleb info: what a checkpoint is, from its headers alone.
+
+#include <fmt/core.h>
+
+#include "arguments.h"
+#include "commands.h"
+#include "sleb/base/error.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/report/numbers.h"
+
+namespace sleb::app {
+namespace {
+
+struct InfoArguments {
+  std::string model;
+  std::string json;
+};
+
+std::string types_text(const Checkpoint& checkpoint) {
+  std::string text;
+  for (const auto& [type, elements] : checkpoint.stored_types()) {
+    text += fmt::format("{}{} {:.1f}%", text.empty() ? "" : ", ", name_of(type),
+                        100 * static_cast<double>(elements) / static_cast<double>(checkpoint.spec().parameters()));
+  }
+  return text;
+}
+
+std::string attention_text(const ModelSpec& spec) {
+  std::string text = fmt::format("{} heads of {}", spec.num_heads, spec.head_dim);
+  if (spec.num_kv_heads != spec.num_heads) text += fmt::format(", {} key/value heads", spec.num_kv_heads);
+  const auto windowed = std::ranges::count_if(spec.sliding_windows, [](int64_t window) { return window > 0; });
+  if (windowed > 0) {
+    text += fmt::format(", window {} in {} blocks", *std::ranges::max_element(spec.sliding_windows), windowed);
+  }
+  return text;
+}
+
+std::string tokenizer_text(const Checkpoint& checkpoint) {
+  try {
+    const Tokenizer tokenizer = checkpoint.tokenizer();
+    return fmt::format("{}, {} tokens", tokenizer.model_type(), tokenizer.vocabulary_size());
+  } catch (const Error& error) {
+    return fmt::format("not usable: {}", error.what());
+  }
+}
+
+// Weights as they are held to run: the embedding stays in the file.
+uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
+  const int64_t elements = spec.num_blocks * spec.block_parameters() + spec.hidden_size +
+                           spec.vocabulary_size * spec.hidden_size;
+  return static_cast<uint64_t>(elements) * bytes_each;
+}
+
+void run(const InfoArguments& arguments) {
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const ModelSpec& spec = checkpoint.spec();
+  const std::string types = types_text(checkpoint);
+  const std::string tokenizer = tokenizer_text(checkpoint);
+  if (!arguments.json.empty()) {
+    write_json(arguments.json, {{"model", arguments.model},
+                                {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
+                                {"family", spec.family},
+                                {"num_blocks", spec.num_blocks},
+                                {"parameters", spec.parameters()},
+                                {"block_parameters", spec.block_parameters()},
+                                {"file_bytes", checkpoint.file_bytes()},
+                                {"hidden_size", spec.hidden_size},
+                                {"vocabulary_size", spec.vocabulary_size},
+                                {"max_positions", spec.max_positions},
+                                {"types", types},
+                                {"tokenizer", tokenizer},
+                                {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}}});
+  }
+  if (arguments.json == "-") return;
+  const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<14}{}\n", what, value); };
+  line("model", fmt::format("{} ({}, {})", arguments.model, checkpoint.is_gguf() ? "GGUF" : "safetensors",
+                            format_bytes(checkpoint.file_bytes())));
+  line("family", spec.family);
+  line("blocks", fmt::format("{} of {} parameters each", spec.num_blocks,
+                             format_count(static_cast<double>(spec.block_parameters()))));
+  line("parameters", fmt::format("{}{}", format_count(static_cast<double>(spec.parameters())),
+                                 spec.tied_head ? ", head tied to the embedding" : ""));
+  line("types", types);
+  line("hidden size", fmt::format("{}, MLP {}", spec.hidden_size, spec.intermediate_size));
+  line("attention", attention_text(spec));
+  line("positions", std::to_string(spec.max_positions));
+  line("tokenizer", tokenizer);
+  line("memory", fmt::format("{} to run in float32, {} in bfloat16, and states",
+                             format_bytes(resident_bytes(spec, 4)), format_bytes(resident_bytes(spec, 2))));
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Session&) {
+  auto* command = app.add_subcommand("info", "Say what a checkpoint is, from its headers alone");
+  auto arguments = std::make_shared<InfoArguments>();
+  add_model(*command, arguments->model);
+  command->add_option("--json", arguments->json, "Write as JSON (- for stdout)")->type_name("FILE");
+  command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
+  command->callback([arguments] { run(*arguments); });
+}
+
+}  // namespace sleb::app

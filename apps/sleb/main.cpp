@@ -1,0 +1,83 @@
+// sleb: finds the transformer blocks a language model can do without, and removes them.
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+
+#include "arguments.h"
+#include "commands.h"
+#include "sleb/base/error.h"
+#include "terminal_progress.h"
+
+namespace {
+
+enum ExitCode { done = 0, failed_while_working = 1, wrong_usage = 2 };
+
+// Once asks the work to stop between two steps; twice stops at once.
+void on_signal(int signal) {
+  sleb::request_interrupt();
+  std::signal(signal, SIG_DFL);
+}
+
+int report(const char* what, ExitCode code) {
+  fmt::print(stderr, "sleb: {}\n", what);
+  return code;
+}
+
+int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
+  std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
+  try {
+    app.parse(std::move(arguments));
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = app.get_subcommands();
+    fmt::print(stderr, "sleb: {}; see sleb {}--help\n", error.what(), chosen.empty() ? "" : chosen[0]->get_name() + " ");
+    return wrong_usage;
+  }
+  return done;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  sleb::app::TerminalProgress progress;
+  sleb::app::Session session{progress, sleb::app::command_line(argc, argv)};
+
+  CLI::App app("Finds the transformer blocks a language model can do without, removes them, and shows what was lost and won.",
+               "sleb");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", "sleb 0.1.0");
+  app.footer("Examples:\n"
+             "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
+             "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
+             "  sleb info MODEL");
+  sleb::app::add_prune(app, session);
+  sleb::app::add_export(app, session);
+  sleb::app::add_info(app, session);
+  sleb::app::add_tokenize(app, session);
+
+  try {
+    return parse_and_run(app, sleb::app::with_hyphens(argc, argv));
+  } catch (const sleb::Error& error) {
+    progress.end();
+    return report(error.what(), error.kind() == sleb::ErrorKind::bad_input ? wrong_usage : failed_while_working);
+  } catch (const sleb::Interrupted&) {
+    progress.end();
+    return report("stopped before the end; nothing was written", failed_while_working);
+  } catch (const std::bad_alloc&) {
+    progress.end();
+    return report("out of memory; give fewer or shorter --segments, or a narrower --dtype", failed_while_working);
+  } catch (const std::exception& error) {
+    progress.end();
+    // libtorch's messages carry a stack trace after the first line.
+    const std::string what = error.what();
+    return report(what.substr(0, what.find('\n')).c_str(), failed_while_working);
+  }
+}

@@ -1,0 +1,20 @@
+# Warnings, sanitizers, ccache: what every target is compiled with.
+
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+# gcc 12 warns of overlapping memcpy inside std::string's own operator+ (gcc bug 105651).
+add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# Dequantised values must equal numpy's bit for bit: no fused multiply-add behind our back.
+add_compile_options(-ffp-contract=off)
+
+if(SLEB_SANITIZE)
+  add_compile_options(-fsanitize=${SLEB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${SLEB_SANITIZE})
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers are cached only with these allowances (ccache manual, "Precompiled headers").
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+endif()

@@ -1,0 +1,172 @@
+#include "sleb/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+std::string why(int error) { return std::strerror(error); }
+
+// Closes on scope exit.
+struct Descriptor {
+  int value;
+  ~Descriptor() {
+    if (value >= 0) ::close(value);
+  }
+};
+
+Descriptor open_to_read(const fs::path& path, struct stat& status) {
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.value < 0) bad_input("{}: can't open: {}", path.string(), why(errno));
+  if (::fstat(file.value, &status) != 0) bad_input("{}: can't read: {}", path.string(), why(errno));
+  if (!S_ISREG(status.st_mode)) bad_input("{}: not a regular file", path.string());
+  return file;
+}
+
+void sync_folder(const fs::path& folder) {
+  const Descriptor file{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (file.value < 0 || ::fsync(file.value) != 0) failed("{}: can't sync: {}", folder.string(), why(errno));
+}
+
+fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+
+// "out/model/" and "out/model" are the same target.
+fs::path without_trailing_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+
+fs::path temporary_sibling(const fs::path& path) {
+  return parent_of(path) / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
+}
+
+}  // namespace
+
+MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
+  struct stat status {};
+  const Descriptor file = open_to_read(path_, status);
+  size_ = static_cast<size_t>(status.st_size);
+  if (size_ == 0) return;
+  void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
+  if (data == MAP_FAILED) bad_input("{}: can't map: {}", path_.string(), why(errno));
+  data_ = static_cast<const std::byte*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+void release_pages(Bytes mapped) {
+  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = (reinterpret_cast<uintptr_t>(mapped.data()) + page - 1) / page * page;
+  const auto end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size()) / page * page;
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+}
+
+std::string read_file(const fs::path& path, uint64_t limit) {
+  struct stat status {};
+  const Descriptor file = open_to_read(path, status);
+  const auto size = static_cast<uint64_t>(status.st_size);
+  if (size > limit) bad_input("{}: {} bytes is too large for such a file (at most {})", path.string(), size, limit);
+  std::string content(size, '\0');
+  size_t done = 0;
+  while (done < content.size()) {
+    const ssize_t got = ::read(file.value, content.data() + done, content.size() - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) bad_input("{}: can't read: {}", path.string(), why(errno));
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  content.resize(done);
+  return content;
+}
+
+StagedFolder::StagedFolder(fs::path target, bool replace)
+    : target_(without_trailing_slash(target)), staging_(temporary_sibling(target_)), replace_(replace) {
+  if (!replace && fs::exists(fs::symlink_status(target_))) {
+    bad_input("{}: exists already; give another folder, or --force to replace it", target_.string());
+  }
+  std::error_code error;
+  fs::create_directories(parent_of(target_), error);
+  if (!error) fs::remove_all(staging_, error);
+  if (!error) fs::create_directory(staging_, error);
+  if (error) bad_input("{}: can't write there: {}", target_.string(), error.message());
+}
+
+StagedFolder::~StagedFolder() {
+  std::error_code ignored;
+  if (!committed_) fs::remove_all(staging_, ignored);
+}
+
+void StagedFolder::commit() {
+  sync_folder(staging_);
+  std::error_code error;
+  const fs::path old = staging_.string() + ".old";
+  const bool replacing = replace_ && fs::exists(fs::symlink_status(target_));
+  if (replacing) fs::rename(target_, old, error);
+  if (error) failed("{}: can't replace: {}", target_.string(), error.message());
+  fs::rename(staging_, target_, error);
+  if (error) {
+    std::error_code ignored;
+    if (replacing) fs::rename(old, target_, ignored);
+    failed("{}: can't rename {} to it: {}", target_.string(), staging_.string(), error.message());
+  }
+  committed_ = true;
+  sync_folder(parent_of(target_));
+  if (replacing) fs::remove_all(old, error);
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  const fs::path temporary = temporary_sibling(path);
+  try {
+    OutputFile file(temporary);
+    file.write(content);
+    file.close();
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    ::unlink(temporary.c_str());
+    failed("{}: can't write: {}", path.string(), why(error));
+  }
+  sync_folder(parent_of(path));
+}
+
+OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
+  descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (descriptor_ < 0) failed("{}: can't write: {}", path_.string(), why(errno));
+}
+
+OutputFile::~OutputFile() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+void OutputFile::write(Bytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(descriptor_, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) failed("{}: can't write: {}", path_.string(), why(errno));
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+}
+
+void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+
+void OutputFile::close() {
+  if (::fsync(descriptor_) != 0) failed("{}: can't sync: {}", path_.string(), why(errno));
+  if (::close(std::exchange(descriptor_, -1)) != 0) failed("{}: can't close: {}", path_.string(), why(errno));
+}
+
+}  // namespace sleb

@@ -1,0 +1,66 @@
+#include "sleb/base/file.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+namespace fs = std::filesystem;
+
+class FileTest : public testing::Test {
+ protected:
+  void SetUp() override { fs::create_directories(folder_); }
+  void TearDown() override { fs::remove_all(folder_); }
+  fs::path folder_ = fs::temp_directory_path() / fmt::format("sleb-file-test-{}", ::getpid());
+};
+
+TEST_F(FileTest, MapsWhatWasWritten) {
+  write_file_atomically(folder_ / "a", "hello");
+  EXPECT_EQ(MappedFile(folder_ / "a").text(), "hello");
+  write_file_atomically(folder_ / "a", "");
+  EXPECT_EQ(MappedFile(folder_ / "a").bytes().size(), 0U);
+}
+
+TEST_F(FileTest, RefusesMissingFilesFoldersAndTooLarge) {
+  EXPECT_THROW(MappedFile(folder_ / "none"), Error);
+  EXPECT_THROW(MappedFile{folder_}, Error);
+  write_file_atomically(folder_ / "a", "hello");
+  EXPECT_THROW(read_file(folder_ / "a", 4), Error);
+}
+
+TEST_F(FileTest, StagedFolderAppearsOnlyOnCommit) {
+  {
+    StagedFolder staged(folder_ / "out", false);
+    OutputFile file(staged.path() / "x");
+    file.write(std::string_view("1"));
+    file.close();
+    EXPECT_FALSE(fs::exists(folder_ / "out"));
+  }
+  EXPECT_TRUE(fs::is_empty(folder_));
+  StagedFolder staged(folder_ / "out/", false);
+  write_file_atomically(staged.path() / "x", "1");
+  staged.commit();
+  EXPECT_EQ(read_file(folder_ / "out" / "x"), "1");
+}
+
+TEST_F(FileTest, StagedFolderReplacesOnlyWhenAsked) {
+  fs::create_directory(folder_ / "out");
+  write_file_atomically(folder_ / "out" / "old", "1");
+  EXPECT_THROW(StagedFolder(folder_ / "out", false), Error);
+  StagedFolder staged(folder_ / "out", true);
+  EXPECT_TRUE(fs::exists(folder_ / "out" / "old"));
+  staged.commit();
+  EXPECT_TRUE(fs::is_empty(folder_ / "out"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FileTest, FullDiskIsAnError) {
+  if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
+  OutputFile file("/dev/full");
+  EXPECT_THROW(file.write(std::string_view("x")), Error);
+}
+
+}  // namespace
+}  // namespace sleb

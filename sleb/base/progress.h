@@ -1,0 +1,34 @@
+// How long work reports where it is, and how it is told to stop. The library knows no terminal: the command line
+// implements Progress.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string_view>
+
+namespace sleb {
+
+class Progress {
+ public:
+  virtual ~Progress() = default;
+  // A stage of `total` units begins ("round 1 of 6", 57344, "tokens"); it ends with end() or the next begin().
+  virtual void begin(std::string_view stage, uint64_t total, std::string_view unit) = 0;
+  virtual void advance(uint64_t units) = 0;
+  virtual void end() = 0;
+  // A finished result worth a line of its own.
+  virtual void note(std::string_view line) = 0;
+};
+
+// A Progress that shows nothing.
+Progress& silent_progress();
+
+// Thrown by check_interrupt() after request_interrupt().
+class Interrupted : public std::runtime_error {
+ public:
+  Interrupted() : std::runtime_error("interrupted") {}
+};
+
+void request_interrupt() noexcept;  // safe in a signal handler
+void check_interrupt();             // called between chunks of long work
+
+}  // namespace sleb

@@ -1,0 +1,199 @@
+#include "sleb/checkpoint/checkpoint.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "sleb/base/error.h"
+#include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/gguf_model.h"
+#include "sleb/text/gguf_vocabulary.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+// What belongs to a model beside weights and config.json, as transformers and its tokenizers name it.
+constexpr std::string_view companion_files[] = {
+    "tokenizer.json",        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.json",            "merges.txt",            "tokenizer.model",         "chat_template.jinja",
+    "chat_template.json",    "generation_config.json"};
+
+std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+Tokenizer tokenizer_of(const GgufFile& file) {
+  return Tokenizer::from_json(tokenizer_files(vocabulary_of(file)).tokenizer_json, file.label());
+}
+
+// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew.
+bool is_ignored(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
+
+std::vector<std::pair<std::string, std::vector<int64_t>>> expected_tensors(const ModelSpec& spec) {
+  std::vector<std::pair<std::string, std::vector<int64_t>>> list;
+  const std::vector<int64_t> vocabulary_matrix = {spec.vocabulary_size, spec.hidden_size};
+  list.emplace_back(fmt::format("{}.weight", spec.names->embedding), vocabulary_matrix);
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Part part : all_parts) {
+      const auto shape = spec.part_shape(part);
+      list.emplace_back(spec.part_name(block, part) + ".weight", shape);
+      if (spec.has_bias(part)) list.emplace_back(spec.part_name(block, part) + ".bias", std::vector{shape[0]});
+    }
+  }
+  list.emplace_back(fmt::format("{}.weight", spec.names->final_norm), std::vector{spec.hidden_size});
+  if (!spec.tied_head) list.emplace_back(fmt::format("{}.weight", spec.names->head), vocabulary_matrix);
+  return list;
+}
+
+}  // namespace
+
+Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
+Checkpoint::~Checkpoint() = default;
+
+Checkpoint Checkpoint::open(const fs::path& path) {
+  Checkpoint checkpoint;
+  checkpoint.path_ = path;
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) {
+    bad_input("{}: no such model; give a checkpoint folder or a .gguf file", path.string());
+  }
+  if (fs::is_directory(path, ignored)) {
+    const fs::path file = path / "config.json";
+    checkpoint.config_text_ = read_file(file, uint64_t{64} << 20);
+    const Json config = parse_json(checkpoint.config_text_, file.string());
+    checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
+    checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+  } else if (path.extension() == ".gguf") {
+    checkpoint.gguf_ = std::make_unique<GgufFile>(path);
+    checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
+    checkpoint.gguf_tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+  } else {
+    bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
+  }
+  checkpoint.check_tensors();
+  return checkpoint;
+}
+
+void Checkpoint::check_tensors() const {
+  const auto& present = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
+  std::set<std::string> expected;
+  for (const auto& [name, shape] : expected_tensors(spec_)) {
+    const StoredTensor& stored = tensor(name);
+    if (stored.shape != shape) {
+      bad_input("{}: tensor '{}' has shape {}, the configuration needs {}", path_.string(), name,
+                shape_text(stored.shape), shape_text(shape));
+    }
+    expected.insert(name);
+  }
+  for (const auto& [name, stored] : present) {
+    const bool redundant_head = spec_.tied_head && name == fmt::format("{}.weight", spec_.names->head);
+    if (expected.contains(name) || redundant_head || is_ignored(name)) continue;
+    bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
+              path_.string(), name, spec_.family, spec_.num_blocks);
+  }
+}
+
+uint64_t Checkpoint::file_bytes() const { return is_gguf() ? gguf_->file_bytes() : safetensors_->file_bytes(); }
+
+const StoredTensor& Checkpoint::tensor(const std::string& name) const {
+  const auto& tensors = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
+  const auto found = tensors.find(name);
+  if (found == tensors.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
+  return found->second;
+}
+
+std::vector<std::string> Checkpoint::tensor_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, shape] : expected_tensors(spec_)) names.push_back(name);
+  return names;
+}
+
+std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
+  std::map<StoredType, int64_t> elements;
+  for (const std::string& name : tensor_names()) elements[tensor(name).type] += tensor(name).elements();
+  std::vector<std::pair<StoredType, int64_t>> list(elements.begin(), elements.end());
+  std::ranges::sort(list, std::greater<>(), &std::pair<StoredType, int64_t>::second);
+  return list;
+}
+
+void Checkpoint::read(const std::string& name, std::span<float> out) const {
+  const StoredTensor& stored = tensor(name);
+  decode(stored.type, stored.data, out);
+  if (!is_gguf()) return;
+  if (const int64_t heads = permuted_heads(spec_, name); heads > 0) undo_rope_permutation(out, heads, stored.shape[0]);
+}
+
+void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const {
+  const StoredTensor& stored = tensor(name);
+  const auto columns = static_cast<size_t>(stored.shape[1]);
+  const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  for (size_t i = 0; i < rows.size(); ++i) {
+    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes),
+           out.subspan(i * columns, columns));
+  }
+}
+
+void Checkpoint::release(const std::string& name) const { release_pages(tensor(name).data); }
+
+OrderedJson Checkpoint::config() const {
+  if (is_gguf()) return config_from_gguf(*gguf_, spec_);
+  return parse_ordered_json(config_text_, (path_ / "config.json").string());
+}
+
+Tokenizer Checkpoint::tokenizer() const {
+  return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+}
+
+Tokenizer load_tokenizer(const fs::path& path) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) return Tokenizer::from_file(path / "tokenizer.json");
+  return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
+}
+
+void Checkpoint::write_companions(const fs::path& folder) const {
+  if (is_gguf()) {
+    const TokenizerFiles files = tokenizer_files(vocabulary_of(*gguf_));
+    write_file_atomically(folder / "tokenizer.json", files.tokenizer_json);
+    write_file_atomically(folder / "tokenizer_config.json", files.tokenizer_config_json);
+    write_file_atomically(folder / "generation_config.json", generation_config_from_gguf(*gguf_));
+    return;
+  }
+  for (const std::string_view name : companion_files) {
+    std::error_code ignored;
+    if (fs::is_regular_file(path_ / name, ignored)) write_file_atomically(folder / name, read_file(path_ / name));
+  }
+}
+
+std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks) {
+  std::string_view rest = text;
+  const auto skip_blanks = [&] {
+    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+  };
+  skip_blanks();
+  const bool bracketed = rest.starts_with('[');
+  if (bracketed) rest.remove_prefix(1);
+  std::vector<int64_t> list;
+  for (skip_blanks(); !rest.empty() && rest.front() != ']'; skip_blanks()) {
+    int64_t block = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), block);
+    if (error != std::errc()) bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
+    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    if (block < 0 || block >= num_blocks) {
+      bad_input("removal list \"{}\": there is no block {}; the model's are 0 to {}", text, block, num_blocks - 1);
+    }
+    if (std::ranges::count(list, block) > 0) bad_input("removal list \"{}\": block {} stands twice", text, block);
+    list.push_back(block);
+    skip_blanks();
+    if (!rest.starts_with(',')) break;
+    rest.remove_prefix(1);
+  }
+  if (bracketed && rest.starts_with(']')) rest.remove_prefix(1);
+  skip_blanks();
+  if (!rest.empty()) bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
+  if (static_cast<int64_t>(list.size()) == num_blocks) {
+    bad_input("removal list \"{}\": that is all {} blocks; at least one must stay", text, num_blocks);
+  }
+  return list;
+}
+
+}  // namespace sleb

@@ -1,0 +1,76 @@
+// A model on disk: a Hugging Face folder or a GGUF file, seen as one thing: a ModelSpec and tensors under their Hugging
+// Face names. Nothing is read until asked for.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/checkpoint/gguf.h"
+#include "sleb/checkpoint/model_spec.h"
+#include "sleb/checkpoint/safetensors.h"
+#include "sleb/checkpoint/stored_tensor.h"
+#include "sleb/text/tokenizer.h"
+
+namespace sleb {
+
+class Checkpoint {
+ public:
+  // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there, with
+  // the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
+  static Checkpoint open(const std::filesystem::path& path);
+  Checkpoint(Checkpoint&&) noexcept;
+  ~Checkpoint();
+
+  const std::filesystem::path& path() const { return path_; }
+  const ModelSpec& spec() const { return spec_; }
+  bool is_gguf() const { return gguf_ != nullptr; }
+  uint64_t file_bytes() const;
+
+  // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". Throws Error(bad_input) if absent.
+  const StoredTensor& tensor(const std::string& name) const;
+  // Every tensor that belongs to the model: embedding, blocks, final norm, and the head unless it is tied.
+  std::vector<std::string> tensor_names() const;
+  // Types of the tensors with their share of the parameters, most first.
+  std::vector<std::pair<StoredType, int64_t>> stored_types() const;
+
+  // A tensor's values as float32, in transformers' order (a GGUF's permutation of query and key rows undone).
+  void read(const std::string& name, std::span<float> out) const;
+  // Rows of a matrix, [rows.size(), columns].
+  void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
+  // Tells the system that a tensor's pages of the mapped file are not needed for now.
+  void release(const std::string& name) const;
+
+  // config.json's content in its own order; for a GGUF, the configuration that says the same.
+  // Throws Error(bad_input) if a GGUF's rope frequencies have no name in config.json.
+  OrderedJson config() const;
+  // Throws Error(bad_input) if there is none or it has an unknown part.
+  Tokenizer tokenizer() const;
+  // Writes the tokenizer's and generation's files into `folder`: copied byte for byte, or rebuilt from the GGUF.
+  void write_companions(const std::filesystem::path& folder) const;
+
+ private:
+  Checkpoint() = default;
+  void check_tensors() const;
+
+  std::filesystem::path path_;
+  ModelSpec spec_;
+  std::string config_text_;
+  std::unique_ptr<SafetensorsReader> safetensors_;
+  std::unique_ptr<GgufFile> gguf_;
+  std::map<std::string, StoredTensor> gguf_tensors_;  // under Hugging Face names
+};
+
+// The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
+Tokenizer load_tokenizer(const std::filesystem::path& path);
+
+// `--removal-list`: "5,4,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, an index outside the
+// model or given twice, and for all blocks at once.
+std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks);
+
+}  // namespace sleb

@@ -1,0 +1,51 @@
+#include "sleb/checkpoint/encode.h"
+
+#include <bit>
+#include <cstring>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+uint16_t to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  if ((bits & 0x7fffffffU) > 0x7f800000U) return static_cast<uint16_t>((bits >> 16) | 0x40U);  // a NaN stays one
+  return static_cast<uint16_t>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+
+// IEEE 754 binary16, by the exponent's three ranges.
+uint16_t to_float16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const auto sign = static_cast<uint16_t>((bits >> 16) & 0x8000U);
+  const uint32_t magnitude = bits & 0x7fffffffU;
+  if (magnitude > 0x7f800000U) return sign | 0x7e00U;
+  if (magnitude >= 0x477ff000U) return sign | 0x7c00U;  // rounds past the largest, 65504
+  if (magnitude < 0x38800000U) {
+    // Subnormal: adding 0.5 leaves the wanted bits, rounded by the adder, at the low end of the sum.
+    const float shifted = std::bit_cast<float>(magnitude) + 0.5F;
+    return sign | static_cast<uint16_t>(std::bit_cast<uint32_t>(shifted) - std::bit_cast<uint32_t>(0.5F));
+  }
+  return sign | static_cast<uint16_t>((magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13) & 1U)) >> 13);
+}
+
+std::vector<std::byte> encode_halves(std::span<const float> values, uint16_t (*convert)(float)) {
+  std::vector<std::byte> out(values.size() * 2);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t half = convert(values[i]);
+    std::memcpy(&out[2 * i], &half, 2);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::vector<std::byte> encode(StoredType type, std::span<const float> values) {
+  if (type == StoredType::bf16) return encode_halves(values, to_bfloat16);
+  if (type == StoredType::f16) return encode_halves(values, to_float16);
+  if (type != StoredType::f32) bad_input("weights can't be written as {}", name_of(type));
+  const auto bytes = std::as_bytes(values);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace sleb

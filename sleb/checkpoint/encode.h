@@ -1,0 +1,14 @@
+// Values to the plain types, for checkpoints that are written in another type than they were read in.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "sleb/checkpoint/stored_tensor.h"
+
+namespace sleb {
+
+// float32 to F32, F16 or BF16, rounded to the nearest, ties to even; NaN stays NaN.
+std::vector<std::byte> encode(StoredType type, std::span<const float> values);
+
+}  // namespace sleb

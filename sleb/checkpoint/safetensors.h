@@ -1,0 +1,73 @@
+// The safetensors format: 8 bytes of header length (little-endian), a JSON header, then the tensors' bytes.
+// https://huggingface.co/docs/safetensors
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "sleb/base/file.h"
+#include "sleb/checkpoint/stored_tensor.h"
+
+namespace sleb {
+
+// The tensors of one or several mapped safetensors files, in name order. The bytes live as long as this object.
+// Opening reads headers only, whatever the size of the data.
+class SafetensorsReader {
+ public:
+  // `path`: a .safetensors file.
+  // Throws Error(bad_input), naming file and tensor, for anything that does not follow the format, and for types that
+  // StoredType lacks, except integers and booleans: see skipped().
+  static SafetensorsReader open_file(const std::filesystem::path& path);
+  // `folder`: holds model.safetensors, or model.safetensors.index.json with its shards. A shard's name may not leave
+  // the folder, nor may a link that it names (but for the Hugging Face cache's own, from snapshots/ into blobs/).
+  // Throws Error(bad_input) also for tensors that the index names and no shard holds, or the reverse.
+  static SafetensorsReader open_folder(const std::filesystem::path& folder);
+
+  const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  // Names of the integer and boolean tensors: buffers that some checkpoints carry (position ids, masks), never weights.
+  const std::set<std::string>& skipped() const { return skipped_; }
+  // Bytes on disk of all files together.
+  uint64_t file_bytes() const;
+
+ private:
+  SafetensorsReader() = default;
+  // The names of all the file's tensors, skipped ones too.
+  std::set<std::string> add_file(const std::filesystem::path& path);
+
+  std::vector<MappedFile> files_;
+  std::map<std::string, StoredTensor> tensors_;
+  std::set<std::string> skipped_;
+};
+
+// What a file will hold: known before the first byte is written, since the header comes first.
+struct TensorLayout {
+  std::string name;
+  StoredType type;  // F32, F16 or BF16
+  std::vector<int64_t> shape;
+
+  uint64_t bytes() const;
+};
+
+// Writes one safetensors file, tensor by tensor in the order of `layout`; the header carries {"format": "pt"}, without
+// which transformers refuses a file. Tensor data begins at a multiple of 8 bytes.
+// Throws Error(failed) where the disk refuses, and for calls that do not follow the layout.
+class SafetensorsWriter {
+ public:
+  SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorLayout> layout);
+  // The next tensor's bytes; their number must be the layout's.
+  void write(Bytes data);
+  // Syncs and closes; every tensor must have been written.
+  void close();
+
+ private:
+  OutputFile file_;
+  std::string label_;
+  std::vector<TensorLayout> layout_;
+  size_t next_ = 0;
+};
+
+}  // namespace sleb

@@ -1,0 +1,67 @@
+// Token segments for calibration and perplexity, cut exactly as the SLEB reference cuts them.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/text/tokenizer.h"
+
+namespace sleb {
+
+// How rows become one text: wikitext2 joins rows with a blank line, c4 with a space.
+enum class RowRules { wikitext2, c4 };
+
+// Rows of a text file. .txt and .raw follow wikitext2 (each line, up to its "\n", is a row and keeps it; a line of
+// blanks alone, in the sense of Python's str.strip(), is the empty row), .jsonl, .jsonl.gz and .json.gz follow c4
+// (field "text" of each line; lines of blanks are no rows).
+struct TextRows {
+  std::string name;  // file name
+  RowRules rules;
+  std::vector<std::string> rows;
+};
+// Throws Error(bad_input), naming file and line, for a suffix that is not known, a broken gzip stream or one of more
+// than 8 GiB of text, a line that is no JSON object or lacks the field.
+TextRows read_rows(const std::filesystem::path& path);
+
+// Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer.
+std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count);
+// "\n\n" or " " between rows.
+std::string join_rows(const std::vector<std::string>& rows, RowRules rules);
+
+// Consecutive segments of `seqlen` tokens; the tail is dropped.
+struct Corpus {
+  std::string name;  // what the user called it
+  int64_t seqlen = 0;
+  int64_t segments = 0;
+  int64_t total_tokens = 0;  // before the tail was dropped and --segments applied
+  std::string ids_sha256;    // of all `total_tokens` ids as little-endian int64
+  std::vector<int64_t> ids;  // [segments * seqlen]
+};
+
+// Cuts `ids` into segments and keeps the first `segments` of them where given. Throws Error(bad_input) if there is not
+// one whole segment ("... 812 tokens, one segment needs 2048") or fewer than asked for.
+Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments);
+
+struct CalibrationOptions {
+  uint64_t seed = 0;
+  int64_t nsamples = 128;                // rows sampled
+  int64_t seqlen = 2048;                 // tokens
+  std::optional<int64_t> segments = {};  // use only the first N
+};
+// DESIGN section 3: rows shuffled, the first nsamples joined, tokenized once with the model's special tokens, cut.
+Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                          const CalibrationOptions& options);
+
+// All rows in file order, or the first `rows` of them (the reference takes 1,100 of C4), joined, tokenized once, cut:
+// the reference's perplexity protocol.
+Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer, int64_t seqlen,
+                         std::optional<int64_t> segments, std::optional<int64_t> rows = {});
+
+// Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32
+// (numpy's format specification, versions 1.0 to 3.0). Throws Error(bad_input) for anything else and for negative ids.
+std::vector<int64_t> read_npy_ids(const std::filesystem::path& path);
+
+}  // namespace sleb

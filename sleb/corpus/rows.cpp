@@ -1,0 +1,153 @@
+#include <algorithm>
+#include <functional>
+#include <string_view>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/json.h"
+#include "sleb/base/progress.h"
+#include "sleb/base/random.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/corpus/gzip.h"
+
+namespace sleb {
+namespace {
+
+struct FileType {
+  std::string_view suffix;
+  RowRules rules;
+  bool compressed;
+};
+
+constexpr FileType file_types[] = {
+    {".txt", RowRules::wikitext2, false}, {".raw", RowRules::wikitext2, false}, {".jsonl", RowRules::c4, false},
+    {".jsonl.gz", RowRules::c4, true},    {".json.gz", RowRules::c4, true},
+};
+
+const FileType& type_of(const std::filesystem::path& path) {
+  const std::string name = path.filename().string();
+  for (const FileType& type : file_types) {
+    if (name.ends_with(type.suffix)) return type;
+  }
+  bad_input("{}: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz",
+            path.string());
+}
+
+// Cuts text that arrives in pieces into lines, each with its newline where it has one.
+class LineCutter {
+ public:
+  explicit LineCutter(std::function<void(std::string_view line)> take) : take_(std::move(take)) {}
+
+  void add(std::string_view piece) {
+    for (size_t end = piece.find('\n'); end != piece.npos; end = piece.find('\n')) {
+      if (begun_.empty()) {
+        take_(piece.substr(0, end + 1));
+      } else {
+        begun_.append(piece.substr(0, end + 1));
+        take_(begun_);
+        begun_.clear();
+      }
+      piece.remove_prefix(end + 1);
+    }
+    begun_.append(piece);
+  }
+
+  // The last line may lack its newline.
+  void finish() {
+    if (!begun_.empty()) take_(begun_);
+  }
+
+ private:
+  std::function<void(std::string_view line)> take_;
+  std::string begun_;  // the line whose end has not come yet
+};
+
+void for_each_line(const std::filesystem::path& path, bool compressed,
+                   std::function<void(std::string_view line)> take) {
+  const MappedFile file(path);
+  LineCutter lines(std::move(take));
+  const auto add = [&](std::string_view piece) { lines.add(piece); };
+  if (compressed) {
+    read_gzip(file.bytes(), path.string(), gzip_limit, add);
+  } else {
+    add(file.text());
+  }
+  lines.finish();
+}
+
+// What Python's str.strip() takes for blank beyond ASCII: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029,
+// U+202F, U+205F and U+3000.
+constexpr std::string_view wide_blanks[] = {
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81", "\xe2\x80\x82", "\xe2\x80\x83",
+    "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86", "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a",
+    "\xe2\x80\xa8", "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80",
+};
+
+// Bytes of the blank character that `text` begins with; 0 where it begins with another one.
+size_t blank_at_start(std::string_view text) {
+  const auto first = static_cast<unsigned char>(text[0]);
+  if (first < 0x80) return first == ' ' || (first >= 0x09 && first <= 0x0d) || (first >= 0x1c && first <= 0x1f) ? 1 : 0;
+  for (std::string_view blank : wide_blanks) {
+    if (text.starts_with(blank)) return blank.size();
+  }
+  return 0;
+}
+
+// not line.strip(), in Python: the condition under which the data set's own script makes a row empty.
+bool is_blank(std::string_view line) {
+  while (!line.empty()) {
+    const size_t size = blank_at_start(line);
+    if (size == 0) return false;
+    line.remove_prefix(size);
+  }
+  return true;
+}
+
+std::string text_field(std::string_view line, const std::string& label) {
+  // A string that is cut off should be called so, not one with a line feed in it.
+  if (line.ends_with('\n')) line.remove_suffix(1);
+  const Json document = parse_json(line, label);
+  return JsonView(document, label).at("text").string();
+}
+
+}  // namespace
+
+TextRows read_rows(const std::filesystem::path& path) {
+  const FileType& type = type_of(path);
+  TextRows result{path.filename().string(), type.rules, {}};
+  int64_t number = 0;
+  for_each_line(path, type.compressed, [&](std::string_view line) {
+    check_interrupt();
+    ++number;
+    if (type.rules == RowRules::wikitext2) {
+      result.rows.emplace_back(is_blank(line) ? std::string_view() : line);
+    } else if (!is_blank(line)) {
+      result.rows.push_back(text_field(line, fmt::format("{}, line {}", path.string(), number)));
+    }
+  });
+  return result;
+}
+
+std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count) {
+  std::vector<int64_t> order = numpy_permutation(seed, static_cast<int64_t>(rows.rows.size()));
+  order.resize(std::min(order.size(), static_cast<size_t>(std::max(count, int64_t{0}))));
+  std::vector<std::string> sample;
+  sample.reserve(order.size());
+  for (int64_t row : order) sample.push_back(rows.rows[static_cast<size_t>(row)]);
+  return sample;
+}
+
+std::string join_rows(const std::vector<std::string>& rows, RowRules rules) {
+  const std::string_view separator = rules == RowRules::wikitext2 ? "\n\n" : " ";
+  size_t size = 0;
+  for (const std::string& row : rows) size += row.size() + separator.size();
+  std::string text;
+  text.reserve(size);
+  for (const std::string& row : rows) {
+    if (&row != &rows.front()) text += separator;
+    text += row;
+  }
+  return text;
+}
+
+}  // namespace sleb

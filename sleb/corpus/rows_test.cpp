@@ -1,0 +1,113 @@
+#include "sleb/corpus/corpus.h"
+#include "sleb/corpus/test_support.h"
+
+namespace sleb {
+namespace {
+namespace fs = std::filesystem;
+
+using Rows = std::vector<std::string>;
+
+class RowsTest : public testing::Test {
+ protected:
+  Rows rows(std::string_view name, std::string_view content) { return read_rows(scratch_.write(name, content)).rows; }
+
+  // The message without the folder's name.
+  std::string error(std::string_view name, std::string_view content) {
+    const fs::path path = scratch_.write(name, content);
+    const std::string message = error_of([&] { read_rows(path); });
+    const std::string folder = path.parent_path().string() + "/";
+    return message.starts_with(folder) ? message.substr(folder.size()) : message;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(RowsTest, LinesOfATextFileKeepTheirNewlines) {
+  const TextRows text = read_rows(scratch_.write("a.raw", " \n = Title = \n \n Body .\n"));
+  EXPECT_EQ(text.name, "a.raw");
+  EXPECT_EQ(text.rules, RowRules::wikitext2);
+  EXPECT_EQ(text.rows, (Rows{"", " = Title = \n", "", " Body .\n"}));
+  EXPECT_EQ(rows("a.txt", "one\ntwo"), (Rows{"one\n", "two"}));
+  EXPECT_EQ(rows("a.txt", "\n\n"), (Rows{"", ""}));
+  EXPECT_EQ(rows("a.txt", ""), Rows{});
+}
+
+TEST_F(RowsTest, OnlyTheLineFeedEndsALine) {
+  EXPECT_EQ(rows("a.txt", "one\r\n\r\ntwo\rthree\r\n"), (Rows{"one\r\n", "", "two\rthree\r\n"}));
+  EXPECT_EQ(rows("a.txt", "a\xe2\x80\xa8z\x0c\n"), (Rows{"a\xe2\x80\xa8z\x0c\n"}));
+}
+
+TEST_F(RowsTest, BlanksAreThoseOfPython) {
+  EXPECT_EQ(rows("a.txt", "\t\v\f\x1c\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x8a\xe2\x81\x9f\xe3\x80\x80\n"),
+            Rows{""});
+  // A zero-width space is none, nor is half of a blank character.
+  EXPECT_EQ(rows("a.txt", "\xe2\x80\x8b\n\xe2\x80\n\xc2"), (Rows{"\xe2\x80\x8b\n", "\xe2\x80\n", "\xc2"}));
+}
+
+TEST_F(RowsTest, BytesThatAreNoUtf8ArePassedOn) {
+  const std::string bytes("a\xff\xfe\0b\n", 6);
+  EXPECT_EQ(rows("a.txt", bytes), Rows{bytes});
+}
+
+TEST_F(RowsTest, JsonLinesGiveTheirTexts) {
+  const std::string lines =
+      "{\"text\": \"one\\ntwo\", \"url\": \"u\"}\r\n\n  \n{\"n\": 1, \"text\": \"\\u00e9\"}\n{\"text\": \"\"}";
+  const Rows expected{"one\ntwo", "\xc3\xa9", ""};
+  const TextRows text = read_rows(scratch_.write("a.jsonl", lines));
+  EXPECT_EQ(text.rules, RowRules::c4);
+  EXPECT_EQ(text.rows, expected);
+  EXPECT_EQ(rows("a.jsonl.gz", gzip(lines)), expected);
+  EXPECT_EQ(rows("c4-train.00000-of-01024.json.gz", gzip(lines.substr(0, 20)) + gzip(lines.substr(20))), expected);
+}
+
+TEST_F(RowsTest, LinesLargerThanAPieceOfTheGzipStreamAreWhole) {
+  const std::string large(3 << 20, 'x');
+  EXPECT_EQ(rows("a.jsonl.gz", gzip("{\"text\": \"" + large + "\"}\n{\"text\": \"end\"}\n")), (Rows{large, "end"}));
+}
+
+TEST_F(RowsTest, ErrorsNameFileAndLine) {
+  EXPECT_EQ(error("a.jsonl", "{\"text\": \"one\"}\n\n{\"texts\": \"two\"}\n"), "a.jsonl, line 3: lacks \"text\"");
+  EXPECT_EQ(error("a.jsonl", "{\"text\": 5}\n"), "a.jsonl, line 1: text: expected a string");
+  EXPECT_EQ(error("a.jsonl", "{\"text\": null}\n"), "a.jsonl, line 1: lacks \"text\"");
+  EXPECT_EQ(error("a.jsonl", "[\"text\"]\n"), "a.jsonl, line 1: expected an object");
+  EXPECT_TRUE(error("a.jsonl", "{\"text\": \"one\"}\nplain text\n").starts_with("a.jsonl, line 2: not valid JSON"));
+  EXPECT_TRUE(error("a.jsonl", "{\"text\": \"one\n{}\n").starts_with("a.jsonl, line 1: not valid JSON"));
+  EXPECT_NE(error("a.jsonl", "{\"text\": \"one\n{}\n").find("missing closing quote"), std::string::npos);
+  EXPECT_TRUE(error("a.jsonl", "{\"text\": \"\xff\"}").starts_with("a.jsonl, line 1: not valid JSON"));
+  EXPECT_TRUE(error("a.jsonl.gz", gzip("{}\n")).starts_with("a.jsonl.gz, line 1: lacks"));
+}
+
+TEST_F(RowsTest, ErrorsOfGzipNameTheFile) {
+  const std::string whole = gzip("{\"text\": \"one\"}\n");
+  EXPECT_TRUE(error("a.json.gz", whole.substr(0, whole.size() - 4)).starts_with("a.json.gz: gzip stream is cut off"));
+  EXPECT_TRUE(error("a.json.gz", whole + "x").starts_with("a.json.gz: other bytes follow the gzip stream"));
+  EXPECT_TRUE(error("a.json.gz", "").starts_with("a.json.gz: gzip stream is cut off"));
+  EXPECT_TRUE(error("a.json.gz", "{\"text\": \"one\"}\n").starts_with("a.json.gz: broken gzip stream"));
+}
+
+TEST_F(RowsTest, RefusesOtherSuffixesAndMissingFiles) {
+  EXPECT_EQ(error("a.parquet", "x"),
+            "a.parquet: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz");
+  EXPECT_TRUE(error("a.gz", "x").starts_with("a.gz: not a text file"));
+  EXPECT_NE(error_of([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
+}
+
+TEST(SampleRows, IsTheBeginOfNumpysPermutation) {
+  TextRows text{"a.txt", RowRules::wikitext2, {}};
+  for (int i = 0; i < 10; ++i) text.rows.push_back(std::to_string(i));
+  EXPECT_EQ(sample_rows(text, 0, 3), (Rows{"4", "6", "2"}));
+  EXPECT_EQ(sample_rows(text, 1, 99), (Rows{"8", "4", "7", "0", "1", "2", "5", "9", "6", "3"}));
+  EXPECT_EQ(sample_rows(text, 1, 0), Rows{});
+  EXPECT_EQ(sample_rows(TextRows{"a.txt", RowRules::wikitext2, {}}, 0, 5), Rows{});
+}
+
+TEST(JoinRows, SeparatesByTheRules) {
+  const Rows rows{"", "a\n", "b"};
+  EXPECT_EQ(join_rows(rows, RowRules::wikitext2), "\n\na\n\n\nb");
+  EXPECT_EQ(join_rows(rows, RowRules::c4), " a\n b");
+  EXPECT_EQ(join_rows({}, RowRules::c4), "");
+  EXPECT_EQ(join_rows({"one"}, RowRules::c4), "one");
+}
+
+}  // namespace
+}  // namespace sleb

@@ -1,0 +1,95 @@
+#include "sleb/engine/block.h"
+
+#include "sleb/engine/aten.h"
+
+namespace sleb {
+namespace {
+
+RmsNorm load_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
+  return {weights.weight(spec.part_name(block, part)), spec.norm_eps};
+}
+
+at::Tensor activate(const at::Tensor& input, Activation activation) {
+  switch (activation) {
+    case Activation::silu: return at::silu(input);
+    case Activation::gelu: return at::gelu(input);
+    case Activation::gelu_tanh: return at::gelu(input, "tanh");
+    case Activation::relu: break;
+  }
+  return at::relu(input);
+}
+
+// All of query, key, value: [batch, heads, tokens, head_dim]; heads of key and value may be fewer (grouped).
+at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  const bool grouped = query.size(1) != key.size(1);
+  return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
+}
+
+// Each query sees the `window` latest positions, itself included. Computed in slices of queries against the keys that
+// any of them sees, so that work and mask grow with tokens x window.
+at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+  const int64_t tokens = query.size(2);
+  const int64_t slice = std::clamp<int64_t>(window, 64, 1024);
+  const at::Tensor positions = at::arange(tokens, query.options().dtype(at::kLong));
+  std::vector<at::Tensor> outputs;
+  for (int64_t begin = 0; begin < tokens; begin += slice) {
+    const int64_t end = std::min(begin + slice, tokens);
+    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
+    const at::Tensor distance =
+        positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
+    const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
+    outputs.push_back(at::scaled_dot_product_attention(
+        query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
+        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {},
+        query.size(1) != key.size(1)));
+  }
+  return at::cat(outputs, 2);
+}
+
+}  // namespace
+
+at::Tensor RmsNorm::operator()(const at::Tensor& input) const {
+  const at::Tensor wide = input.to(at::kFloat);
+  const at::Tensor scale = wide.square().mean(-1, /*keepdim=*/true).add_(eps_).rsqrt_();
+  return wide.mul(scale).to(input.scalar_type()).mul_(weight_);
+}
+
+Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
+    : norm_(load_norm(weights, spec, block, Part::attention_norm)),
+      query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
+      output_(weights.fused(block, {Part::attention_output})),
+      num_heads_(spec.num_heads),
+      num_kv_heads_(spec.num_kv_heads),
+      head_dim_(spec.head_dim),
+      window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
+
+at::Tensor Attention::operator()(const at::Tensor& hidden, const RopeTable& rope) const {
+  const int64_t batch = hidden.size(0);
+  const int64_t tokens = hidden.size(1);
+  const at::Tensor heads =
+      query_key_value_(norm_(hidden)).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
+  rope.apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
+  const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
+  const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
+  const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
+  const bool windowed = window_ > 0 && window_ < tokens;
+  const at::Tensor mixed =
+      windowed ? windowed_attention(query, key, value, window_) : causal_attention(query, key, value);
+  return output_(mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_}));
+}
+
+Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
+    : norm_(load_norm(weights, spec, block, Part::mlp_norm)),
+      gate_up_(weights.fused(block, {Part::gate, Part::up})),
+      down_(weights.fused(block, {Part::down})),
+      activation_(spec.activation),
+      intermediate_size_(spec.intermediate_size) {}
+
+at::Tensor Mlp::operator()(const at::Tensor& hidden) const {
+  const at::Tensor gate_up = gate_up_(norm_(hidden));
+  const at::Tensor gate = gate_up.narrow(-1, 0, intermediate_size_);
+  const at::Tensor up = gate_up.narrow(-1, intermediate_size_, intermediate_size_);
+  return down_(activate(gate, activation_).mul_(up));
+}
+
+}  // namespace sleb

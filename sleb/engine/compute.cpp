@@ -1,0 +1,88 @@
+#include "sleb/engine/compute.h"
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <malloc.h>
+
+#include <charconv>
+#include <chrono>
+#include <limits>
+
+#include "sleb/base/error.h"
+#include "sleb/engine/aten.h"
+#include "sleb/engine/tensor_options.h"
+
+namespace sleb {
+namespace {
+
+// Seconds of one matrix product of a middling model's MLP, the best of a few.
+double seconds_of_product(at::ScalarType dtype) {
+  const at::Tensor input = at::randn({512, 1024}).to(dtype);
+  const at::Tensor weight = at::randn({2048, 1024}).to(dtype);
+  at::linear(input, weight);
+  double best = std::numeric_limits<double>::infinity();
+  for (int i = 0; i < 5; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    at::linear(input, weight);
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  return best;
+}
+
+std::string fastest_cpu_type() {
+  // bfloat16 loses digits, so it has to earn its place; a margin also keeps the choice the same from run to run.
+  constexpr double worthwhile = 1.3;
+  return seconds_of_product(at::kFloat) > worthwhile * seconds_of_product(at::kBFloat16) ? "bfloat16" : "float32";
+}
+
+std::string decide_device(const std::string& name) {
+  const bool cuda = at::hasCUDA();
+  if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
+  const bool numbered = name.starts_with("cuda:");
+  if (name != "auto" && name != "cuda" && !numbered) {
+    bad_input("--device {}: not known; give auto, cpu, cuda or cuda:N", name);
+  }
+  if (!cuda) bad_input("--device {}: libtorch finds no CUDA device here; use --device cpu", name);
+  if (!numbered) return "cuda:0";
+  int index = -1;
+  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
+  const auto count = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  if (error != std::errc() || end != name.data() + name.size() || index < 0 || index >= count) {
+    bad_input("--device {}: there is no such device; this machine has cuda:0 to cuda:{}", name, count - 1);
+  }
+  return name;
+}
+
+// Activations are megabytes large and freed within milliseconds. By default glibc gives each back to the system and maps
+// it anew, and the page faults cost several per cent of the time.
+void keep_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+#endif
+}
+
+}  // namespace
+
+at::ScalarType scalar_type_of(const Compute& compute) {
+  return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
+}
+
+Compute decide_compute(const ComputeOptions& options) {
+  const c10::InferenceMode guard;
+  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  keep_large_blocks();
+  Compute compute;
+  compute.device = decide_device(options.device);
+  compute.threads = at::get_num_threads();
+  compute.dtype = options.dtype;
+  if (options.dtype == "auto") {
+    compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
+  } else if (options.dtype != "float32" && options.dtype != "bfloat16" && options.dtype != "float16") {
+    bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
+  }
+  return compute;
+}
+
+}  // namespace sleb

@@ -1,0 +1,27 @@
+// Where and in which type a model is computed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace sleb {
+
+// As the user gives them.
+struct ComputeOptions {
+  std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda, cuda:N
+  std::string dtype = "auto";   // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
+  int64_t threads = 0;          // 0: as many as libtorch chooses
+};
+
+// As decided.
+struct Compute {
+  std::string device;  // "cpu", "cuda:0"
+  std::string dtype;   // "float32", "bfloat16", "float16"
+  int64_t threads = 0;
+};
+
+// Decides, sets the number of threads, and tells malloc to keep large blocks (see compute.cpp).
+// Throws Error(bad_input) for a device or type that is not known or not there.
+Compute decide_compute(const ComputeOptions& options);
+
+}  // namespace sleb

@@ -1,0 +1,64 @@
+#include "sleb/engine/head_loss.h"
+
+#include <functional>
+
+#include "sleb/engine/aten.h"
+
+namespace sleb {
+namespace {
+
+// Rows whose logits take about this many bytes in float32.
+constexpr int64_t slice_bytes_cpu = int64_t{64} << 20;
+constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
+
+int64_t slice_rows(const Decoder& decoder) {
+  const int64_t budget = decoder.compute().device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
+  return std::max<int64_t>(16, budget / 4 / decoder.spec().vocabulary_size);
+}
+
+at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
+  // Logits in float32 before the softmax, as transformers' loss does.
+  const at::Tensor logits = decoder.logits(hidden).to(at::kFloat);
+  return at::_log_softmax(logits, -1, /*half_to_float=*/false);
+}
+
+}  // namespace
+
+int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t tokens) {
+  const int64_t rows = slice_rows(decoder);
+  return states * segments * ((tokens - 1 + rows - 1) / rows);
+}
+
+HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& states, const at::Tensor& ids,
+                       std::optional<size_t> dense, const std::function<void()>& done) {
+  const int64_t segments = ids.size(0);
+  const int64_t predicted = ids.size(1) - 1;
+  const int64_t rows = slice_rows(decoder);
+  const auto options = ids.options().dtype(at::kDouble);
+  HeadLosses losses;
+  losses.nll = at::zeros({static_cast<int64_t>(states.size()), segments}, options);
+  if (dense) losses.divergence = at::zeros(losses.nll.sizes(), options);
+  for (int64_t segment = 0; segment < segments; ++segment) {
+    for (int64_t begin = 0; begin < predicted; begin += rows) {
+      check_interrupt();
+      const int64_t count = std::min(rows, predicted - begin);
+      const at::Tensor targets = ids.select(0, segment).narrow(0, begin + 1, count).unsqueeze(1);
+      const auto slice = [&](size_t state) { return states[state].select(0, segment).narrow(0, begin, count); };
+      at::Tensor dense_log_probabilities;
+      if (dense) dense_log_probabilities = log_probabilities(decoder, slice(*dense));
+      for (size_t i = 0; i < states.size(); ++i) {
+        const at::Tensor own = dense == i ? dense_log_probabilities : log_probabilities(decoder, slice(i));
+        const auto row = static_cast<int64_t>(i);
+        losses.nll.select(0, row).select(0, segment).sub_(own.gather(1, targets).sum(at::kDouble));
+        if (dense && dense != i) {
+          const at::Tensor difference = dense_log_probabilities.exp().mul_(dense_log_probabilities.sub(own));
+          losses.divergence.select(0, row).select(0, segment).add_(difference.sum(at::kDouble));
+        }
+        done();
+      }
+    }
+  }
+  return losses;
+}
+
+}  // namespace sleb

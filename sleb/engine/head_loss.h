@@ -1,0 +1,26 @@
+// From last hidden states to losses, in slices: the [tokens, vocabulary] matrix of a segment is never whole.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "sleb/engine/decoder.h"
+
+namespace sleb {
+
+struct HeadLosses {
+  at::Tensor nll;         // [states, segments] float64: sum over predicted tokens, nats
+  at::Tensor divergence;  // the same shape; undefined unless asked for
+};
+
+// states: [segments, tokens, hidden] each; ids [segments, tokens] on the device. With `dense` (one of the states'
+// indices), also the sum over tokens of KL(dense || state) between the next-token distributions. Calls `done` after each
+// state's slice.
+HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& states, const at::Tensor& ids,
+                       std::optional<size_t> dense, const std::function<void()>& done);
+
+// How often head_losses calls `done`.
+int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t tokens);
+
+}  // namespace sleb

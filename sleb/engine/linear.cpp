@@ -1,0 +1,47 @@
+#include "sleb/engine/linear.h"
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include "sleb/engine/aten.h"
+
+namespace sleb {
+namespace {
+
+// oneDNN's linear on a packed weight, which libtorch has for its compiler: on CPUs 15% faster in float32 than at::linear,
+// which lays the weight out anew in every call (bench/linear). The weight's plain copy is not kept.
+using PackWeight = at::Tensor(const at::Tensor&, std::optional<int64_t>);
+using PackedLinear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
+                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+
+template <typename Signature>
+std::optional<c10::TypedOperatorHandle<Signature>> find_operator(const char* name) {
+  const auto found = c10::Dispatcher::singleton().findSchema({name, ""});
+  if (!found || !found->hasKernelForDispatchKey(c10::DispatchKey::CPU)) return {};
+  return found->typed<Signature>();
+}
+
+const auto& pack_weight() {
+  static const auto found = find_operator<PackWeight>("mkldnn::_reorder_linear_weight");
+  return found;
+}
+
+const auto& packed_linear() {
+  static const auto found = find_operator<PackedLinear>("mkldnn::_linear_pointwise");
+  return found;
+}
+
+}  // namespace
+
+Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weight_(weight), bias_(std::move(bias)) {
+  const bool packable = weight.is_cpu() && (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
+  if (!packable || !pack_weight() || !packed_linear()) return;
+  weight_ = pack_weight()->call(weight, std::nullopt);
+  packed_ = true;
+}
+
+at::Tensor Linear::operator()(const at::Tensor& input) const {
+  if (!packed_) return at::linear(input, weight_, bias_);
+  return packed_linear()->call(input, weight_, bias_, "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+}  // namespace sleb

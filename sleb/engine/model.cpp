@@ -1,0 +1,24 @@
+#include "sleb/engine/model.h"
+
+#include <new>
+
+#include "sleb/base/error.h"
+#include "sleb/engine/aten.h"
+#include "sleb/engine/decoder.h"
+
+namespace sleb {
+
+Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
+    : checkpoint_(&checkpoint), compute_(decide_compute(options)) {
+  const c10::InferenceMode guard;
+  try {
+    decoder_ = std::make_unique<Decoder>(checkpoint, compute_, progress);
+  } catch (const c10::Error& error) {
+    failed("{}: can't load onto {}: {}", checkpoint.path().string(), compute_.device, error.what_without_backtrace());
+  }
+}
+
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+
+}  // namespace sleb

@@ -1,0 +1,34 @@
+// A model ready to run. The one header of the engine, with plan.h and plan_evaluator.h, that other layers include: it
+// knows nothing of ATen.
+#pragma once
+
+#include <memory>
+
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/compute.h"
+
+namespace sleb {
+
+class Decoder;
+
+class Model {
+ public:
+  // The checkpoint must outlive the model. Throws Error(bad_input) for options that can't be met here, Error(failed) if
+  // memory does not suffice.
+  Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress);
+  ~Model();
+  Model(Model&&) noexcept;
+
+  const ModelSpec& spec() const { return checkpoint_->spec(); }
+  const Checkpoint& checkpoint() const { return *checkpoint_; }
+  const Compute& compute() const { return compute_; }
+  const Decoder& decoder() const { return *decoder_; }
+
+ private:
+  const Checkpoint* checkpoint_;
+  Compute compute_;
+  std::unique_ptr<Decoder> decoder_;
+};
+
+}  // namespace sleb

@@ -1,0 +1,37 @@
+// A plan says which units of a model are bypassed. A unit is one half of a block: its attention or its MLP, each with
+// its norm and residual connection; a bypassed unit passes its input on unchanged.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sleb {
+
+enum class Half { attention, mlp };
+
+struct Unit {
+  int64_t block;
+  Half half;
+  auto operator<=>(const Unit&) const = default;
+};
+
+class Plan {
+ public:
+  // The dense model.
+  Plan() = default;
+  static Plan without_blocks(std::span<const int64_t> blocks);
+
+  Plan& bypass(Unit unit);
+  Plan& bypass_block(int64_t block);
+  bool bypasses(Unit unit) const;
+  // Sorted.
+  const std::vector<Unit>& bypassed() const { return bypassed_; }
+  auto operator<=>(const Plan&) const = default;
+
+ private:
+  std::vector<Unit> bypassed_;
+};
+
+}  // namespace sleb

@@ -1,0 +1,54 @@
+// Runs a set of plans over a corpus, together: the only place where a model with some of its units off is run.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/engine/model.h"
+#include "sleb/engine/plan.h"
+
+namespace sleb {
+
+// What a plan costs on each segment of the corpus.
+struct PlanLoss {
+  std::vector<double> nll;         // [segments]: negative log-likelihood, nats, summed over the seqlen - 1 predicted tokens
+  std::vector<double> divergence;  // [segments]: KL(dense || plan), nats, summed likewise; empty unless asked for
+
+  double total_nll() const;
+  double total_divergence() const;
+};
+
+struct EvaluateOptions {
+  bool divergence = false;
+  std::string stage = "evaluating";  // what progress calls it
+};
+
+class PlanEvaluator {
+ public:
+  // Both must outlive the evaluator. Throws Error(bad_input) if an id is outside the model's vocabulary.
+  PlanEvaluator(const Model& model, const Corpus& corpus);
+
+  const Model& model() const { return *model_; }
+  const Corpus& corpus() const { return *corpus_; }
+
+  // One PlanLoss a plan, in the plans' order. Plans that agree on their first units share the computation up to there,
+  // and each unit's weights are in use once per chunk of segments. The same call gives the same bits again.
+  // Throws Interrupted; Error(failed) if the device fails.
+  std::vector<PlanLoss> evaluate(std::span<const Plan> plans, const EvaluateOptions& options, Progress& progress) const;
+
+ private:
+  const Model* model_;
+  const Corpus* corpus_;
+};
+
+enum class LogitRows { all, last };
+
+// Logits of one sequence under a plan, float32, [ids.size(), vocabulary] or [1, vocabulary].
+// Throws Error(bad_input) if an id is outside the model's vocabulary.
+std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows);
+
+}  // namespace sleb

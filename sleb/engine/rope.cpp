@@ -1,0 +1,66 @@
+#include "sleb/engine/rope.h"
+
+#include <cmath>
+#include <numbers>
+
+#include "sleb/engine/aten.h"
+#include "sleb/engine/tensor_options.h"
+
+namespace sleb {
+namespace {
+
+double dynamic_theta(const ModelSpec& spec, int64_t tokens) {
+  const double longest = static_cast<double>(std::max(tokens, spec.max_positions));
+  const double stretch = spec.rope.factor * longest / static_cast<double>(spec.max_positions) - (spec.rope.factor - 1);
+  const auto dim = static_cast<double>(spec.head_dim);
+  return spec.rope.theta * std::pow(stretch, dim / (dim - 2));
+}
+
+float llama3_frequency(const RopeSpec& rope, float frequency) {
+  const auto context = static_cast<double>(rope.original_max_positions);
+  const double wavelength = 2 * std::numbers::pi / frequency;
+  if (wavelength < context / rope.high_freq_factor) return frequency;
+  if (wavelength > context / rope.low_freq_factor) return static_cast<float>(frequency / rope.factor);
+  const double kept =
+      (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  return static_cast<float>((1 - kept) * frequency / rope.factor + kept * frequency);
+}
+
+}  // namespace
+
+at::Tensor rope_frequencies(const ModelSpec& spec, int64_t tokens) {
+  const RopeSpec& rope = spec.rope;
+  const double theta = rope.scaling == RopeSpec::Scaling::dynamic ? dynamic_theta(spec, tokens) : rope.theta;
+  at::Tensor frequencies = at::empty({spec.head_dim / 2}, at::kFloat);
+  auto* values = frequencies.mutable_data_ptr<float>();
+  for (int64_t i = 0; i < frequencies.numel(); ++i) {
+    // In float64 and rounded once: closest to transformers' float32 power.
+    const double exponent = static_cast<double>(2 * i) / static_cast<double>(spec.head_dim);
+    values[i] = 1.0F / static_cast<float>(std::pow(theta, exponent));
+    if (!rope.frequency_divisors.empty()) {
+      values[i] /= rope.frequency_divisors[static_cast<size_t>(i)];
+    } else if (rope.scaling == RopeSpec::Scaling::linear) {
+      values[i] = static_cast<float>(values[i] / rope.factor);
+    } else if (rope.scaling == RopeSpec::Scaling::llama3) {
+      values[i] = llama3_frequency(rope, values[i]);
+    }
+  }
+  return frequencies;
+}
+
+RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, int64_t tokens) {
+  const at::Tensor angles = at::outer(at::arange(0, tokens, at::kFloat), rope_frequencies(spec, tokens)).unsqueeze(1);
+  cos_ = angles.cos().to(tensor_options(compute));
+  sin_ = angles.sin().to(tensor_options(compute));
+}
+
+void RopeTable::apply(at::Tensor heads) const {
+  const int64_t half = heads.size(-1) / 2;
+  at::Tensor first = heads.narrow(-1, 0, half);
+  at::Tensor second = heads.narrow(-1, half, half);
+  const at::Tensor old_first = first.clone();
+  first.mul_(cos_).addcmul_(second, sin_, -1);
+  second.mul_(cos_).addcmul_(old_first, sin_);
+}
+
+}  // namespace sleb

@@ -1,0 +1,16 @@
+// Compute in ATen's terms; inside the engine only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "sleb/engine/compute.h"
+
+namespace sleb {
+
+at::ScalarType scalar_type_of(const Compute& compute);
+inline at::Device device_of(const Compute& compute) { return at::Device(compute.device); }
+inline at::TensorOptions tensor_options(const Compute& compute) {
+  return at::TensorOptions().dtype(scalar_type_of(compute)).device(device_of(compute));
+}
+
+}  // namespace sleb

@@ -1,0 +1,33 @@
+// Tensors of a checkpoint, on the device, in the compute type.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <span>
+#include <string>
+
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/compute.h"
+#include "sleb/engine/linear.h"
+
+namespace sleb {
+
+class WeightLoader {
+ public:
+  WeightLoader(const Checkpoint& checkpoint, const Compute& compute) : checkpoint_(&checkpoint), compute_(compute) {}
+
+  // `name` without its ending; both read NAME.weight.
+  at::Tensor weight(const std::string& name) const;
+  // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product is
+  // faster than several small ones.
+  Linear fused(int64_t block, std::initializer_list<Part> parts) const;
+
+ private:
+  at::Tensor read(const std::string& name) const;
+
+  const Checkpoint* checkpoint_;
+  Compute compute_;
+};
+
+}  // namespace sleb

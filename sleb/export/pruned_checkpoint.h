@@ -1,0 +1,44 @@
+// Writes a model with some blocks gone as a Hugging Face folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
+
+namespace sleb {
+
+struct ExportOptions {
+  std::filesystem::path out;
+  std::vector<int64_t> removal_list;         // original indices, any order
+  std::string out_dtype = "auto";            // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
+  uint64_t shard_bytes = 5'000'000'000;      // a shard's tensors are at most that large together
+  bool force = false;                        // replace an existing target
+};
+
+struct NamedText {
+  std::string name;
+  std::string content;
+};
+
+// What the folder will hold.
+struct ExportSize {
+  int64_t parameters;
+  uint64_t bytes;  // of the tensors
+};
+
+// Throws Error(bad_input) for options that can't be met (unknown type, existing target): call it before long work.
+void check(const ExportOptions& options);
+ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
+
+// safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, and `extra` files
+// (model card, sleb.json). Tensors pass through memory one at a time. The folder appears under its name only when whole.
+// Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted.
+void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options,
+                             const std::vector<NamedText>& extra, Progress& progress);
+
+}  // namespace sleb

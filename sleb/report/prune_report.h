@@ -1,0 +1,53 @@
+// What a pruning run leaves behind: sleb.json, the model card, the closing table.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/engine/compute.h"
+#include "sleb/eval/perplexity.h"
+#include "sleb/eval/prompt_speed.h"
+#include "sleb/report/table.h"
+#include "sleb/search/greedy.h"
+
+namespace sleb {
+
+struct ModelSize {
+  int64_t blocks;
+  int64_t parameters;
+  uint64_t bytes;
+};
+
+struct HeldOut {
+  std::string name;
+  int64_t tokens;
+  PerplexityPair perplexity;
+};
+
+struct PruneReport {
+  std::string model;  // as the user named it
+  std::string command;
+  int64_t num_blocks;
+  Corpus calibration;  // without ids
+  uint64_t seed;
+  Compute compute;
+  std::string search;
+  GreedyResult result;
+  double seconds;
+  ModelSize dense_size;
+  ModelSize pruned_size;
+  std::optional<HeldOut> held_out;
+  std::optional<PromptSpeed> speed;
+};
+
+// DESIGN section 4's JSON.
+OrderedJson to_json(const PruneReport& report);
+// Dense against pruned, a line each.
+Table comparison_table(const PruneReport& report);
+// README.md of the checkpoint: front matter, what was removed, the table, the command.
+std::string model_card(const PruneReport& report);
+
+}  // namespace sleb

@@ -1,0 +1,63 @@
+#include "sleb/search/greedy.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss) {
+  const auto losses = [&](const std::vector<Plan>& plans, const std::string&) {
+    std::vector<double> values;
+    for (const Plan& plan : plans) values.push_back(loss(plan));
+    return values;
+  };
+  return greedy_search(num_blocks, options, losses, [](const GreedyStep&) {});
+}
+
+bool removes(const Plan& plan, int64_t block) { return plan.bypasses({block, Half::mlp}); }
+
+TEST(Greedy, RemovesTheCheapestBlockOfEachRound) {
+  const std::vector<double> cost = {0, 5, 2, 9, 1, 0};
+  const auto result = search(6, {.num_remove_blocks = 3}, [&](const Plan& plan) {
+    double sum = 0;
+    for (int64_t block = 0; block < 6; ++block) sum += removes(plan, block) ? cost[static_cast<size_t>(block)] : 0;
+    return sum;
+  });
+  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{4, 2, 1}));
+  EXPECT_EQ(result.steps[0].candidates.size(), 4U);
+  EXPECT_EQ(result.steps[2].candidates.size(), 2U);
+  EXPECT_EQ(result.steps[2].loss, 8);
+  EXPECT_EQ(result.dense_loss, 0);
+}
+
+TEST(Greedy, TiesGoToTheEarlierBlock) {
+  const auto result = search(6, {.num_remove_blocks = 2}, [](const Plan&) { return 1.0; });
+  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{1, 2}));
+}
+
+// The reference counts barriers in blocks that are alive, not in original positions.
+TEST(Greedy, BarriersMoveWithTheBlocksThatAreAlive) {
+  const auto result = search(4, {.num_remove_blocks = 2, .early_barrier = 2, .latter_barrier = 0},
+                             [](const Plan& plan) { return removes(plan, 3) ? 0.0 : 1.0; });
+  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{3, 2}));
+  EXPECT_EQ(result.steps[1].candidates.size(), 1U);
+}
+
+TEST(Greedy, RefusesWhatCannotBeRemoved) {
+  EXPECT_THROW(check({.num_remove_blocks = 0}, 4), Error);
+  EXPECT_THROW(check({.num_remove_blocks = 3}, 4), Error);
+  EXPECT_THROW(check({.num_remove_blocks = 4, .early_barrier = 0, .latter_barrier = 0}, 4), Error);
+  EXPECT_THROW(check({.num_remove_blocks = 1, .early_barrier = -1}, 4), Error);
+  EXPECT_NO_THROW(check({.num_remove_blocks = 2}, 4));
+}
+
+TEST(Greedy, LossThatIsNotFiniteIsAnError) {
+  EXPECT_THROW(search(4, {.num_remove_blocks = 1}, [](const Plan&) { return std::nan(""); }), Error);
+}
+
+}  // namespace
+}  // namespace sleb

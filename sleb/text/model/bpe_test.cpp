@@ -1,0 +1,128 @@
+#include "sleb/text/model/bpe.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+using Ids = std::vector<int64_t>;
+
+// a b c d ab bc abc; "a b" comes before "b c".
+Json small() {
+  return {{"type", "BPE"},
+          {"vocab", {{"a", 0}, {"b", 1}, {"c", 2}, {"d", 3}, {"ab", 4}, {"bc", 5}, {"abc", 6}, {"abcd", 7}}},
+          {"merges", {"a b", "b c", "ab c"}}};
+}
+
+Ids encode(const Json& model, const std::string& piece) {
+  Ids ids;
+  make_token_model(JsonView(model, "x.json: model"))->encode(Pieces{piece}, ids);
+  return ids;
+}
+
+std::string error_of(const Json& model) {
+  try {
+    encode(model, "z");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+Json with(const std::string& key, const Json& value) {
+  Json model = small();
+  model[key] = value;
+  return model;
+}
+
+TEST(Bpe, MergesByRankThenFromTheLeft) {
+  EXPECT_EQ(encode(small(), "abc"), (Ids{6}));
+  EXPECT_EQ(encode(small(), "bcd"), (Ids{5, 3}));
+  EXPECT_EQ(encode(small(), "abbcabcd"), (Ids{4, 5, 6, 3}));
+  Json twice = {{"type", "BPE"}, {"vocab", {{"a", 0}, {"aa", 1}}}, {"merges", {"a a"}}};
+  EXPECT_EQ(encode(twice, "aaaaa"), (Ids{1, 1, 0}));
+  EXPECT_EQ(encode(small(), ""), Ids{});
+}
+
+TEST(Bpe, MergesInEitherSpelling) {
+  EXPECT_EQ(encode(with("merges", Json::parse(R"([["a", "b"], ["ab", "c"]])")), "abc"), (Ids{6}));
+  EXPECT_EQ(encode(with("merges", {"#version: 0.2", "b c"}), "abc"), (Ids{0, 5}));
+  Json untyped = small();
+  untyped.erase("type");
+  EXPECT_EQ(encode(untyped, "abc"), (Ids{6}));
+}
+
+TEST(Bpe, IgnoreMergesTakesWholePieces) {
+  EXPECT_EQ(encode(small(), "abcd"), (Ids{6, 3}));
+  EXPECT_EQ(encode(with("ignore_merges", true), "abcd"), (Ids{7}));
+}
+
+TEST(Bpe, CharactersOutsideTheVocabulary) {
+  EXPECT_EQ(encode(small(), "azb"), (Ids{4}));  // dropped, as the library does
+  EXPECT_EQ(encode(with("unk_token", "d"), "azzb"), (Ids{0, 3, 3, 1}));
+  Json fused = with("unk_token", "d");
+  fused["fuse_unk"] = true;
+  EXPECT_EQ(encode(fused, "azzb"), (Ids{0, 3, 1}));
+  Json bytes = with("byte_fallback", true);
+  bytes["vocab"].update({{"<0xC3>", 8}, {"<0xA9>", 9}});
+  EXPECT_EQ(encode(bytes, "a\u00E9b"), (Ids{0, 8, 9, 1}));
+  EXPECT_EQ(encode(bytes, "a\u00EAb"), (Ids{4}));  // <0xAA> is missing
+  EXPECT_EQ(error_of(with("unk_token", "?")), "x.json: model: the vocabulary lacks unk_token \"?\"");
+}
+
+TEST(Bpe, MalformedVocabulariesAreRefused) {
+  for (const Json& id : {Json(-1), Json(1.5), Json("1"), Json(int64_t{1} << 31), Json(nullptr)}) {
+    EXPECT_EQ(error_of(with("vocab", {{"a", id}})),
+              "x.json: model.vocab: the id of \"a\" is not a number from 0 to 2147483647");
+  }
+  EXPECT_EQ(error_of(with("vocab", Json::array({"a"}))), "x.json: model.vocab: expected an object");
+  Json lacking = small();
+  lacking.erase("vocab");
+  EXPECT_EQ(error_of(lacking), "x.json: model: lacks \"vocab\"");
+}
+
+TEST(Bpe, MalformedMergesAreRefused) {
+  EXPECT_EQ(error_of(with("merges", {"a b", "a x"})),
+            "x.json: model.merges[1]: the merge of \"a\" and \"x\" needs the token \"x\", which the vocabulary lacks");
+  EXPECT_EQ(error_of(with("merges", {"b a"})),
+            "x.json: model.merges[0]: the merge of \"b\" and \"a\" needs the token \"ba\", which the vocabulary lacks");
+  for (const char* merge : {"ab", "a b c", "a  b", ""}) {
+    EXPECT_EQ(error_of(with("merges", Json::array({merge}))), "x.json: model.merges[0]: the merge \"" +
+                                                                  std::string(merge) +
+                                                                  "\" is not two tokens with a blank between them");
+  }
+  EXPECT_EQ(error_of(with("merges", Json::array({Json::array({"a"})}))),
+            "x.json: model.merges[0]: a merge has two tokens");
+  EXPECT_EQ(error_of(with("merges", Json::array({7}))), "x.json: model.merges[0]: expected a string");
+  EXPECT_EQ(error_of(with("merges", "a b")), "x.json: model.merges: expected an array");
+}
+
+TEST(Bpe, UnsupportedOptionsAndModelsAreRefusedByName) {
+  EXPECT_EQ(error_of(with("dropout", 0.1)),
+            "x.json: model.dropout: BPE dropout makes ids random; it is for training and not supported");
+  EXPECT_EQ(error_of(with("end_of_word_suffix", "</w>")),
+            "x.json: model.end_of_word_suffix: this option of BPE is not supported");
+  EXPECT_EQ(error_of(with("continuing_subword_prefix", "##")),
+            "x.json: model.continuing_subword_prefix: this option of BPE is not supported");
+  EXPECT_EQ(error_of(with("type", "WordPiece")), "x.json: model: the model \"WordPiece\" is not supported");
+  EXPECT_EQ(error_of({{"vocab", Json::object()}}), "x.json: model: the model \"without a type\" is not supported");
+  Json off = with("dropout", nullptr);
+  off["end_of_word_suffix"] = "";
+  EXPECT_EQ(encode(off, "abc"), (Ids{6}));
+}
+
+TEST(Bpe, LongPiecesAreNotQuadratic) {
+  const Json model = {{"type", "BPE"},
+                      {"vocab", {{"a", 0}, {"aa", 1}, {"aaaa", 2}, {"aaaaaaaa", 3}}},
+                      {"merges", {"a a", "aa aa", "aaaa aaaa"}}};
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(encode(model, std::string(1000000, 'a')).size(), 125000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+}
+
+}  // namespace
+}  // namespace sleb

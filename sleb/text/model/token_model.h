@@ -1,0 +1,35 @@
+// The "model" of a tokenizer.json: turns pieces of text into token ids.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/text/pre_tokenizer/pre_tokenizer.h"
+
+namespace sleb {
+
+constexpr int64_t largest_token_id = std::numeric_limits<int32_t>::max();
+
+class TokenModel {
+ public:
+  virtual ~TokenModel() = default;
+
+  virtual std::string_view type() const = 0;
+  // Number of tokens in the vocabulary, added tokens that are not part of it left out.
+  virtual int64_t token_count() const = 0;
+  virtual std::vector<int64_t> ids() const = 0;
+  virtual std::optional<int64_t> id_of(std::string_view token) const = 0;
+
+  // Appends the ids of every piece to `ids`. Thread-safe.
+  virtual void encode(const Pieces& pieces, std::vector<int64_t>& ids) const = 0;
+};
+
+// Throws Error(bad_input) for a model or an option of it that is not known, by its name.
+std::unique_ptr<TokenModel> make_token_model(const JsonView& model);
+
+}  // namespace sleb

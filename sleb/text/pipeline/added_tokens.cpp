@@ -1,0 +1,154 @@
+#include "sleb/text/pipeline/added_tokens.h"
+
+#include <algorithm>
+#include <optional>
+#include <unordered_set>
+#include <utility>
+
+#include "sleb/base/error.h"
+#include "sleb/text/unicode/characters.h"
+#include "sleb/text/unicode/utf8.h"
+
+namespace sleb {
+namespace {
+
+// Finding tokens takes time proportional to the text and the longest token.
+constexpr size_t longest_content = 4096;
+
+bool inside_word(std::string_view before, std::string_view after) {
+  return (!before.empty() && is_word(last_character(before))) || (!after.empty() && is_word(first_character(after)));
+}
+
+size_t blanks_at_end(std::string_view text) {
+  size_t start = text.size();
+  while (start > 0) {
+    size_t previous = start - 1;
+    while ((static_cast<uint8_t>(text[previous]) & 0xC0) == 0x80) --previous;
+    if (!is_blank(first_character(text.substr(previous)))) break;
+    start = previous;
+  }
+  return text.size() - start;
+}
+
+size_t blanks_at_start(std::string_view text) {
+  size_t end = 0;
+  while (end < text.size() && is_blank(first_character(text.substr(end)))) end += character_size(text[end]);
+  return end;
+}
+
+AddedToken read_token(const JsonView& entry) {
+  AddedToken token = {.content = entry.at("content").string(),
+                      .id = entry.at("id").integer(0, largest_token_id),
+                      .special = entry.at("special").boolean(),
+                      .single_word = entry.at("single_word").boolean(),
+                      .lstrip = entry.at("lstrip").boolean(),
+                      .rstrip = entry.at("rstrip").boolean(),
+                      .normalized = entry.at("normalized").boolean()};
+  if (token.content.size() > longest_content) {
+    entry.fail(fmt::format("a token of {} bytes is too long", token.content.size()));
+  }
+  return token;
+}
+
+}  // namespace
+
+int32_t TokenFinder::child(int32_t node, char byte) const {
+  const auto found = children_.find(static_cast<uint64_t>(node) << 8 | static_cast<uint8_t>(byte));
+  return found == children_.end() ? none : found->second;
+}
+
+void TokenFinder::add(std::string_view spelling, AddedToken token) {
+  const auto new_node = [this] {
+    token_at_node_.push_back(none);
+    return static_cast<int32_t>(token_at_node_.size() - 1);
+  };
+  int32_t& first = root_[static_cast<uint8_t>(spelling[0])];
+  if (first == none) first = new_node();
+  int32_t node = first;
+  for (const char byte : spelling.substr(1)) {
+    const auto key = static_cast<uint64_t>(node) << 8 | static_cast<uint8_t>(byte);
+    const auto found = children_.find(key);
+    node = found == children_.end() ? children_.emplace(key, new_node()).first->second : found->second;
+  }
+  if (token_at_node_[static_cast<size_t>(node)] != none) return;
+  token_at_node_[static_cast<size_t>(node)] = static_cast<int32_t>(tokens_.size());
+  tokens_.push_back(std::move(token));
+}
+
+TokenFinder::Match TokenFinder::find(std::string_view text, size_t from) const {
+  for (size_t begin = from; begin < text.size(); ++begin) {
+    Match longest = {begin, begin, none};
+    int32_t node = root_[static_cast<uint8_t>(text[begin])];
+    for (size_t end = begin + 1; node != none; node = child(node, text[end]), ++end) {
+      const int32_t token = token_at_node_[static_cast<size_t>(node)];
+      if (token != none) longest = {begin, end, token};
+      if (end == text.size()) break;
+    }
+    if (longest.token != none) return longest;
+  }
+  return {text.size(), text.size(), none};
+}
+
+// As tokenizers' AddedVocabulary::find_matches: the search goes on behind the token itself, not behind the blanks that
+// its rstrip took; a token among these blanks is dropped if it takes the blanks before it; and a token that must be a
+// single word but is not still hides the tokens inside it.
+void TokenFinder::cut(std::string_view text, const TextHandler& on_text, const TokenHandler& on_token) const {
+  size_t done = 0;              // the text before is handed out
+  size_t known_blanks_end = 0;  // end of the blanks last taken by rstrip: the same run is not measured twice
+  for (Match match = tokens_.empty() ? Match{0, 0, none} : find(text, 0); match.token != none;
+       match = find(text, match.end)) {
+    const AddedToken& token = tokens_[static_cast<size_t>(match.token)];
+    if (token.single_word && inside_word(text.substr(0, match.begin), text.substr(match.end))) continue;
+    size_t begin = match.begin;
+    size_t end = match.end;
+    if (token.lstrip)
+      begin = std::max(begin, done) - (begin > done ? blanks_at_end(text.substr(done, begin - done)) : 0);
+    if (token.rstrip) {
+      if (end >= known_blanks_end) known_blanks_end = end + blanks_at_start(text.substr(end));
+      end = known_blanks_end;
+    }
+    if (done < begin) on_text(text.substr(done, begin - done));
+    if (begin < end) on_token(token.id);
+    done = end;
+  }
+  if (done != text.size()) on_text(text.substr(done));
+}
+
+AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers) {
+  std::vector<AddedToken> tokens;
+  std::unordered_set<std::string> seen;
+  int64_t next_id = model.token_count();
+  for (size_t i = 0; i < list.size(); ++i) {
+    AddedToken token = read_token(list.at(i));
+    if (token.content.empty()) continue;  // as the library does: nothing can be found
+    if (!seen.insert(token.content).second) list.at(i).fail("\"" + token.content + "\" is listed twice");
+    const std::optional<int64_t> in_model = model.id_of(token.content);
+    const int64_t expected = in_model.value_or(next_id);
+    if (token.id != expected) {
+      list.at(i).fail(
+          fmt::format("\"{}\" has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
+    }
+    if (token.id >= next_id) next_id = token.id + 1;
+    ids_.push_back(token.id);
+    tokens.push_back(std::move(token));
+  }
+  std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });
+  for (AddedToken& token : tokens) {
+    const std::string spelling = token.normalized ? normalizers.apply(token.content) : token.content;
+    (token.normalized ? normalized_ : raw_).add(spelling, std::move(token));
+  }
+}
+
+void AddedTokens::cut(std::string_view text, const Normalizers& normalizers, const TextHandler& on_text,
+                      const TokenHandler& on_token) const {
+  const TextHandler cut_normalized = [&](std::string_view raw) {
+    if (normalizers.empty()) {
+      normalized_.cut(raw, on_text, on_token);
+    } else {
+      normalized_.cut(normalizers.apply(raw), on_text, on_token);
+    }
+  };
+  raw_.cut(text, cut_normalized, on_token);
+}
+
+}  // namespace sleb

@@ -1,0 +1,76 @@
+// The "added_tokens" of a tokenizer.json: found in the text as a whole, before and after normalization.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/text/model/token_model.h"
+#include "sleb/text/pipeline/normalizer.h"
+
+namespace sleb {
+
+struct AddedToken {
+  std::string content;
+  int64_t id;
+  bool special;      // found first among tokens that read the same once normalized
+  bool single_word;  // not inside a word
+  bool lstrip;       // takes the blanks before it
+  bool rstrip;       // takes the blanks after it
+  bool normalized;   // found in the normalized text, not in the raw one
+};
+
+using TextHandler = std::function<void(std::string_view)>;
+using TokenHandler = std::function<void(int64_t)>;
+
+// Finds a set of tokens, at every place the longest.
+class TokenFinder {
+ public:
+  TokenFinder() { root_.fill(none); }
+  // `spelling`: how `token` reads in the text searched. Of two tokens with one spelling the first added is found.
+  void add(std::string_view spelling, AddedToken token);
+
+  // Calls `on_text` for what lies between tokens, never empty, and `on_token` for tokens, in order.
+  void cut(std::string_view text, const TextHandler& on_text, const TokenHandler& on_token) const;
+
+ private:
+  static constexpr int32_t none = -1;
+
+  struct Match {
+    size_t begin, end;
+    int32_t token;
+  };
+  Match find(std::string_view text, size_t from) const;
+  int32_t child(int32_t node, char byte) const;
+
+  // A trie: the first byte by table, which turns most places in a text away, the others by hash.
+  std::array<int32_t, 256> root_;
+  std::unordered_map<uint64_t, int32_t> children_;
+  std::vector<int32_t> token_at_node_;
+  std::vector<AddedToken> tokens_;
+};
+
+class AddedTokens {
+ public:
+  AddedTokens() = default;
+  // Throws Error(bad_input) where the file gives a token another id than the tokenizers library would.
+  AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers);
+
+  const std::vector<int64_t>& ids() const { return ids_; }
+
+  // Cuts raw text at added tokens; `on_text` gets the normalized text between them.
+  void cut(std::string_view text, const Normalizers& normalizers, const TextHandler& on_text,
+           const TokenHandler& on_token) const;
+
+ private:
+  std::vector<int64_t> ids_;
+  TokenFinder raw_;
+  TokenFinder normalized_;
+};
+
+}  // namespace sleb

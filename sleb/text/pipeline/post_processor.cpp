@@ -1,0 +1,69 @@
+#include "sleb/text/pipeline/post_processor.h"
+
+#include <optional>
+#include <utility>
+
+#include "sleb/text/model/token_model.h"
+
+namespace sleb {
+namespace {
+
+// "TemplateProcessing": for one text, the list "single" of places for the text and for special tokens.
+class Template : public PostProcessor {
+ public:
+  explicit Template(const JsonView& component) {
+    const JsonView single = component.at("single");
+    for (size_t i = 0; i < single.size(); ++i) {
+      const JsonView element = single.at(i);
+      if (const auto sequence = element.find("Sequence")) {
+        if (sequence->at("id").string() != "A") sequence->fail("the template of a single text names a second one");
+        places_.push_back({});
+      } else {
+        places_.push_back(special_ids(component.at("special_tokens"), element.at("SpecialToken").at("id")));
+      }
+    }
+  }
+
+  std::vector<int64_t> apply(std::vector<int64_t> ids, bool add_special_tokens) const override {
+    std::vector<int64_t> filled;
+    for (const auto& place : places_) {
+      if (!place) {
+        filled.insert(filled.end(), ids.begin(), ids.end());
+      } else if (add_special_tokens) {
+        filled.insert(filled.end(), place->begin(), place->end());
+      }
+    }
+    return filled;
+  }
+
+ private:
+  static std::vector<int64_t> special_ids(const JsonView& tokens, const JsonView& name) {
+    const JsonView ids = tokens.at(name.string()).at("ids");
+    std::vector<int64_t> found;
+    for (size_t i = 0; i < ids.size(); ++i) found.push_back(ids.at(i).integer(0, largest_token_id));
+    return found;
+  }
+
+  std::vector<std::optional<std::vector<int64_t>>> places_;  // nothing: the text
+};
+
+}  // namespace
+
+void PostProcessors::append(const JsonView& component) {
+  const std::string& type = component.at("type").string();
+  if (type == "Sequence") {
+    const JsonView members = component.at("processors");
+    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
+  } else if (type == "TemplateProcessing") {
+    steps_.push_back(std::make_unique<Template>(component));
+  } else if (type != "ByteLevel") {  // which moves offsets only
+    component.fail("the post-processor \"" + type + "\" is not supported");
+  }
+}
+
+std::vector<int64_t> PostProcessors::apply(std::vector<int64_t> ids, bool add_special_tokens) const {
+  for (const auto& step : steps_) ids = step->apply(std::move(ids), add_special_tokens);
+  return ids;
+}
+
+}  // namespace sleb

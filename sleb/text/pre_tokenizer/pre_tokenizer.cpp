@@ -1,0 +1,98 @@
+#include "sleb/text/pre_tokenizer/pre_tokenizer.h"
+
+#include "sleb/text/pre_tokenizer/byte_level.h"
+#include "sleb/text/pre_tokenizer/split.h"
+#include "sleb/text/unicode/characters.h"
+#include "sleb/text/unicode/utf8.h"
+
+namespace sleb {
+namespace {
+
+Finder regex_finder(std::string_view pattern, const std::string& place) {
+  auto regex = std::make_shared<const Regex>(pattern, place);
+  return [regex](std::string_view text, std::vector<Span>& matches) { regex->find_all(text, matches); };
+}
+
+Finder pattern_finder(const JsonView& pattern) {
+  if (const auto regex = pattern.find("Regex")) return regex_finder(regex->string(), regex->place());
+  if (const auto text = pattern.find("String")) return regex_finder(Regex::escaped(text->string()), text->place());
+  pattern.fail("expected a \"Regex\" or a \"String\"");
+}
+
+std::unique_ptr<PreTokenizer> make_byte_level(const JsonView& component) {
+  // "trim_offsets" moves offsets, which sleb does not report.
+  return std::make_unique<ByteLevel>(component.at("add_prefix_space").boolean(),
+                                     component.boolean_or("use_regex", true));
+}
+
+std::unique_ptr<PreTokenizer> make_split(const JsonView& component) {
+  return std::make_unique<Split>(pattern_finder(component.at("pattern")), split_behavior(component.at("behavior")),
+                                 component.at("invert").boolean());
+}
+
+std::unique_ptr<PreTokenizer> make_digits(const JsonView& component) {
+  const bool individual = component.at("individual_digits").boolean();
+  return std::make_unique<Split>(character_finder(is_numeric),
+                                 individual ? SplitBehavior::isolated : SplitBehavior::contiguous, false);
+}
+
+std::unique_ptr<PreTokenizer> make_punctuation(const JsonView& component) {
+  const auto behavior = component.find("behavior");
+  return std::make_unique<Split>(character_finder(is_punctuation),
+                                 behavior ? split_behavior(*behavior) : SplitBehavior::isolated, false);
+}
+
+std::unique_ptr<PreTokenizer> make_whitespace_split(const JsonView&) {
+  return std::make_unique<Split>(character_finder(is_blank), SplitBehavior::removed, false);
+}
+
+std::unique_ptr<PreTokenizer> make_whitespace(const JsonView&) {
+  // The library's pattern \w+|[^\w\s]+ with the \w of its regex crate, which differs from Oniguruma's.
+  const Finder words = [](std::string_view text, std::vector<Span>& matches) {
+    enum Kind { blank, word, other };
+    Kind previous = blank;
+    for (size_t i = 0; i < text.size();) {
+      const char32_t character = first_character(text.substr(i));
+      const size_t end = i + character_size(text[i]);
+      const Kind kind = is_word(character) ? word : is_blank(character) ? blank : other;
+      if (kind != blank && kind == previous) {
+        matches.back().end = end;
+      } else if (kind != blank) {
+        matches.push_back({i, end});
+      }
+      previous = kind;
+      i = end;
+    }
+  };
+  return std::make_unique<Split>(words, SplitBehavior::removed, true);
+}
+
+struct Row {
+  std::string_view type;
+  std::unique_ptr<PreTokenizer> (*make)(const JsonView& component);
+};
+
+constexpr Row rows[] = {
+    {"ByteLevel", make_byte_level},    {"Split", make_split},           {"Digits", make_digits},
+    {"Punctuation", make_punctuation}, {"Whitespace", make_whitespace}, {"WhitespaceSplit", make_whitespace_split},
+};
+
+}  // namespace
+
+void PreTokenizers::append(const JsonView& component) {
+  const std::string& type = component.at("type").string();
+  if (type == "Sequence") {
+    const JsonView members = component.at("pretokenizers");
+    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
+    return;
+  }
+  for (const Row& row : rows) {
+    if (row.type == type) {
+      steps_.push_back(row.make(component));
+      return;
+    }
+  }
+  component.fail("the pre-tokenizer \"" + type + "\" is not supported");
+}
+
+}  // namespace sleb

@@ -1,0 +1,51 @@
+// The "pre_tokenizer" of a tokenizer.json: cuts text into the pieces that the model encodes one by one.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/text/unicode/regex.h"
+
+namespace sleb {
+
+// A text and the pieces it is cut into so far: in order, none empty, not overlapping. What no span covers was removed.
+struct Pieces {
+  explicit Pieces(std::string whole) : text(std::move(whole)) {
+    if (!text.empty()) spans.push_back({0, text.size()});
+  }
+  std::string_view piece(const Span& span) const {
+    return std::string_view(text).substr(span.begin, span.end - span.begin);
+  }
+
+  std::string text;
+  std::vector<Span> spans;
+};
+
+class PreTokenizer {
+ public:
+  virtual ~PreTokenizer() = default;
+  // Cuts every piece further, or rewrites it.
+  virtual void apply(Pieces& pieces) const = 0;
+};
+
+// Applied in order; empty where the file has null.
+class PreTokenizers {
+ public:
+  PreTokenizers() = default;
+  // Throws Error(bad_input) for a component that is not known, by its name.
+  explicit PreTokenizers(const JsonView& component) { append(component); }
+
+  void apply(Pieces& pieces) const {
+    for (const auto& step : steps_) step->apply(pieces);
+  }
+
+ private:
+  void append(const JsonView& component);
+
+  std::vector<std::unique_ptr<PreTokenizer>> steps_;
+};
+
+}  // namespace sleb

@@ -1,0 +1,95 @@
+#include "sleb/text/pre_tokenizer/pre_tokenizer.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+using Strings = std::vector<std::string>;
+
+Strings cut(const Json& component, const std::string& text) {
+  Pieces pieces{text};
+  PreTokenizers(JsonView(component, "x.json")).apply(pieces);
+  Strings cut;
+  for (const Span& span : pieces.spans) cut.emplace_back(pieces.piece(span));
+  return cut;
+}
+
+std::string error_of(const Json& component) {
+  try {
+    cut(component, "");
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+Json split(const Json& pattern, const std::string& behavior, bool invert = false) {
+  return {{"type", "Split"}, {"pattern", pattern}, {"behavior", behavior}, {"invert", invert}};
+}
+
+Json byte_level(bool add_prefix_space, bool use_regex) {
+  return {
+      {"type", "ByteLevel"}, {"add_prefix_space", add_prefix_space}, {"trim_offsets", true}, {"use_regex", use_regex}};
+}
+
+// The examples in tokenizers' documentation of SplitDelimiterBehavior and in its tests of Split.
+TEST(PreTokenizers, SplitBehaviors) {
+  const Json dash = {{"String", "-"}};
+  const std::string text = "the-final--countdown";
+  EXPECT_EQ(cut(split(dash, "Removed"), text), (Strings{"the", "final", "countdown"}));
+  EXPECT_EQ(cut(split(dash, "Isolated"), text), (Strings{"the", "-", "final", "-", "-", "countdown"}));
+  EXPECT_EQ(cut(split(dash, "MergedWithPrevious"), text), (Strings{"the-", "final-", "-", "countdown"}));
+  EXPECT_EQ(cut(split(dash, "MergedWithNext"), text), (Strings{"the", "-final", "-", "-countdown"}));
+  EXPECT_EQ(cut(split(dash, "Contiguous"), text), (Strings{"the", "-", "final", "--", "countdown"}));
+}
+
+TEST(PreTokenizers, SplitInverted) {
+  const Json words = {{"Regex", "\\w+|[^\\w\\s]+"}};
+  const std::string text = "How are you doing?";
+  EXPECT_EQ(cut(split(words, "Removed", true), text), (Strings{"How", "are", "you", "doing", "?"}));
+  EXPECT_EQ(cut(split(words, "MergedWithPrevious", true), text), (Strings{"How ", "are ", "you ", "doing", "?"}));
+  EXPECT_EQ(cut(split(words, "MergedWithNext", true), text), (Strings{"How", " are", " you", " doing", "?"}));
+  EXPECT_EQ(cut(split(words, "Contiguous", true), text), (Strings{"How", " ", "are", " ", "you", " ", "doing?"}));
+}
+
+TEST(PreTokenizers, ByteLevelCutsAndSpells) {
+  EXPECT_EQ(cut(byte_level(false, true), "I'll go  to é\n"), (Strings{"I", "'ll", "Ġgo", "Ġ", "Ġto", "ĠÃ©", "Ċ"}));
+  EXPECT_EQ(cut(byte_level(true, false), "a b"), Strings{"ĠaĠb"});
+  EXPECT_EQ(cut(byte_level(true, false), " a"), Strings{"Ġa"});
+  EXPECT_EQ(cut(byte_level(true, true), ""), Strings{});
+  EXPECT_EQ(cut(byte_level(false, false), std::string("\0\x7F\xC2\xAD", 4)), Strings{"ĀġÂŃ"});
+}
+
+TEST(PreTokenizers, ByCharacterClass) {
+  const auto digits = [](bool individual) { return Json{{"type", "Digits"}, {"individual_digits", individual}}; };
+  EXPECT_EQ(cut(digits(true), "a12 b½"), (Strings{"a", "1", "2", " b", "½"}));
+  EXPECT_EQ(cut(digits(false), "a12 b½"), (Strings{"a", "12", " b", "½"}));
+  EXPECT_EQ(cut({{"type", "Punctuation"}}, "a,, b"), (Strings{"a", ",", ",", " b"}));
+  EXPECT_EQ(cut({{"type", "Punctuation"}, {"behavior", "Contiguous"}}, "a,, b"), (Strings{"a", ",,", " b"}));
+  EXPECT_EQ(cut({{"type", "WhitespaceSplit"}}, " a,\u3000 b "), (Strings{"a,", "b"}));
+  EXPECT_EQ(cut({{"type", "Whitespace"}}, " a_1,? b\u200Dc½ "), (Strings{"a_1", ",?", "b\u200Dc", "½"}));
+}
+
+// Every step sees the pieces of the step before as texts of their own.
+TEST(PreTokenizers, SequenceCutsPiecesFurther) {
+  const Json steps = {split({{"Regex", "\\p{N}"}}, "Isolated"), byte_level(false, true)};
+  EXPECT_EQ(cut({{"type", "Sequence"}, {"pretokenizers", steps}}, "a  12 "), (Strings{"a", "ĠĠ", "1", "2", "Ġ"}));
+}
+
+TEST(PreTokenizers, UnknownAndMalformedAreRefused) {
+  EXPECT_EQ(error_of({{"type", "UnicodeScripts"}}), "x.json: the pre-tokenizer \"UnicodeScripts\" is not supported");
+  EXPECT_EQ(error_of(split({{"String", "-"}}, "Merged")),
+            "x.json: behavior: the split behavior \"Merged\" is not supported");
+  EXPECT_EQ(error_of(split({{"Glob", "-"}}, "Removed")), "x.json: pattern: expected a \"Regex\" or a \"String\"");
+  EXPECT_EQ(error_of(split({{"Regex", "["}}, "Removed")),
+            "x.json: pattern.Regex: not a valid pattern: premature end of char-class");
+  EXPECT_EQ(error_of({{"type", "ByteLevel"}}), "x.json: lacks \"add_prefix_space\"");
+  EXPECT_EQ(error_of({{"type", "Sequence"}, {"pretokenizers", {{{"type", "Digits"}}}}}),
+            "x.json: pretokenizers[0]: lacks \"individual_digits\"");
+}
+
+}  // namespace
+}  // namespace sleb

@@ -1,0 +1,82 @@
+#include "sleb/text/pre_tokenizer/split.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "sleb/text/unicode/utf8.h"
+
+namespace sleb {
+
+SplitBehavior split_behavior(const JsonView& name) {
+  static const std::unordered_map<std::string, SplitBehavior> behaviors = {
+      {"Removed", SplitBehavior::removed},
+      {"Isolated", SplitBehavior::isolated},
+      {"MergedWithPrevious", SplitBehavior::merged_with_previous},
+      {"MergedWithNext", SplitBehavior::merged_with_next},
+      {"Contiguous", SplitBehavior::contiguous}};
+  const auto found = behaviors.find(name.string());
+  if (found == behaviors.end()) name.fail("the split behavior \"" + name.string() + "\" is not supported");
+  return found->second;
+}
+
+Finder character_finder(bool (*is_delimiter)(char32_t)) {
+  return [is_delimiter](std::string_view text, std::vector<Span>& matches) {
+    for (size_t i = 0; i < text.size();) {
+      const size_t end = i + character_size(text[i]);
+      if (is_delimiter(first_character(text.substr(i)))) matches.push_back({i, end});
+      i = end;
+    }
+  };
+}
+
+void Split::apply(Pieces& pieces) const {
+  std::vector<Span> spans;
+  spans.reserve(pieces.spans.size() + pieces.text.size() / 4);
+  std::vector<Span> matches;
+  std::vector<Part> parts;
+  for (const Span& piece : pieces.spans) {
+    matches.clear();
+    parts.clear();
+    find_(pieces.piece(piece), matches);
+    size_t done = piece.begin;
+    for (const Span& match : matches) {
+      const Span found{piece.begin + match.begin, piece.begin + match.end};
+      if (done != found.begin) parts.push_back({{done, found.begin}, invert_});
+      parts.push_back({found, !invert_});
+      done = found.end;
+    }
+    if (done != piece.end) parts.push_back({{done, piece.end}, invert_});
+    cut(parts, spans);
+  }
+  pieces.spans = std::move(spans);
+}
+
+// Turns the parts of one piece into new pieces, as tokenizers' NormalizedString::split does. In the merging behaviors
+// only the first of several delimiters in a row is merged.
+void Split::cut(std::vector<Part>& parts, std::vector<Span>& spans) const {
+  const size_t first = spans.size();
+  const bool backwards = behavior_ == SplitBehavior::merged_with_next;
+  if (backwards) std::reverse(parts.begin(), parts.end());
+  bool previous = false;  // whether the part before was a delimiter
+  for (const Part& part : parts) {
+    if (part.delimiter && behavior_ == SplitBehavior::removed) continue;
+    const bool merge = spans.size() > first &&
+                       (behavior_ == SplitBehavior::contiguous                          ? part.delimiter == previous
+                        : behavior_ == SplitBehavior::merged_with_previous || backwards ? part.delimiter && !previous
+                                                                                        : false);
+    previous = part.delimiter;
+    if (!merge) {
+      spans.push_back(part.span);
+    } else if (backwards) {
+      spans.back().begin = part.span.begin;
+    } else {
+      spans.back().end = part.span.end;
+    }
+  }
+  if (backwards) std::reverse(spans.begin() + static_cast<std::ptrdiff_t>(first), spans.end());
+  const auto empty = std::remove_if(spans.begin() + static_cast<std::ptrdiff_t>(first), spans.end(),
+                                    [](const Span& span) { return span.empty(); });
+  spans.erase(empty, spans.end());
+}
+
+}  // namespace sleb

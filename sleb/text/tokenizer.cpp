@@ -1,0 +1,84 @@
+#include "sleb/text/tokenizer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sleb/base/file.h"
+#include "sleb/base/json.h"
+#include "sleb/text/model/token_model.h"
+#include "sleb/text/pipeline/added_tokens.h"
+#include "sleb/text/pipeline/normalizer.h"
+#include "sleb/text/pipeline/post_processor.h"
+#include "sleb/text/pre_tokenizer/pre_tokenizer.h"
+#include "sleb/text/unicode/utf8.h"
+
+namespace sleb {
+
+// The steps, in the order in which text goes through them (tokenizers, "The tokenization pipeline").
+struct Tokenizer::Pipeline {
+  explicit Pipeline(const JsonView& file);
+
+  void encode_text(std::string_view text, std::vector<int64_t>& ids) const;
+
+  Normalizers normalizers;
+  std::unique_ptr<TokenModel> model;
+  AddedTokens added_tokens;
+  PreTokenizers pre_tokenizers;
+  PostProcessors post_processors;
+};
+
+Tokenizer::Pipeline::Pipeline(const JsonView& file) {
+  const std::string version = file.string_or("version", "1.0");
+  if (version != "1.0") file.at("version").fail("the version \"" + version + "\" is not supported");
+  if (const auto part = file.find("normalizer")) normalizers = Normalizers(*part);
+  model = make_token_model(file.at("model"));
+  if (const auto part = file.find("added_tokens")) added_tokens = AddedTokens(*part, *model, normalizers);
+  if (const auto part = file.find("pre_tokenizer")) pre_tokenizers = PreTokenizers(*part);
+  if (const auto part = file.find("post_processor")) post_processors = PostProcessors(*part);
+}
+
+void Tokenizer::Pipeline::encode_text(std::string_view text, std::vector<int64_t>& ids) const {
+  const auto on_text = [&](std::string_view normalized) {
+    Pieces pieces{std::string(normalized)};
+    pre_tokenizers.apply(pieces);
+    model->encode(pieces, ids);
+  };
+  added_tokens.cut(text, normalizers, on_text, [&](int64_t id) { ids.push_back(id); });
+}
+
+Tokenizer::Tokenizer(std::unique_ptr<Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
+Tokenizer::~Tokenizer() = default;
+Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
+Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
+
+Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label) {
+  const Json document = parse_json(text, label);
+  return Tokenizer(std::make_unique<Pipeline>(JsonView(document, std::string(label))));
+}
+
+Tokenizer Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {
+  return from_json(read_file(tokenizer_json), tokenizer_json.string());
+}
+
+std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special_tokens) const {
+  std::vector<int64_t> ids;
+  if (is_valid_utf8(text)) {
+    pipeline_->encode_text(text, ids);
+  } else {
+    pipeline_->encode_text(replace_invalid_utf8(text), ids);
+  }
+  return pipeline_->post_processors.apply(std::move(ids), add_special_tokens);
+}
+
+int64_t Tokenizer::vocabulary_size() const {
+  std::vector<int64_t> ids = pipeline_->model->ids();
+  ids.insert(ids.end(), pipeline_->added_tokens.ids().begin(), pipeline_->added_tokens.ids().end());
+  std::sort(ids.begin(), ids.end());
+  return std::unique(ids.begin(), ids.end()) - ids.begin();
+}
+
+std::string_view Tokenizer::model_type() const {
+  return pipeline_->model->type();
+}
+
+}  // namespace sleb

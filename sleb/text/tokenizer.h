@@ -1,0 +1,40 @@
+// Text to token ids, as the Hugging Face tokenizers library does it from a tokenizer.json.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sleb {
+
+class Tokenizer {
+ public:
+  // `text`: the content of a tokenizer.json; `label` begins error messages. Throws Error(bad_input) for a malformed
+  // file, and for any component (normalizer, pre-tokenizer, model, post-processor) that is not known, by its name.
+  static Tokenizer from_json(std::string_view text, std::string_view label);
+  static Tokenizer from_file(const std::filesystem::path& tokenizer_json);
+
+  ~Tokenizer();
+  Tokenizer(Tokenizer&&) noexcept;
+  Tokenizer& operator=(Tokenizer&&) noexcept;
+
+  // Ids of `text` (UTF-8; invalid bytes are replaced by U+FFFD as Python's errors="replace" does). With
+  // `add_special_tokens`, the post-processor's template adds what the model expects (BOS, EOS). Text that spells an
+  // added token becomes that token, as in the tokenizers library. Thread-safe.
+  std::vector<int64_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  // Number of distinct ids, added tokens included.
+  int64_t vocabulary_size() const;
+  // "BPE"; for `sleb info`.
+  std::string_view model_type() const;
+
+ private:
+  struct Pipeline;
+  explicit Tokenizer(std::unique_ptr<Pipeline> pipeline);
+  std::unique_ptr<Pipeline> pipeline_;
+};
+
+}  // namespace sleb

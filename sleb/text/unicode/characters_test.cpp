@@ -1,0 +1,53 @@
+#include "sleb/text/unicode/characters.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+
+namespace sleb {
+namespace {
+
+TEST(Characters, Classes) {
+  for (const char32_t blank : std::u32string_view(U"\t\n\v\f\r \u0085\u00A0\u1680\u2003\u2028\u202F\u3000")) {
+    EXPECT_TRUE(is_blank(blank)) << static_cast<uint32_t>(blank);
+  }
+  for (const char32_t other : {U'\u200B', U'\u180E', U'\uFEFF', U'\x1F', U'a'}) EXPECT_FALSE(is_blank(other));
+  for (const char32_t number : {U'0', U'\u00BD', U'\u0663', U'\u2167', U'\u2460'}) EXPECT_TRUE(is_numeric(number));
+  EXPECT_FALSE(is_numeric(U'\u4E00'));
+  for (const char32_t mark : {U'!', U'$', U'~', U'^', U'\u00A7', U'\u3002'}) EXPECT_TRUE(is_punctuation(mark));
+  for (const char32_t other : {U'\u20AC', U'\u00D7', U' ', U'a'}) EXPECT_FALSE(is_punctuation(other));
+  for (const char32_t word : {U'_', U'a', U'7', U'\u0301', U'\u2167', U'\u200D', U'\u24B6'}) EXPECT_TRUE(is_word(word));
+  for (const char32_t other : {U'\u00BD', U'-', U' ', U'\u2460'}) EXPECT_FALSE(is_word(other));
+}
+
+TEST(Characters, LowercaseIsPerCharacter) {
+  EXPECT_EQ(lowercase("ÀÉ ΟΔΟΣ ẞ Ⅷ"), "àé οδοσ ß ⅷ");
+  EXPECT_EQ(lowercase("\u0130"), "i\u0307");
+}
+
+TEST(Characters, NormalizationForms) {
+  // UAX 15, figures 4 to 6, and Hangul.
+  const std::string dotted = "\u1E9B\u0323";
+  EXPECT_EQ(normalize(dotted, NormalForm::nfc), "\u1E9B\u0323");
+  EXPECT_EQ(normalize(dotted, NormalForm::nfd), "\u017F\u0323\u0307");
+  EXPECT_EQ(normalize(dotted, NormalForm::nfkc), "\u1E69");
+  EXPECT_EQ(normalize(dotted, NormalForm::nfkd), "s\u0323\u0307");
+  EXPECT_EQ(normalize("\uAC01", NormalForm::nfd), "\u1100\u1161\u11A8");
+  EXPECT_EQ(normalize("\u1100\u1161\u11A8", NormalForm::nfc), "\uAC01");
+  EXPECT_EQ(normalize("\uFB01\u2460", NormalForm::nfkc), "fi1");
+  EXPECT_EQ(normalize("", NormalForm::nfc), "");
+  EXPECT_EQ(normalize("plain", NormalForm::nfkd), "plain");
+}
+
+TEST(Characters, LongRunsOfMarksAreNotQuadratic) {
+  std::string text;
+  for (int i = 0; i < 200000; ++i) text += "\u0301\u0327";  // classes 230 and 202: every second one has to move
+  const auto start = std::chrono::steady_clock::now();
+  const std::string ordered = normalize(text, NormalForm::nfd);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_TRUE(ordered.starts_with("\u0327\u0327"));
+  EXPECT_TRUE(ordered.ends_with("\u0301\u0301"));
+}
+
+}  // namespace
+}  // namespace sleb

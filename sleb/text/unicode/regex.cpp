@@ -1,0 +1,105 @@
+#include "sleb/text/unicode/regex.h"
+
+#include <oniguruma.h>
+
+#include <utility>
+
+#include "sleb/base/error.h"
+#include "sleb/text/unicode/utf8.h"
+
+namespace sleb {
+namespace {
+
+constexpr size_t longest_pattern = size_t{1} << 16;
+constexpr unsigned long most_backtracks_per_match = 10'000'000;  // Oniguruma's default, and so the wheel's
+constexpr unsigned int most_stack_entries = 20'000'000;          // about 1 GB
+
+const OnigUChar* bytes(const char* text) {
+  return reinterpret_cast<const OnigUChar*>(text);
+}
+
+std::string explain(int code, OnigErrorInfo* info = nullptr) {
+  OnigUChar text[ONIG_MAX_ERROR_MESSAGE_LEN];
+  const int length = info ? onig_error_code_to_str(text, code, info) : onig_error_code_to_str(text, code);
+  return {reinterpret_cast<const char*>(text), static_cast<size_t>(length)};
+}
+
+void initialize_once() {
+  static const int code = [] {
+    OnigEncoding encodings[] = {ONIG_ENCODING_UTF8};
+    return onig_initialize(encodings, 1);
+  }();
+  if (code != ONIG_NORMAL) failed("Oniguruma does not start: {}", explain(code));
+}
+
+// What a search writes to. Kept per thread: a text is searched thousands of times, mostly in short pieces.
+struct SearchState {
+  OnigRegion* region = onig_region_new();
+  OnigMatchParam* limits = onig_new_match_param();
+
+  SearchState() {
+    onig_initialize_match_param(limits);
+    onig_set_retry_limit_in_match_of_match_param(limits, most_backtracks_per_match);
+    onig_set_match_stack_limit_size_of_match_param(limits, most_stack_entries);
+  }
+  ~SearchState() {
+    onig_region_free(region, 1);
+    onig_free_match_param(limits);
+  }
+  SearchState(const SearchState&) = delete;
+  SearchState& operator=(const SearchState&) = delete;
+};
+
+}  // namespace
+
+void Regex::Free::operator()(re_pattern_buffer* regex) const {
+  onig_free(regex);
+}
+
+Regex::Regex(std::string_view pattern, std::string place) : place_(std::move(place)) {
+  if (pattern.size() > longest_pattern) bad_input("{}: a pattern of {} bytes is too long", place_, pattern.size());
+  initialize_once();
+  OnigRegex regex = nullptr;
+  OnigErrorInfo info = {};
+  const int code = onig_new(&regex, bytes(pattern.data()), bytes(pattern.data() + pattern.size()), ONIG_OPTION_NONE,
+                            ONIG_ENCODING_UTF8, ONIG_SYNTAX_ONIGURUMA, &info);
+  if (code != ONIG_NORMAL) bad_input("{}: not a valid pattern: {}", place_, explain(code, &info));
+  regex_.reset(regex);
+}
+
+Regex::~Regex() = default;
+Regex::Regex(Regex&&) noexcept = default;
+
+void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
+  thread_local SearchState state;
+  const OnigUChar* begin = bytes(text.data());
+  const OnigUChar* end = begin + text.size();
+  size_t from = 0;
+  size_t previous_end = text.size() + 1;  // none yet
+  while (from <= text.size()) {
+    const int code = onig_search_with_param(regex_.get(), begin, end, begin + from, end, state.region, ONIG_OPTION_NONE,
+                                            state.limits);
+    if (code == ONIG_MISMATCH) return;
+    if (code < 0) bad_input("{}: searching a text of {} bytes: {}", place_, text.size(), explain(code));
+    const Span match{static_cast<size_t>(state.region->beg[0]), static_cast<size_t>(state.region->end[0])};
+    // \K inside a lookahead can put the beginning of a match behind its end, or in the match before.
+    if (match.begin < from || match.end < match.begin) bad_input("{}: matches run backwards", place_);
+    if (match.empty() && match.end == previous_end) {
+      from += from < text.size() ? character_size(text[from]) : 1;
+      continue;
+    }
+    matches.push_back(match);
+    from = previous_end = match.end;
+  }
+}
+
+std::string Regex::escaped(std::string_view text) {
+  std::string pattern;
+  for (const char c : text) {
+    if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  return pattern;
+}
+
+}  // namespace sleb

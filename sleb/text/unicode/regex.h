@@ -1,0 +1,47 @@
+// Regular expressions as the tokenizers library runs them: Oniguruma, UTF-8, its own syntax.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+struct re_pattern_buffer;
+
+namespace sleb {
+
+// Bytes [begin, end) of a text.
+struct Span {
+  size_t begin;
+  size_t end;
+
+  bool empty() const { return begin == end; }
+  bool operator==(const Span&) const = default;
+};
+
+// Thread-safe once built.
+class Regex {
+ public:
+  // `place` begins error messages. Throws Error(bad_input) for a pattern that is malformed or too long.
+  Regex(std::string_view pattern, std::string place);
+  ~Regex();
+  Regex(Regex&&) noexcept;
+
+  // Appends all matches in `text` (valid UTF-8) from left to right, not overlapping, to `matches`. An empty match
+  // counts unless it touches the match before it. Throws Error(bad_input) when a match takes more backtracking than is
+  // allowed: the pattern comes from an untrusted file.
+  void find_all(std::string_view text, std::vector<Span>& matches) const;
+
+  // A pattern that matches `text` literally.
+  static std::string escaped(std::string_view text);
+
+ private:
+  struct Free {
+    void operator()(re_pattern_buffer* regex) const;
+  };
+  std::unique_ptr<re_pattern_buffer, Free> regex_;
+  std::string place_;
+};
+
+}  // namespace sleb

@@ -1,0 +1,69 @@
+#include "sleb/text/unicode/regex.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+std::vector<std::string> matches(std::string_view pattern, const std::string& text) {
+  std::vector<Span> spans;
+  Regex(pattern, "x.json: pattern").find_all(text, spans);
+  std::vector<std::string> found;
+  for (const Span& span : spans) found.push_back(text.substr(span.begin, span.end - span.begin));
+  return found;
+}
+
+std::string error_of(const auto& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+using Strings = std::vector<std::string>;
+
+TEST(Regex, FindsAllFromLeftToRight) {
+  EXPECT_EQ(matches("\\p{L}+|\\p{N}", "été 12"), (Strings{"été", "1", "2"}));
+  EXPECT_EQ(matches("\\h+", "fade away"), (Strings{"fade", "a", "a"}));  // Oniguruma's: hexadecimal digits
+  EXPECT_EQ(matches("z", "abc"), Strings{});
+  EXPECT_EQ(matches("z", ""), Strings{});
+}
+
+TEST(Regex, EmptyMatchesDoNotTouchTheMatchBefore) {
+  EXPECT_EQ(matches("x*", "axxb"), (Strings{"", "xx", ""}));
+  EXPECT_EQ(matches("(?=é)", "aéé"), (Strings{"", ""}));
+}
+
+TEST(Regex, EscapedTextMatchesItself) {
+  const std::string text = "\\.+*?()|[]{}^$ #-&~\n\u00E9";
+  EXPECT_EQ(matches(Regex::escaped(text), "a" + text + "b"), Strings{text});
+}
+
+TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {
+  for (const char* pattern : {"(", "[", "\\p{NoSuchThing}", "(?<n>a)\\k<m>", "*"}) {
+    EXPECT_TRUE(error_of([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))
+        << pattern;
+  }
+  EXPECT_EQ(error_of([] { Regex(std::string(70000, 'a'), "x.json: p"); }),
+            "x.json: p: a pattern of 70000 bytes is too long");
+}
+
+TEST(Regex, RunawayBacktrackingIsStopped) {
+  const Regex regex("(x+x+)+y", "x.json: p");
+  std::vector<Span> spans;
+  EXPECT_EQ(error_of([&] { regex.find_all(std::string(60, 'x'), spans); }),
+            "x.json: p: searching a text of 60 bytes: retry-limit-in-match over");
+}
+
+TEST(Regex, LongMatchesNeedNoRecursion) {
+  std::vector<Span> spans;
+  Regex("\\p{L}+(?!\\S)", "p").find_all(std::string(1000000, 'a'), spans);
+  EXPECT_EQ(spans, (std::vector<Span>{{0, 1000000}}));
+}
+
+}  // namespace
+}  // namespace sleb
