@@ -28,6 +28,7 @@ struct PruneArguments {
   ExportOptions output;
   std::string out;
   std::string held_out;
+  int64_t held_out_segments = 0;  // 0: all
   int64_t prompt_tokens = 512;
   std::string json;
   std::string format = "md";
@@ -78,7 +79,8 @@ void run(PruneArguments& arguments, Session& session) {
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
   if (!arguments.held_out.empty()) {
-    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen, {});
+    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
+                                 arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
   }
   const Model model(checkpoint, arguments.compute, session.progress);
   const PlanEvaluator evaluator(model, calibration);
@@ -101,9 +103,10 @@ void run(PruneArguments& arguments, Session& session) {
   report.result = search(evaluator, greedy, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
+  const ExportSize dense = export_size(checkpoint, output);
   output.removal_list = report.result.removal_list();
   const ExportSize pruned = export_size(checkpoint, output);
-  report.dense_size = {spec.num_blocks, spec.parameters(), checkpoint.file_bytes()};
+  report.dense_size = {spec.num_blocks, dense.parameters, dense.bytes};
   report.pruned_size = {spec.num_blocks - greedy.num_remove_blocks, pruned.parameters, pruned.bytes};
   const Plan plan = Plan::without_blocks(output.removal_list);
   if (held_out) {
@@ -153,6 +156,9 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--force", arguments.output.force, "Replace DIR if it exists");
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
       ->type_name("FILE");
+  command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   command.add_option("--prompt-tokens", arguments.prompt_tokens, "Prompt length of the closing speed test; 0: no test")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))

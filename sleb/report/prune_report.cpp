@@ -68,27 +68,26 @@ OrderedJson to_json(const PruneReport& report) {
 }
 
 Table comparison_table(const PruneReport& report) {
-  std::vector<std::string> columns = {"model", "blocks", "parameters", "bytes", "calibration ppl"};
-  if (report.held_out) columns.insert(columns.end(), {"held-out ppl", "KL"});
-  if (report.speed) columns.emplace_back("prompt tok/s");
-  Table table(columns);
-  const auto add = [&](const std::string& name, const ModelSize& size, double loss, const PerplexityRow* row,
-                       double speed) {
-    std::vector<std::string> cells = {name, std::to_string(size.blocks),
-                                      format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes),
-                                      fmt::format("{:.2f}", calibration_perplexity(report, loss))};
-    if (report.held_out) {
-      cells.push_back(fmt::format("{:.2f}", row->perplexity));
-      cells.push_back(fmt::format("{:.3f}", row->divergence));
-    }
-    if (report.speed) cells.push_back(fmt::format("{:.0f}", speed));
-    table.add(std::move(cells));
+  Table table({"", "dense", "pruned", "ratio"});
+  const auto add = [&](const std::string& measure, double dense, double pruned, const auto& format) {
+    table.add({measure, format(dense), format(pruned), fmt::format("{:.2f}", pruned / dense)});
   };
-  const auto* held_out = report.held_out ? &report.held_out->perplexity : nullptr;
-  add("dense", report.dense_size, report.result.dense_loss, held_out ? &held_out->dense : nullptr,
-      report.speed ? report.speed->dense : 0);
-  add("pruned", report.pruned_size, report.result.steps.back().loss, held_out ? &held_out->pruned : nullptr,
-      report.speed ? report.speed->pruned : 0);
+  const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
+  const auto fraction = [](double value) { return fmt::format("{:.2f}", value); };
+  const auto bytes = [](double value) { return format_bytes(static_cast<uint64_t>(value)); };
+  const ModelSize& dense = report.dense_size;
+  const ModelSize& pruned = report.pruned_size;
+  add("blocks", static_cast<double>(dense.blocks), static_cast<double>(pruned.blocks), whole);
+  add("parameters", static_cast<double>(dense.parameters), static_cast<double>(pruned.parameters), format_count);
+  add("bytes", static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes), bytes);
+  add("calibration perplexity", calibration_perplexity(report, report.result.dense_loss),
+      calibration_perplexity(report, report.result.steps.back().loss), fraction);
+  if (report.held_out) {
+    const PerplexityPair& pair = report.held_out->perplexity;
+    add("held-out perplexity", pair.dense.perplexity, pair.pruned.perplexity, fraction);
+    table.add({"KL from dense, nats/token", "0", fmt::format("{:.3f}", pair.pruned.divergence), ""});
+  }
+  if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
   return table;
 }
 
@@ -104,8 +103,8 @@ std::string model_card(const PruneReport& report) {
   card += comparison_table(report).text(TableFormat::markdown);
   card += "\n";
   if (report.held_out) {
-    card += fmt::format("Held-out text: {}, {} tokens. KL: divergence of the pruned model's next-token distribution from "
-                        "the dense\nmodel's there, nats per token.\n",
+    card += fmt::format("Held-out text: {}, {} tokens, on which KL is the divergence of the pruned model's next-token\n"
+                        "distribution from the dense model's.\n",
                         report.held_out->name, report.held_out->tokens);
   }
   if (report.speed) {

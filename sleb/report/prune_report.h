@@ -18,7 +18,7 @@ namespace sleb {
 struct ModelSize {
   int64_t blocks;
   int64_t parameters;
-  uint64_t bytes;
+  uint64_t bytes;  // of the tensors, in the type that is written
 };
 
 struct HeldOut {
@@ -45,7 +45,7 @@ struct PruneReport {
 
 // DESIGN section 4's JSON.
 OrderedJson to_json(const PruneReport& report);
-// Dense against pruned, a line each.
+// Dense beside pruned, a measure a line.
 Table comparison_table(const PruneReport& report);
 // README.md of the checkpoint: front matter, what was removed, the table, the command.
 std::string model_card(const PruneReport& report);

@@ -12,7 +12,8 @@ namespace {
 // quotes "original regex from tokenizer.json", the original is taken: Oniguruma needs no rewriting of (?i:...) or of
 // categories.
 constexpr std::string_view llama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*)"
+    R"(|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view qwen2 =
     R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
 constexpr std::string_view qwen35 =
@@ -99,7 +100,7 @@ GgufPreTokenizer gguf_pre_tokenizer(std::string_view name, std::string_view labe
       if (known == name) return row.parts;
     }
   }
-  bad_input("{}: tokenizer.ggml.pre \"{}\" is not supported", label, name);
+  bad_input("{}: tokenizer.ggml.pre {:?} is not supported", label, name);
 }
 
 }  // namespace sleb

@@ -39,7 +39,7 @@ Tokens checked_tokens(const GgufVocabulary& vocabulary) {
     if (name.empty()) name = fmt::format("[EMPTY_{}]", i);  // llama.cpp's name for it
     const auto [first, is_new] = tokens.ids.emplace(name, i);
     if (!is_new) {
-      bad_input("{}: tokenizer.ggml.tokens[{}] and [{}] are both \"{}\"", vocabulary.label, first->second, i, name);
+      bad_input("{}: tokenizer.ggml.tokens[{}] and [{}] are both {:?}", vocabulary.label, first->second, i, name);
     }
   }
   return tokens;
@@ -87,12 +87,12 @@ OrderedJson merge_pairs(const GgufVocabulary& vocabulary, const Tokens& tokens) 
     const std::string place = fmt::format("{}: tokenizer.ggml.merges[{}]", vocabulary.label, i);
     if (!is_valid_utf8(merge)) bad_input("{} is not valid UTF-8", place);
     const size_t blank = merge.find(' ', 1);  // as llama.cpp: a token may begin with a blank
-    if (blank == merge.npos) bad_input("{}: \"{}\" is not two tokens with a blank between them", place, merge);
+    if (blank == merge.npos) bad_input("{}: {:?} is not two tokens with a blank between them", place, merge);
     const std::string left = merge.substr(0, blank);
     const std::string right = merge.substr(blank + 1);
     for (const std::string& token : {left, right, left + right}) {
       if (!tokens.ids.contains(token)) {
-        bad_input("{}: the merge \"{}\" needs the token \"{}\", which the vocabulary lacks", place, merge, token);
+        bad_input("{}: the merge {:?} needs the token {:?}, which the vocabulary lacks", place, merge, token);
       }
     }
     pairs.push_back({left, right});
@@ -180,7 +180,7 @@ std::string tokenizer_config(const GgufVocabulary& vocabulary, const SpecialToke
 
 TokenizerFiles tokenizer_files(const GgufVocabulary& vocabulary) {
   if (vocabulary.model != "gpt2") {
-    bad_input("{}: tokenizer.ggml.model \"{}\" is not supported", vocabulary.label, vocabulary.model);
+    bad_input("{}: tokenizer.ggml.model {:?} is not supported", vocabulary.label, vocabulary.model);
   }
   const GgufPreTokenizer parts = gguf_pre_tokenizer(vocabulary.pre, vocabulary.label);
   check_types(vocabulary);

@@ -17,7 +17,8 @@ struct GgufVocabulary {
   std::vector<int64_t> token_types;  // tokenizer.ggml.token_type: 1 normal, 2 unknown, 3 control, 4 user-defined, ...
   std::vector<std::string> merges;   // tokenizer.ggml.merges
   std::optional<int64_t> bos, eos, unknown, padding;
-  std::optional<bool> add_bos, add_eos, add_space_prefix;
+  std::optional<bool> add_bos, add_eos;  // where absent, what llama.cpp does for `pre`
+  std::optional<bool> add_space_prefix;  // means nothing to "gpt2"
   std::optional<std::string> chat_template;
 };
 

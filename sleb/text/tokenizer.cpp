@@ -1,5 +1,7 @@
 #include "sleb/text/tokenizer.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -29,7 +31,7 @@ struct Tokenizer::Pipeline {
 
 Tokenizer::Pipeline::Pipeline(const JsonView& file) {
   const std::string version = file.string_or("version", "1.0");
-  if (version != "1.0") file.at("version").fail("the version \"" + version + "\" is not supported");
+  if (version != "1.0") file.at("version").fail(fmt::format("the version {:?} is not supported", version));
   if (const auto part = file.find("normalizer")) normalizers = Normalizers(*part);
   model = make_token_model(file.at("model"));
   if (const auto part = file.find("added_tokens")) added_tokens = AddedTokens(*part, *model, normalizers);

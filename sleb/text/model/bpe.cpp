@@ -49,7 +49,7 @@ TokenPair token_pair(const JsonView& merge) {
   const std::string_view text = merge.string();
   const size_t blank = text.find(' ');
   if (blank == text.npos || text.find(' ', blank + 1) != text.npos) {
-    merge.fail(fmt::format("the merge \"{}\" is not two tokens with a blank between them", text));
+    merge.fail(fmt::format("the merge {:?} is not two tokens with a blank between them", text));
   }
   return {text.substr(0, blank), text.substr(blank + 1)};
 }
@@ -103,8 +103,7 @@ void Bpe::read_vocabulary(const JsonView& vocabulary) {
   vocabulary_.reserve(vocabulary.raw().size());
   for (const auto& [token, id] : vocabulary.raw().items()) {
     const bool in_range = id.is_number_integer() && id >= 0 && id <= largest_token_id;
-    if (!in_range)
-      vocabulary.fail(fmt::format("the id of \"{}\" is not a number from 0 to {}", token, largest_token_id));
+    if (!in_range) vocabulary.fail(fmt::format("the id of {:?} is not a number from 0 to {}", token, largest_token_id));
     vocabulary_.emplace(token, id.get<int32_t>());
   }
 }
@@ -119,8 +118,8 @@ void Bpe::read_merges(const JsonView& merges) {
     const auto id = [&](std::string_view token) {
       const auto found = vocabulary_.find(token);
       if (found == vocabulary_.end()) {
-        merge.fail(fmt::format("the merge of \"{}\" and \"{}\" needs the token \"{}\", which the vocabulary lacks",
-                               pair.left, pair.right, token));
+        merge.fail(fmt::format("the merge of {:?} and {:?} needs the token {:?}, which the vocabulary lacks", pair.left,
+                               pair.right, token));
       }
       return found->second;
     };
@@ -195,25 +194,25 @@ void Bpe::encode_piece(std::string_view piece, Workspace& work) const {
 // The piece as tokens of one character each. A character that the vocabulary lacks becomes its bytes' tokens, or the
 // unknown token, or nothing: as the library does it, down to the unknown token that waits behind the bytes' tokens.
 void Bpe::spell(std::string_view piece, Workspace& work) const {
-  int waiting_unknowns = 0;
+  bool unknown_waits = false;
   const auto unknown_id = [&] {
     const auto found = vocabulary_.find(*unknown_token_);
-    if (found == vocabulary_.end()) bad_input("{}: the vocabulary lacks unk_token \"{}\"", place_, *unknown_token_);
+    if (found == vocabulary_.end()) bad_input("{}: the vocabulary lacks unk_token {:?}", place_, *unknown_token_);
     return found->second;
   };
   for (size_t i = 0; i < piece.size();) {
     const std::string_view character = piece.substr(i, character_size(piece[i]));
     i += character.size();
     if (const auto known = vocabulary_.find(character); known != vocabulary_.end()) {
-      if (waiting_unknowns > 0) work.add_symbol(unknown_id());
-      waiting_unknowns = 0;
+      if (unknown_waits) work.add_symbol(unknown_id());
+      unknown_waits = false;
       work.add_symbol(known->second);
     } else if (!(byte_fallback_ && spell_as_bytes(character, work)) && unknown_token_) {
-      if (waiting_unknowns > 0 && !fuse_unknown_) work.add_symbol(unknown_id());
-      waiting_unknowns = 1;
+      if (unknown_waits && !fuse_unknown_) work.add_symbol(unknown_id());
+      unknown_waits = true;
     }
   }
-  if (waiting_unknowns > 0) work.add_symbol(unknown_id());
+  if (unknown_waits) work.add_symbol(unknown_id());
 }
 
 bool Bpe::spell_as_bytes(std::string_view character, Workspace& work) const {

@@ -101,8 +101,10 @@ void TokenFinder::cut(std::string_view text, const TextHandler& on_text, const T
     if (token.single_word && inside_word(text.substr(0, match.begin), text.substr(match.end))) continue;
     size_t begin = match.begin;
     size_t end = match.end;
-    if (token.lstrip)
-      begin = std::max(begin, done) - (begin > done ? blanks_at_end(text.substr(done, begin - done)) : 0);
+    if (token.lstrip) {
+      begin = std::max(begin, done);
+      begin -= blanks_at_end(text.substr(done, begin - done));
+    }
     if (token.rstrip) {
       if (end >= known_blanks_end) known_blanks_end = end + blanks_at_start(text.substr(end));
       end = known_blanks_end;
@@ -121,12 +123,12 @@ AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const No
   for (size_t i = 0; i < list.size(); ++i) {
     AddedToken token = read_token(list.at(i));
     if (token.content.empty()) continue;  // as the library does: nothing can be found
-    if (!seen.insert(token.content).second) list.at(i).fail("\"" + token.content + "\" is listed twice");
+    if (!seen.insert(token.content).second) list.at(i).fail(fmt::format("{:?} is listed twice", token.content));
     const std::optional<int64_t> in_model = model.id_of(token.content);
     const int64_t expected = in_model.value_or(next_id);
     if (token.id != expected) {
       list.at(i).fail(
-          fmt::format("\"{}\" has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
+          fmt::format("{:?} has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
     }
     if (token.id >= next_id) next_id = token.id + 1;
     ids_.push_back(token.id);
@@ -135,6 +137,7 @@ AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const No
   std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });
   for (AddedToken& token : tokens) {
     const std::string spelling = token.normalized ? normalizers.apply(token.content) : token.content;
+    if (spelling.empty()) list.fail(fmt::format("nothing is left of {:?} once normalized", token.content));
     (token.normalized ? normalized_ : raw_).add(spelling, std::move(token));
   }
 }

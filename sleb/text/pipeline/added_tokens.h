@@ -32,7 +32,8 @@ using TokenHandler = std::function<void(int64_t)>;
 class TokenFinder {
  public:
   TokenFinder() { root_.fill(none); }
-  // `spelling`: how `token` reads in the text searched. Of two tokens with one spelling the first added is found.
+  // `spelling`: how `token` reads in the text searched, not empty. Of two tokens with one spelling the first added is
+  // found.
   void add(std::string_view spelling, AddedToken token);
 
   // Calls `on_text` for what lies between tokens, never empty, and `on_token` for tokens, in order.

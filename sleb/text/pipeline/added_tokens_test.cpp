@@ -91,6 +91,8 @@ TEST(AddedTokens, IdsFollowTheVocabulary) {
 
 TEST(AddedTokens, MalformedEntriesAreRefused) {
   EXPECT_EQ(error_of({token("x", 2), token("x", 2)}), "x.json: added_tokens[1]: \"x\" is listed twice");
+  EXPECT_EQ(error_of({token("\n", 2), token("\n", 2)}),
+            "x.json: added_tokens[1]: \"\\n\" is listed twice");  // one line
   EXPECT_EQ(error_of(Json::array({token("x", -1)})), "x.json: added_tokens[0].id: -1 is less than 0");
   EXPECT_EQ(error_of(Json::array({token("x", int64_t{1} << 40)})),
             "x.json: added_tokens[0].id: 1099511627776 is more than 2147483647");

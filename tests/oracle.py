@@ -1,0 +1,58 @@
+"""What transformers computes: logits, losses and SLEB's search, one full forward a candidate."""
+import numpy as np
+import torch
+import transformers
+
+
+class Bypass(torch.nn.Module):
+    """A block that passes its input on."""
+
+    def forward(self, hidden_states, *_, **__):
+        return hidden_states
+
+
+def load(folder, **options) -> transformers.PreTrainedModel:
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
+
+
+def logits(model: transformers.PreTrainedModel, ids: np.ndarray, removed: tuple[int, ...] = ()) -> np.ndarray:
+    """[tokens, vocabulary] of one sequence, or [sequences, tokens, vocabulary], with some blocks bypassed."""
+    blocks = model.model.layers
+    kept = {i: blocks[i] for i in removed}
+    for i in removed:
+        blocks[i] = Bypass()
+    with torch.inference_mode():
+        result = model(torch.as_tensor(np.atleast_2d(ids)), use_cache=False).logits
+    for i, block in kept.items():
+        blocks[i] = block
+    return (result[0] if ids.ndim == 1 else result).numpy()
+
+
+def loss(model: transformers.PreTrainedModel, segments: np.ndarray, removed: tuple[int, ...] = ()) -> float:
+    """The reference's unit: over the segments, the sum of (mean cross-entropy of the predicted tokens) x seqlen."""
+    values = torch.from_numpy(logits(model, segments, removed))
+    predicted = values[:, :-1].flatten(0, 1)
+    nll = torch.nn.functional.cross_entropy(predicted, torch.from_numpy(segments[:, 1:]).flatten(), reduction="none")
+    return nll.view(len(segments), -1).double().mean(1).sum().item() * segments.shape[1]
+
+
+def search(model: transformers.PreTrainedModel, segments: np.ndarray, rounds: int, early: int = 1,
+           latter: int = 1) -> list[dict[int, float]]:
+    """Every round's candidates with their losses; the smallest, the first of equals, is removed."""
+    alive = list(range(len(model.model.layers)))
+    removed, result = (), []
+    for _ in range(rounds):
+        candidates = alive[early:len(alive) - latter]
+        losses = {block: loss(model, segments, (*removed, block)) for block in candidates}
+        best = min(losses, key=losses.get)
+        alive.remove(best)
+        removed += (best,)
+        result.append(losses)
+    return result
+
+
+def expect_close(actual: np.ndarray, expected: np.ndarray, tolerance: float, what: str = "") -> None:
+    """No element is off by more than `tolerance`."""
+    assert actual.shape == expected.shape, what
+    worst = float(np.abs(actual - expected).max())
+    assert worst <= tolerance, f"{what}: off by up to {worst:.3g}, more than {tolerance:.3g}"
