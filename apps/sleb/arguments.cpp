@@ -40,7 +40,9 @@ void add_model(CLI::App& command, std::string& model) {
 }
 
 void add_compute(CLI::App& command, ComputeOptions& options) {
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->capture_default_str()->type_name("DEVICE");
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
+      ->capture_default_str()
+      ->type_name("DEVICE");
   command.add_option("--dtype", options.dtype, "Compute type: auto, float32, bfloat16 or float16")
       ->capture_default_str()
       ->type_name("TYPE");

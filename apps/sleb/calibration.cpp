@@ -7,10 +7,11 @@
 namespace sleb::app {
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
-  auto* dataset = command
-                      .add_option("--dataset", arguments.dataset,
-                                  "Calibration text: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)")
-                      ->type_name("FILE");
+  auto* dataset =
+      command
+          .add_option("--dataset", arguments.dataset,
+                      "Calibration text: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)")
+          ->type_name("FILE");
   command.add_option("--tokens", arguments.tokens, "Ready token ids (.npy) in place of --dataset")
       ->type_name("FILE.npy")
       ->excludes(dataset);
@@ -38,8 +39,7 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
   const bool by_name = arguments.dataset == "wikitext2" || arguments.dataset == "c4";
   if (by_name && !std::filesystem::exists(arguments.dataset, ignored)) {
     bad_input("--dataset {}: data sets are not downloaded by this version; give its file, for example {}",
-              arguments.dataset,
-              arguments.dataset == "c4" ? "c4-train.00000-of-01024.json.gz" : "wiki.train.raw");
+              arguments.dataset, arguments.dataset == "c4" ? "c4-train.00000-of-01024.json.gz" : "wiki.train.raw");
   }
   CalibrationOptions options = arguments.options;
   options.segments = arguments.wanted_segments();

@@ -2,8 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "commands.h"
 #include "arguments.h"
+#include "commands.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/numbers.h"
 
@@ -20,7 +20,8 @@ struct ExportArguments {
 std::string card(const std::string& command, const std::vector<int64_t>& removal_list, int64_t num_blocks) {
   return fmt::format(
       "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
-      "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\nMade by\n\n```\n{}\n```\n",
+      "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\nMade "
+      "by\n\n```\n{}\n```\n",
       format_list(removal_list), num_blocks, command);
 }
 
@@ -31,11 +32,12 @@ void run(ExportArguments& arguments, Session& session) {
   options.out = arguments.out;
   options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
   check(options);
-  const OrderedJson json = {{"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
-  write_pruned_checkpoint(checkpoint, options,
-                          {{"README.md", card(session.command_line, options.removal_list, num_blocks)},
-                           {"sleb.json", json.dump(2) + "\n"}},
-                          session.progress);
+  const OrderedJson json = {
+      {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
+  write_pruned_checkpoint(
+      checkpoint, options,
+      {{"README.md", card(session.command_line, options.removal_list, num_blocks)}, {"sleb.json", json.dump(2) + "\n"}},
+      session.progress);
   const ExportSize size = export_size(checkpoint, options);
   fmt::print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
              num_blocks - static_cast<int64_t>(options.removal_list.size()), num_blocks,
@@ -52,7 +54,9 @@ void add_export(CLI::App& app, Session& session) {
       ->required()
       ->type_name("LIST");
   command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
-  command->add_option("--out-dtype", arguments->options.out_dtype, "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+  command
+      ->add_option("--out-dtype", arguments->options.out_dtype,
+                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
       ->capture_default_str()
       ->type_name("TYPE");
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")

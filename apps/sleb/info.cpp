@@ -46,8 +46,8 @@ std::string tokenizer_text(const Checkpoint& checkpoint) {
 
 // Weights as they are held to run: the embedding stays in the file.
 uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
-  const int64_t elements = spec.num_blocks * spec.block_parameters() + spec.hidden_size +
-                           spec.vocabulary_size * spec.hidden_size;
+  const int64_t elements =
+      spec.num_blocks * spec.block_parameters() + spec.hidden_size + spec.vocabulary_size * spec.hidden_size;
   return static_cast<uint64_t>(elements) * bytes_each;
 }
 
@@ -57,19 +57,20 @@ void run(const InfoArguments& arguments) {
   const std::string types = types_text(checkpoint);
   const std::string tokenizer = tokenizer_text(checkpoint);
   if (!arguments.json.empty()) {
-    write_json(arguments.json, {{"model", arguments.model},
-                                {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
-                                {"family", spec.family},
-                                {"num_blocks", spec.num_blocks},
-                                {"parameters", spec.parameters()},
-                                {"block_parameters", spec.block_parameters()},
-                                {"file_bytes", checkpoint.file_bytes()},
-                                {"hidden_size", spec.hidden_size},
-                                {"vocabulary_size", spec.vocabulary_size},
-                                {"max_positions", spec.max_positions},
-                                {"types", types},
-                                {"tokenizer", tokenizer},
-                                {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}}});
+    write_json(arguments.json,
+               {{"model", arguments.model},
+                {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
+                {"family", spec.family},
+                {"num_blocks", spec.num_blocks},
+                {"parameters", spec.parameters()},
+                {"block_parameters", spec.block_parameters()},
+                {"file_bytes", checkpoint.file_bytes()},
+                {"hidden_size", spec.hidden_size},
+                {"vocabulary_size", spec.vocabulary_size},
+                {"max_positions", spec.max_positions},
+                {"types", types},
+                {"tokenizer", tokenizer},
+                {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}}});
   }
   if (arguments.json == "-") return;
   const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<14}{}\n", what, value); };
@@ -85,8 +86,8 @@ void run(const InfoArguments& arguments) {
   line("attention", attention_text(spec));
   line("positions", std::to_string(spec.max_positions));
   line("tokenizer", tokenizer);
-  line("memory", fmt::format("{} to run in float32, {} in bfloat16, and states",
-                             format_bytes(resident_bytes(spec, 4)), format_bytes(resident_bytes(spec, 2))));
+  line("memory", fmt::format("{} to run in float32, {} in bfloat16, and states", format_bytes(resident_bytes(spec, 4)),
+                             format_bytes(resident_bytes(spec, 2))));
 }
 
 }  // namespace

@@ -36,7 +36,8 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
-    fmt::print(stderr, "sleb: {}; see sleb {}--help\n", error.what(), chosen.empty() ? "" : chosen[0]->get_name() + " ");
+    fmt::print(stderr, "sleb: {}; see sleb {}--help\n", error.what(),
+               chosen.empty() ? "" : chosen[0]->get_name() + " ");
     return wrong_usage;
   }
   return done;
@@ -50,14 +51,16 @@ int main(int argc, char** argv) {
   sleb::app::TerminalProgress progress;
   sleb::app::Session session{progress, sleb::app::command_line(argc, argv)};
 
-  CLI::App app("Finds the transformer blocks a language model can do without, removes them, and shows what was lost and won.",
-               "sleb");
+  CLI::App app(
+      "Finds the transformer blocks a language model can do without, removes them, and shows what was lost and won.",
+      "sleb");
   app.require_subcommand(1);
   app.set_version_flag("--version", "sleb 0.1.0");
-  app.footer("Examples:\n"
-             "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
-             "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
-             "  sleb info MODEL");
+  app.footer(
+      "Examples:\n"
+      "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
+      "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
+      "  sleb info MODEL");
   sleb::app::add_prune(app, session);
   sleb::app::add_export(app, session);
   sleb::app::add_info(app, session);

@@ -79,8 +79,9 @@ void run(PruneArguments& arguments, Session& session) {
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
   if (!arguments.held_out.empty()) {
-    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
-                                 arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
+    held_out =
+        evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
+                          arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
   }
   const Model model(checkpoint, arguments.compute, session.progress);
   const PlanEvaluator evaluator(model, calibration);
@@ -88,8 +89,9 @@ void run(PruneArguments& arguments, Session& session) {
                                     spec.num_blocks, calibration.segments, calibration.seqlen, model.compute().dtype,
                                     model.compute().device, model.compute().threads));
   if (calibration.seqlen > spec.max_positions) {
-    session.progress.note(fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
-                                      calibration.seqlen, spec.max_positions));
+    session.progress.note(
+        fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
+                    calibration.seqlen, spec.max_positions));
   }
 
   PruneReport report;
@@ -117,7 +119,8 @@ void run(PruneArguments& arguments, Session& session) {
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, prompt_repeats, session.progress);
   }
   if (!arguments.out.empty()) {
-    const std::vector<NamedText> extra = {{"README.md", model_card(report)}, {"sleb.json", to_json(report).dump(2) + "\n"}};
+    const std::vector<NamedText> extra = {{"README.md", model_card(report)},
+                                          {"sleb.json", to_json(report).dump(2) + "\n"}};
     write_pruned_checkpoint(checkpoint, output, extra, session.progress);
   }
   write_json(arguments.json, to_json(report));
@@ -127,8 +130,7 @@ void run(PruneArguments& arguments, Session& session) {
 }
 
 void add_search(CLI::App& command, PruneArguments& arguments) {
-  auto* count = command
-                    .add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
+  auto* count = command.add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
                     ->check(CLI::PositiveNumber)
                     ->type_name("N");
   command.add_option("--ratio", arguments.ratio, "Share of the blocks to remove, rounded up (default 0.2)")
@@ -150,7 +152,9 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
 void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
       ->type_name("DIR");
-  command.add_option("--out-dtype", arguments.output.out_dtype, "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+  command
+      .add_option("--out-dtype", arguments.output.out_dtype,
+                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
       ->capture_default_str()
       ->type_name("TYPE");
   command.add_flag("--force", arguments.output.force, "Replace DIR if it exists");

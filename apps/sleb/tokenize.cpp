@@ -36,7 +36,8 @@ void add_tokenize(CLI::App& app, Session&) {
   auto arguments = std::make_shared<TokenizeArguments>();
   add_model(*command, arguments->model);
   command->add_option("file", arguments->file, "Text file")->required()->type_name("FILE");
-  command->add_flag("--no-special-tokens", arguments->no_special_tokens, "Leave out what the model expects around a text");
+  command->add_flag("--no-special-tokens", arguments->no_special_tokens,
+                    "Leave out what the model expects around a text");
   command->add_flag("--json", arguments->json, "Print {\"ids\": [...]}");
   command->footer("Example:\n  sleb tokenize SmolLM2-135M notes.txt --json");
   command->callback([arguments] { run(*arguments); });

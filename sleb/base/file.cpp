@@ -15,7 +15,9 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-std::string why(int error) { return std::strerror(error); }
+std::string why(int error) {
+  return std::strerror(error);
+}
 
 // Closes on scope exit.
 struct Descriptor {
@@ -38,10 +40,14 @@ void sync_folder(const fs::path& folder) {
   if (file.value < 0 || ::fsync(file.value) != 0) failed("{}: can't sync: {}", folder.string(), why(errno));
 }
 
-fs::path parent_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
+fs::path parent_of(const fs::path& path) {
+  return path.has_parent_path() ? path.parent_path() : fs::path(".");
+}
 
 // "out/model/" and "out/model" are the same target.
-fs::path without_trailing_slash(const fs::path& path) { return path.has_filename() ? path : path.parent_path(); }
+fs::path without_trailing_slash(const fs::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
 
 fs::path temporary_sibling(const fs::path& path) {
   return parent_of(path) / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
@@ -162,7 +168,9 @@ void OutputFile::write(Bytes bytes) {
   }
 }
 
-void OutputFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void OutputFile::write(std::string_view text) {
+  write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 void OutputFile::close() {
   if (::fsync(descriptor_) != 0) failed("{}: can't sync: {}", path_.string(), why(errno));

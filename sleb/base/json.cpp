@@ -28,15 +28,21 @@ Document parse(std::string_view text, std::string_view label) {
 
 }  // namespace
 
-Json parse_json(std::string_view text, std::string_view label) { return parse<Json>(text, label); }
+Json parse_json(std::string_view text, std::string_view label) {
+  return parse<Json>(text, label);
+}
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view label) {
   return parse<OrderedJson>(text, label);
 }
 
-void JsonView::fail(std::string_view what) const { bad_input("{}: {}", place_, what); }
+void JsonView::fail(std::string_view what) const {
+  bad_input("{}: {}", place_, what);
+}
 
-bool JsonView::has(const std::string& key) const { return find(key).has_value(); }
+bool JsonView::has(const std::string& key) const {
+  return find(key).has_value();
+}
 
 std::optional<JsonView> JsonView::find(const std::string& key) const {
   if (!value_->is_object()) fail("expected an object");

@@ -22,7 +22,9 @@ Progress& silent_progress() {
   return progress;
 }
 
-void request_interrupt() noexcept { interrupted = 1; }
+void request_interrupt() noexcept {
+  interrupted = 1;
+}
 
 void check_interrupt() {
   if (interrupted != 0) throw Interrupted();

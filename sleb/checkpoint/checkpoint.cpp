@@ -15,19 +15,35 @@ namespace fs = std::filesystem;
 namespace {
 
 // What belongs to a model beside weights and config.json, as transformers and its tokenizers name it.
-constexpr std::string_view companion_files[] = {
-    "tokenizer.json",        "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "vocab.json",            "merges.txt",            "tokenizer.model",         "chat_template.jinja",
-    "chat_template.json",    "generation_config.json"};
+constexpr std::string_view companion_files[] = {"tokenizer.json",
+                                                "tokenizer_config.json",
+                                                "special_tokens_map.json",
+                                                "added_tokens.json",
+                                                "vocab.json",
+                                                "merges.txt",
+                                                "tokenizer.model",
+                                                "chat_template.jinja",
+                                                "chat_template.json",
+                                                "generation_config.json"};
 
-std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 Tokenizer tokenizer_of(const GgufFile& file) {
   return Tokenizer::from_json(tokenizer_files(vocabulary_of(file)).tokenizer_json, file.label());
 }
 
+std::string_view trim(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
 // Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew.
-bool is_ignored(std::string_view name) { return name.ends_with("rotary_emb.inv_freq"); }
+bool is_ignored(std::string_view name) {
+  return name.ends_with("rotary_emb.inv_freq");
+}
 
 std::vector<std::pair<std::string, std::vector<int64_t>>> expected_tensors(const ModelSpec& spec) {
   std::vector<std::pair<std::string, std::vector<int64_t>>> list;
@@ -93,7 +109,9 @@ void Checkpoint::check_tensors() const {
   }
 }
 
-uint64_t Checkpoint::file_bytes() const { return is_gguf() ? gguf_->file_bytes() : safetensors_->file_bytes(); }
+uint64_t Checkpoint::file_bytes() const {
+  return is_gguf() ? gguf_->file_bytes() : safetensors_->file_bytes();
+}
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
   const auto& tensors = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
@@ -133,7 +151,9 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
   }
 }
 
-void Checkpoint::release(const std::string& name) const { release_pages(tensor(name).data); }
+void Checkpoint::release(const std::string& name) const {
+  release_pages(tensor(name).data);
+}
 
 OrderedJson Checkpoint::config() const {
   if (is_gguf()) return config_from_gguf(*gguf_, spec_);
@@ -165,31 +185,25 @@ void Checkpoint::write_companions(const fs::path& folder) const {
 }
 
 std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks) {
-  std::string_view rest = text;
-  const auto skip_blanks = [&] {
-    while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
-  };
-  skip_blanks();
-  const bool bracketed = rest.starts_with('[');
-  if (bracketed) rest.remove_prefix(1);
+  std::string_view rest = trim(text);
+  if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']') rest = trim(rest.substr(1, rest.size() - 2));
   std::vector<int64_t> list;
-  for (skip_blanks(); !rest.empty() && rest.front() != ']'; skip_blanks()) {
+  while (!rest.empty()) {
+    const size_t comma = rest.find(',');
+    const std::string_view item = trim(rest.substr(0, comma));
     int64_t block = 0;
-    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), block);
-    if (error != std::errc()) bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
-    rest.remove_prefix(static_cast<size_t>(end - rest.data()));
+    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), block);
+    const bool trailing_comma = comma + 1 == rest.size();
+    if (error != std::errc() || end != item.data() + item.size() || trailing_comma) {
+      bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
+    }
     if (block < 0 || block >= num_blocks) {
       bad_input("removal list \"{}\": there is no block {}; the model's are 0 to {}", text, block, num_blocks - 1);
     }
     if (std::ranges::count(list, block) > 0) bad_input("removal list \"{}\": block {} stands twice", text, block);
     list.push_back(block);
-    skip_blanks();
-    if (!rest.starts_with(',')) break;
-    rest.remove_prefix(1);
+    rest = comma == rest.npos ? "" : rest.substr(comma + 1);
   }
-  if (bracketed && rest.starts_with(']')) rest.remove_prefix(1);
-  skip_blanks();
-  if (!rest.empty()) bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
   if (static_cast<int64_t>(list.size()) == num_blocks) {
     bad_input("removal list \"{}\": that is all {} blocks; at least one must stay", text, num_blocks);
   }

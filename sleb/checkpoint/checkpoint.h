@@ -21,8 +21,8 @@ namespace sleb {
 
 class Checkpoint {
  public:
-  // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there, with
-  // the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
+  // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there,
+  // with the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
   static Checkpoint open(const std::filesystem::path& path);
   Checkpoint(Checkpoint&&) noexcept;
   ~Checkpoint();
@@ -69,8 +69,8 @@ class Checkpoint {
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
 Tokenizer load_tokenizer(const std::filesystem::path& path);
 
-// `--removal-list`: "5,4,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, an index outside the
-// model or given twice, and for all blocks at once.
+// `--removal-list`: "5,4,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, an index outside
+// the model or given twice, and for all blocks at once.
 std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks);
 
 }  // namespace sleb

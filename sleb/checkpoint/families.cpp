@@ -39,11 +39,16 @@ Activation activation_of(const JsonView& name) {
 RopeSpec rope_from_config(const JsonView& config, int64_t max_positions) {
   RopeSpec rope;
   rope.theta = config.number_or("rope_theta", rope.theta);
+  const auto refuse_partial = [](const JsonView& from) {
+    if (from.number_or("partial_rotary_factor", 1) == 1) return;
+    from.at("partial_rotary_factor").fail("partial rotary embedding is not known here");
+  };
+  refuse_partial(config);
   auto scaling = config.find("rope_parameters");
   if (!scaling) scaling = config.find("rope_scaling");
   if (!scaling) return rope;
   rope.theta = scaling->number_or("rope_theta", rope.theta);
-  if (scaling->number_or("partial_rotary_factor", 1) != 1) scaling->fail("partial rotary embedding is not known here");
+  refuse_partial(*scaling);
   const std::string type = scaling->string_or("rope_type", scaling->string_or("type", "default"));
   if (type == "default") return rope;
   rope.factor = scaling->at("factor").number();
@@ -88,8 +93,15 @@ std::vector<int64_t> windows_from_config(const JsonView& config, const Family& f
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {"llama", "LlamaForCausalLM", "llama", {.num_kv_heads = 0, .sliding_window = 0, .max_positions = 2048}, llama_names},
-      {"mistral", "MistralForCausalLM", "", {.num_kv_heads = 8, .sliding_window = 4096, .max_positions = 131072},
+      {"llama",
+       "LlamaForCausalLM",
+       "llama",
+       {.num_kv_heads = 0, .sliding_window = 0, .max_positions = 2048},
+       llama_names},
+      {"mistral",
+       "MistralForCausalLM",
+       "",
+       {.num_kv_heads = 8, .sliding_window = 4096, .max_positions = 131072},
        llama_names},
   };
   return table;
@@ -173,7 +185,8 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   spec.mlp_bias = biased(Part::up);
   if (const int64_t turned = file.find_integer(key("rope.dimension_count")).value_or(spec.head_dim);
       turned != spec.head_dim) {
-    bad_input("{}: rope turns {} of a head's {} dimensions, which is not known here", file.label(), turned, spec.head_dim);
+    bad_input("{}: rope turns {} of a head's {} dimensions, which is not known here", file.label(), turned,
+              spec.head_dim);
   }
   spec.rope.theta = number("rope.freq_base", 10000);
   const std::string scaling = file.find_string(key("rope.scaling.type")).value_or("none");

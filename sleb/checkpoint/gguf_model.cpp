@@ -14,10 +14,14 @@ constexpr std::string_view rope_frequencies = "rope_freqs.weight";
 
 std::string_view hidden_act(Activation activation) {
   switch (activation) {
-    case Activation::silu: return "silu";
-    case Activation::gelu: return "gelu";
-    case Activation::gelu_tanh: return "gelu_pytorch_tanh";
-    case Activation::relu: return "relu";
+    case Activation::silu:
+      return "silu";
+    case Activation::gelu:
+      return "gelu";
+    case Activation::gelu_tanh:
+      return "gelu_pytorch_tanh";
+    case Activation::relu:
+      return "relu";
   }
   return "";
 }
@@ -48,7 +52,8 @@ OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& s
   const auto computed = llama3_divisors(rope, spec.head_dim);
   for (size_t i = 0; i < divisors.size(); ++i) {
     if (std::abs(computed[i] / divisors[i] - 1) > 1e-4) {
-      bad_input("{}: tensor '{}' holds rope frequencies that config.json has no words for", file.label(), rope_frequencies);
+      bad_input("{}: tensor '{}' holds rope frequencies that config.json has no words for", file.label(),
+                rope_frequencies);
     }
   }
   return {{"rope_type", "llama3"},
@@ -134,6 +139,10 @@ void undo_rope_permutation(std::span<float> tensor, int64_t heads, int64_t rows)
 }
 
 OrderedJson config_from_gguf(const GgufFile& file, const ModelSpec& spec) {
+  if (spec.qkv_bias != spec.attention_output_bias) {
+    bad_input("{}: biases on some of the attention's projections only, for which config.json has no words",
+              file.label());
+  }
   OrderedJson config = {
       {"architectures", {spec.architecture}},
       {"model_type", spec.family},

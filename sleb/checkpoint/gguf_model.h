@@ -18,7 +18,8 @@ namespace sleb {
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec);
 
 // llama.cpp stores the rows of a llama model's query and key projections so that the two halves that rope turns
-// together alternate (convert_hf_to_gguf.py, LlamaModel.permute). Number of heads among those rows, 0 for other tensors.
+// together alternate (convert_hf_to_gguf.py, LlamaModel.permute). Number of heads among those rows, 0 for other
+// tensors.
 int64_t permuted_heads(const ModelSpec& spec, const std::string& name);
 // Puts the `rows` rows back in transformers' order, in place.
 void undo_rope_permutation(std::span<float> tensor, int64_t heads, int64_t rows);

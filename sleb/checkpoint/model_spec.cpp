@@ -29,28 +29,38 @@ bool ModelSpec::has_bias(Part part) const {
   switch (part) {
     case Part::query:
     case Part::key:
-    case Part::value: return qkv_bias;
-    case Part::attention_output: return attention_output_bias;
+    case Part::value:
+      return qkv_bias;
+    case Part::attention_output:
+      return attention_output_bias;
     case Part::gate:
     case Part::up:
-    case Part::down: return mlp_bias;
+    case Part::down:
+      return mlp_bias;
     case Part::attention_norm:
-    case Part::mlp_norm: break;
+    case Part::mlp_norm:
+      break;
   }
   return false;
 }
 
 std::vector<int64_t> ModelSpec::part_shape(Part part) const {
   switch (part) {
-    case Part::query: return {num_heads * head_dim, hidden_size};
+    case Part::query:
+      return {num_heads * head_dim, hidden_size};
     case Part::key:
-    case Part::value: return {num_kv_heads * head_dim, hidden_size};
-    case Part::attention_output: return {hidden_size, num_heads * head_dim};
+    case Part::value:
+      return {num_kv_heads * head_dim, hidden_size};
+    case Part::attention_output:
+      return {hidden_size, num_heads * head_dim};
     case Part::gate:
-    case Part::up: return {intermediate_size, hidden_size};
-    case Part::down: return {hidden_size, intermediate_size};
+    case Part::up:
+      return {intermediate_size, hidden_size};
+    case Part::down:
+      return {hidden_size, intermediate_size};
     case Part::attention_norm:
-    case Part::mlp_norm: break;
+    case Part::mlp_norm:
+      break;
   }
   return {hidden_size};
 }
@@ -91,6 +101,9 @@ void check(const ModelSpec& spec, std::string_view label) {
     require(spec.rope.high_freq_factor > spec.rope.low_freq_factor && spec.rope.low_freq_factor > 0 &&
                 spec.rope.original_max_positions > 0,
             label, "the llama3 rope scaling's frequency factors are out of order");
+  }
+  for (const float divisor : spec.rope.frequency_divisors) {
+    require(divisor > 0 && std::isfinite(divisor), label, "a rope frequency's divisor is not positive");
   }
   for (const int64_t window : spec.sliding_windows) {
     require(window >= 0, label, fmt::format("a sliding window of {} tokens", window));

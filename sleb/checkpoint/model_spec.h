@@ -27,15 +27,15 @@ struct RopeSpec {
   double factor = 1;
   double low_freq_factor = 1;
   double high_freq_factor = 4;
-  int64_t original_max_positions = 0;       // llama3
+  int64_t original_max_positions = 0;          // llama3
   std::vector<float> frequency_divisors = {};  // [head_dim / 2], a GGUF's rope_freqs: used in place of `scaling`
 };
 
 // The parts of a block, in the order in which every table lists them.
 enum class Part { attention_norm, query, key, value, attention_output, mlp_norm, gate, up, down };
-inline constexpr std::array all_parts = {Part::attention_norm,   Part::query,    Part::key,  Part::value,
-                                         Part::attention_output, Part::mlp_norm, Part::gate, Part::up,
-                                         Part::down};
+inline constexpr std::array all_parts = {
+    Part::attention_norm, Part::query, Part::key, Part::value, Part::attention_output,
+    Part::mlp_norm,       Part::gate,  Part::up,  Part::down};
 
 // Names of a family's tensors in its Hugging Face checkpoints, without ".weight" and ".bias".
 struct TensorNames {

@@ -11,10 +11,14 @@ RmsNorm load_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t bl
 
 at::Tensor activate(const at::Tensor& input, Activation activation) {
   switch (activation) {
-    case Activation::silu: return at::silu(input);
-    case Activation::gelu: return at::gelu(input);
-    case Activation::gelu_tanh: return at::gelu(input, "tanh");
-    case Activation::relu: break;
+    case Activation::silu:
+      return at::silu(input);
+    case Activation::gelu:
+      return at::gelu(input);
+    case Activation::gelu_tanh:
+      return at::gelu(input, "tanh");
+    case Activation::relu:
+      break;
   }
   return at::relu(input);
 }
@@ -40,8 +44,7 @@ at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, co
     const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
     outputs.push_back(at::scaled_dot_product_attention(
         query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
-        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {},
-        query.size(1) != key.size(1)));
+        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {}, query.size(1) != key.size(1)));
   }
   return at::cat(outputs, 2);
 }

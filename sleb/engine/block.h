@@ -10,8 +10,8 @@
 
 namespace sleb {
 
-// x / rms(x) * weight over the last dimension (Zhang and Sennrich, arXiv 1910.07467); the mean of squares in float32, the
-// product with the weight in the input's type, as transformers computes it.
+// x / rms(x) * weight over the last dimension (Zhang and Sennrich, arXiv 1910.07467); the mean of squares in float32,
+// the product with the weight in the input's type, as transformers computes it.
 class RmsNorm {
  public:
   RmsNorm(at::Tensor weight, double eps) : weight_(std::move(weight)), eps_(eps) {}

@@ -54,8 +54,8 @@ std::string decide_device(const std::string& name) {
   return name;
 }
 
-// Activations are megabytes large and freed within milliseconds. By default glibc gives each back to the system and maps
-// it anew, and the page faults cost several per cent of the time. 32 MiB is the largest threshold it takes.
+// Activations are megabytes large and freed within milliseconds. By default glibc gives each back to the system and
+// maps it anew, and the page faults cost several per cent of the time. 32 MiB is the largest threshold it takes.
 void keep_large_blocks() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 32 << 20);

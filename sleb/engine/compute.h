@@ -9,8 +9,9 @@ namespace sleb {
 // As the user gives them.
 struct ComputeOptions {
   std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda, cuda:N
-  std::string dtype = "auto";   // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
-  int64_t threads = 0;          // 0: as many as libtorch chooses
+  std::string dtype =
+      "auto";           // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
+  int64_t threads = 0;  // 0: as many as libtorch chooses
 };
 
 // As decided.

@@ -15,8 +15,8 @@ struct HeadLosses {
 };
 
 // states: [segments, tokens, hidden] each; ids [segments, tokens] on the device. With `dense` (one of the states'
-// indices), also the sum over tokens of KL(dense || state) between the next-token distributions. Calls `done` after each
-// state's slice.
+// indices), also the sum over tokens of KL(dense || state) between the next-token distributions. Calls `done` after
+// each state's slice.
 HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& states, const at::Tensor& ids,
                        std::optional<size_t> dense, const std::function<void()>& done);
 

@@ -7,11 +7,12 @@
 namespace sleb {
 namespace {
 
-// oneDNN's linear on a packed weight, which libtorch has for its compiler: on CPUs 15% faster in float32 than at::linear,
-// which lays the weight out anew in every call (bench/linear). The weight's plain copy is not kept.
+// oneDNN's linear on a packed weight, which libtorch has for its compiler: on CPUs 15% faster in float32 than
+// at::linear, which lays the weight out anew in every call (bench/linear). The weight's plain copy is not kept.
 using PackWeight = at::Tensor(const at::Tensor&, std::optional<int64_t>);
-using PackedLinear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                                c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
+using PackedLinear = at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&,
+                                std::string_view, c10::List<std::optional<at::Scalar>>,
+                                std::optional<std::string_view>);
 
 template <typename Signature>
 std::optional<c10::TypedOperatorHandle<Signature>> find_operator(const char* name) {
@@ -33,7 +34,8 @@ const auto& packed_linear() {
 }  // namespace
 
 Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weight_(weight), bias_(std::move(bias)) {
-  const bool packable = weight.is_cpu() && (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
+  const bool packable =
+      weight.is_cpu() && (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
   if (!packable || !pack_weight() || !packed_linear()) return;
   weight_ = pack_weight()->call(weight, std::nullopt);
   packed_ = true;

@@ -16,8 +16,12 @@ Plan& Plan::bypass(Unit unit) {
   return *this;
 }
 
-Plan& Plan::bypass_block(int64_t block) { return bypass({block, Half::attention}).bypass({block, Half::mlp}); }
+Plan& Plan::bypass_block(int64_t block) {
+  return bypass({block, Half::attention}).bypass({block, Half::mlp});
+}
 
-bool Plan::bypasses(Unit unit) const { return std::ranges::binary_search(bypassed_, unit); }
+bool Plan::bypasses(Unit unit) const {
+  return std::ranges::binary_search(bypassed_, unit);
+}
 
 }  // namespace sleb

@@ -14,8 +14,8 @@
 namespace sleb {
 namespace {
 
-// Matrix products run at full rate from about this many rows on; more only cost memory. (A constant, not a share of what
-// memory is free: the chunk's size is part of what makes losses repeat to the bit.)
+// Matrix products run at full rate from about this many rows on; more only cost memory. (A constant, not a share of
+// what memory is free: the chunk's size is part of what makes losses repeat to the bit.)
 constexpr int64_t chunk_tokens_cpu = 2048;
 constexpr int64_t chunk_tokens_cuda = 16384;
 
@@ -96,8 +96,12 @@ void append(std::vector<double>& list, const std::vector<double>& values) {
 
 }  // namespace
 
-double PlanLoss::total_nll() const { return std::accumulate(nll.begin(), nll.end(), 0.0); }
-double PlanLoss::total_divergence() const { return std::accumulate(divergence.begin(), divergence.end(), 0.0); }
+double PlanLoss::total_nll() const {
+  return std::accumulate(nll.begin(), nll.end(), 0.0);
+}
+double PlanLoss::total_divergence() const {
+  return std::accumulate(divergence.begin(), divergence.end(), 0.0);
+}
 
 PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus) : model_(&model), corpus_(&corpus) {
   check_ids(model, corpus.ids, corpus.name);
@@ -123,15 +127,15 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   std::vector<PlanLoss> losses(plans.size());
   for (int64_t begin = 0; begin < corpus_->segments; begin += chunk) {
     const int64_t count = std::min(chunk, corpus_->segments - begin);
-    const auto chunk_ids = std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens),
-                                                           static_cast<size_t>(count * tokens));
+    const auto chunk_ids =
+        std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens), static_cast<size_t>(count * tokens));
     const auto chunk_size = static_cast<double>(count * tokens);
     const auto states =
         run_schedule(decoder, schedule, decoder.embed(chunk_ids, tokens), rope, [&](const ScheduleStep& step) {
           meter.add(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
         });
-    const at::Tensor ids = at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong)
-                               .to(device_of(compute));
+    const at::Tensor ids =
+        at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
     const double head_step = head_operations(decoder.spec()) * chunk_size * static_cast<double>(states.size()) /
                              static_cast<double>(head_steps(decoder, schedule.num_states, count, tokens));
     const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { meter.add(head_step); });

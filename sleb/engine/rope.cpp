@@ -21,8 +21,7 @@ float llama3_frequency(const RopeSpec& rope, float frequency) {
   const double wavelength = 2 * std::numbers::pi / frequency;
   if (wavelength < context / rope.high_freq_factor) return frequency;
   if (wavelength > context / rope.low_freq_factor) return static_cast<float>(frequency / rope.factor);
-  const double kept =
-      (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+  const double kept = (context / wavelength - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
   return static_cast<float>((1 - kept) * frequency / rope.factor + kept * frequency);
 }
 

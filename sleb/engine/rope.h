@@ -22,8 +22,8 @@ class RopeTable {
   at::Tensor sin_;
 };
 
-// [head_dim / 2] angles per position, float32 (transformers, modeling_rope_utils.py). `tokens` is the sequence's length,
-// on which dynamic scaling depends.
+// [head_dim / 2] angles per position, float32 (transformers, modeling_rope_utils.py). `tokens` is the sequence's
+// length, on which dynamic scaling depends.
 at::Tensor rope_frequencies(const ModelSpec& spec, int64_t tokens);
 
 }  // namespace sleb

@@ -8,7 +8,9 @@
 namespace sleb {
 
 at::ScalarType scalar_type_of(const Compute& compute);
-inline at::Device device_of(const Compute& compute) { return at::Device(compute.device); }
+inline at::Device device_of(const Compute& compute) {
+  return at::Device(compute.device);
+}
 inline at::TensorOptions tensor_options(const Compute& compute) {
   return at::TensorOptions().dtype(scalar_type_of(compute)).device(device_of(compute));
 }

@@ -8,10 +8,14 @@ namespace {
 
 std::optional<at::ScalarType> plain_type(StoredType type) {
   switch (type) {
-    case StoredType::f32: return at::kFloat;
-    case StoredType::f16: return at::kHalf;
-    case StoredType::bf16: return at::kBFloat16;
-    default: return {};
+    case StoredType::f32:
+      return at::kFloat;
+    case StoredType::f16:
+      return at::kHalf;
+    case StoredType::bf16:
+      return at::kBFloat16;
+    default:
+      return {};
   }
 }
 
@@ -26,7 +30,8 @@ at::Tensor WeightLoader::read(const std::string& name) const {
   const auto type = plain_type(stored.type);
   at::Tensor result;
   if (type && is_aligned(stored.data, *type) && !checkpoint_->is_gguf()) {
-    // The mapped file itself, copied (and converted) once. from_blob takes no pointer to const; nothing writes through it.
+    // The mapped file itself, copied (and converted) once. from_blob takes no pointer to const; nothing writes through
+    // it.
     const at::Tensor mapped = at::from_blob(const_cast<std::byte*>(stored.data.data()), stored.shape, *type);
     result = mapped.to(tensor_options(compute_), /*non_blocking=*/false, /*copy=*/true);
   } else {
@@ -38,7 +43,9 @@ at::Tensor WeightLoader::read(const std::string& name) const {
   return result;
 }
 
-at::Tensor WeightLoader::weight(const std::string& name) const { return read(name + ".weight"); }
+at::Tensor WeightLoader::weight(const std::string& name) const {
+  return read(name + ".weight");
+}
 
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
   const ModelSpec& spec = checkpoint_->spec();

@@ -19,8 +19,8 @@ class WeightLoader {
 
   // `name` without its ending; both read NAME.weight.
   at::Tensor weight(const std::string& name) const;
-  // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product is
-  // faster than several small ones.
+  // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
+  // is faster than several small ones.
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
 
  private:

@@ -16,7 +16,8 @@ double perplexity(double reference_loss, int64_t segments, int64_t seqlen) {
 PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress) {
   const PlanEvaluator evaluator(model, corpus);
   const std::array plans = {Plan(), pruned};
-  const auto losses = evaluator.evaluate(plans, {.divergence = true, .stage = "perplexity on " + corpus.name}, progress);
+  const auto losses =
+      evaluator.evaluate(plans, {.divergence = true, .stage = "perplexity on " + corpus.name}, progress);
   const auto row = [&](const PlanLoss& loss) {
     const auto predicted = static_cast<double>(corpus.segments * (corpus.seqlen - 1));
     return PerplexityRow{perplexity(reference_loss(loss.total_nll(), corpus.seqlen), corpus.segments, corpus.seqlen),

@@ -14,10 +14,10 @@ namespace sleb {
 
 struct ExportOptions {
   std::filesystem::path out;
-  std::vector<int64_t> removal_list;         // original indices, any order
-  std::string out_dtype = "auto";            // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
-  uint64_t shard_bytes = 5'000'000'000;      // a shard's tensors are at most that large together
-  bool force = false;                        // replace an existing target
+  std::vector<int64_t> removal_list;     // original indices, any order
+  std::string out_dtype = "auto";        // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
+  uint64_t shard_bytes = 5'000'000'000;  // a shard's tensors are at most that large together
+  bool force = false;                    // replace an existing target
 };
 
 struct NamedText {
@@ -36,8 +36,8 @@ void check(const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
 
 // safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, and `extra` files
-// (model card, sleb.json). Tensors pass through memory one at a time. The folder appears under its name only when whole.
-// Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted.
+// (model card, sleb.json). Tensors pass through memory one at a time. The folder appears under its name only when
+// whole. Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted.
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options,
                              const std::vector<NamedText>& extra, Progress& progress);
 

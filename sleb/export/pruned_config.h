@@ -12,9 +12,9 @@ namespace sleb {
 // Blocks that stay, in order.
 std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>& removal_list);
 
-// num_hidden_layers becomes the number of kept blocks, and every list with one entry a block (layer_types, windows, ...)
-// keeps the kept blocks' entries; transformers refuses a file where they disagree. `dtype`, where given, replaces what
-// the file says of the weights' type.
+// num_hidden_layers becomes the number of kept blocks, and every list with one entry a block (layer_types, windows,
+// ...) keeps the kept blocks' entries; transformers refuses a file where they disagree. `dtype`, where given, replaces
+// what the file says of the weights' type.
 OrderedJson prune_config(OrderedJson config, const std::vector<int64_t>& kept, const std::string& dtype);
 
 }  // namespace sleb

@@ -22,7 +22,9 @@ TEST(PrunedConfig, PerBlockListsAreCutAndOthersLeft) {
   EXPECT_EQ(prune_config(config, {1}, "bfloat16")["dtype"], "bfloat16");
 }
 
-TEST(PrunedConfig, KeptBlocksStayInOrder) { EXPECT_EQ(kept_blocks(5, {3, 0}), (std::vector<int64_t>{1, 2, 4})); }
+TEST(PrunedConfig, KeptBlocksStayInOrder) {
+  EXPECT_EQ(kept_blocks(5, {3, 0}), (std::vector<int64_t>{1, 2, 4}));
+}
 
 }  // namespace
 }  // namespace sleb

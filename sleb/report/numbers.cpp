@@ -37,6 +37,8 @@ std::string format_seconds(double seconds) {
   return fmt::format("{} h {:02} min", whole / 3600, whole / 60 % 60);
 }
 
-std::string format_list(const std::vector<int64_t>& list) { return fmt::format("{}", fmt::join(list, ",")); }
+std::string format_list(const std::vector<int64_t>& list) {
+  return fmt::format("{}", fmt::join(list, ","));
+}
 
 }  // namespace sleb

@@ -20,8 +20,8 @@ OrderedJson to_json(const GreedyStep& step, int64_t segments) {
 OrderedJson to_json(const HeldOut& held_out) {
   return {{"dataset", held_out.name},
           {"tokens", held_out.tokens},
-          {"perplexity", {{"dense", held_out.perplexity.dense.perplexity},
-                          {"pruned", held_out.perplexity.pruned.perplexity}}},
+          {"perplexity",
+           {{"dense", held_out.perplexity.dense.perplexity}, {"pruned", held_out.perplexity.pruned.perplexity}}},
           {"divergence", held_out.perplexity.pruned.divergence}};
 }
 
@@ -99,21 +99,24 @@ std::string model_card(const PruneReport& report) {
       "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
       "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence raised the loss on the\n"
       "calibration text least. No weight was changed.\n\n",
-      base_name(report.model), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()));
+      base_name(report.model), report.result.steps.size(), report.num_blocks,
+      format_list(report.result.removal_list()));
   card += comparison_table(report).text(TableFormat::markdown);
   card += "\n";
   if (report.held_out) {
-    card += fmt::format("Held-out text: {}, {} tokens, on which KL is the divergence of the pruned model's next-token\n"
-                        "distribution from the dense model's.\n",
-                        report.held_out->name, report.held_out->tokens);
+    card += fmt::format(
+        "Held-out text: {}, {} tokens, on which KL is the divergence of the pruned model's next-token\n"
+        "distribution from the dense model's.\n",
+        report.held_out->name, report.held_out->tokens);
   }
   if (report.speed) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,
                         report.compute.device, report.compute.dtype);
   }
-  card += fmt::format("Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
-                      "Every candidate's loss is in `sleb.json`.\n",
-                      corpus.name, corpus.segments, corpus.seqlen, report.seed, report.command);
+  card += fmt::format(
+      "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
+      "Every candidate's loss is in `sleb.json`.\n",
+      corpus.name, corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }
 

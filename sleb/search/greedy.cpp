@@ -55,8 +55,10 @@ GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, con
     GreedyStep step{-1, std::numeric_limits<double>::infinity(), {}, 0};
     for (size_t i = 0; i < blocks.size(); ++i) {
       if (!std::isfinite(values[i])) {
-        failed("without block {} the loss is {}; the weights may hold NaN or infinity, or the type may be too narrow "
-               "(try --dtype float32)", blocks[i], values[i]);
+        failed(
+            "without block {} the loss is {}; the weights may hold NaN or infinity, or the type may be too narrow "
+            "(try --dtype float32)",
+            blocks[i], values[i]);
       }
       step.candidates.push_back({blocks[i], values[i]});
       if (values[i] < step.loss) {

@@ -18,7 +18,9 @@ GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std:
   return greedy_search(num_blocks, options, losses, [](const GreedyStep&) {});
 }
 
-bool removes(const Plan& plan, int64_t block) { return plan.bypasses({block, Half::mlp}); }
+bool removes(const Plan& plan, int64_t block) {
+  return plan.bypasses({block, Half::mlp});
+}
 
 TEST(Greedy, RemovesTheCheapestBlockOfEachRound) {
   const std::vector<double> cost = {0, 5, 2, 9, 1, 0};

@@ -1,0 +1,116 @@
+#include "sleb/checkpoint/families.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+Json small_config() {
+  return {{"model_type", "llama"},        {"num_hidden_layers", 3}, {"hidden_size", 64},      {"intermediate_size", 96},
+          {"num_attention_heads", 4},     {"vocab_size", 100},      {"rms_norm_eps", 1e-5}};
+}
+
+ModelSpec spec_of(const Json& config) { return spec_from_config(JsonView(config, "config.json")); }
+
+std::string refusal(const Json& config) {
+  try {
+    spec_of(config);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string refusal_with(const std::string& key, const Json& value) {
+  Json config = small_config();
+  config[key] = value;
+  return refusal(config);
+}
+
+TEST(Families, AbsentFieldsAreWhatTransformersAssumes) {
+  const ModelSpec llama = spec_of(small_config());
+  EXPECT_EQ(llama.num_kv_heads, 4);
+  EXPECT_EQ(llama.head_dim, 16);
+  EXPECT_EQ(llama.max_positions, 2048);
+  EXPECT_FALSE(llama.tied_head);
+  EXPECT_EQ(llama.rope.theta, 10000);
+
+  Json config = small_config();
+  config["model_type"] = "mistral";
+  config["num_attention_heads"] = 16;
+  const ModelSpec mistral = spec_of(config);
+  EXPECT_EQ(mistral.num_kv_heads, 8);
+  EXPECT_EQ(mistral.sliding_windows, (std::vector<int64_t>(3, 4096)));
+  config["sliding_window"] = nullptr;
+  EXPECT_EQ(spec_of(config).sliding_windows, (std::vector<int64_t>(3, 0)));
+}
+
+TEST(Families, BothSpellingsOfRopeSayTheSame) {
+  Json four = small_config();
+  four["rope_theta"] = 500000.0;
+  four["rope_scaling"] = {{"type", "linear"}, {"factor", 4.0}};
+  Json five = small_config();
+  five["rope_parameters"] = {{"rope_type", "linear"}, {"factor", 4.0}, {"rope_theta", 500000.0}};
+  for (const Json& config : {four, five}) {
+    const RopeSpec rope = spec_of(config).rope;
+    EXPECT_EQ(rope.scaling, RopeSpec::Scaling::linear);
+    EXPECT_EQ(rope.factor, 4);
+    EXPECT_EQ(rope.theta, 500000);
+  }
+}
+
+TEST(Families, LayerTypesGiveEachBlockItsWindow) {
+  Json config = small_config();
+  config["model_type"] = "mistral";
+  config["num_key_value_heads"] = 4;
+  config["sliding_window"] = 7;
+  config["layer_types"] = {"full_attention", "sliding_attention", "full_attention"};
+  EXPECT_EQ(spec_of(config).sliding_windows, (std::vector<int64_t>{0, 7, 0}));
+  config["layer_types"] = {"full_attention"};
+  EXPECT_EQ(refusal(config), "config.json: layer_types: 1 entries for 3 blocks");
+}
+
+TEST(Families, ParametersAreCounted) {
+  Json config = small_config();
+  config["attention_bias"] = true;
+  config["mlp_bias"] = true;
+  config["num_key_value_heads"] = 2;
+  // Per block: norms 2 x 64, q 64 x 64 + 64, k and v 32 x 64 + 32, o 64 x 64 + 64, gate and up 96 x 64 + 96, down 64 x 96 + 64.
+  constexpr int64_t block = 128 + 4160 + 2 * 2080 + 4160 + 2 * 6240 + 6208;
+  EXPECT_EQ(spec_of(config).block_parameters(), block);
+  EXPECT_EQ(spec_of(config).parameters(), 3 * block + 64 + 2 * 100 * 64);
+}
+
+TEST(Families, MalformedConfigurationsAreRefusedByField) {
+  EXPECT_EQ(refusal_with("model_type", "bert"),
+            "config.json: model_type: unknown family \"bert\"; known are llama, mistral");
+  EXPECT_EQ(refusal_with("model_type", 5), "config.json: model_type: expected a string");
+  EXPECT_EQ(refusal_with("num_hidden_layers", 0), "config.json: num_hidden_layers: 0 is less than 1");
+  EXPECT_EQ(refusal_with("num_hidden_layers", -1), "config.json: num_hidden_layers: -1 is less than 1");
+  EXPECT_EQ(refusal_with("num_hidden_layers", 1e30), "config.json: num_hidden_layers: expected a whole number");
+  EXPECT_EQ(refusal_with("num_hidden_layers", 1000000000), "config.json: num_hidden_layers: 1000000000 is more than 100000");
+  EXPECT_EQ(refusal_with("num_attention_heads", 5), "config.json: hidden_size: 64 does not divide into 5 heads");
+  EXPECT_EQ(refusal_with("num_key_value_heads", 3), "config.json: 4 attention heads can't share 3 key/value heads evenly");
+  EXPECT_EQ(refusal_with("num_key_value_heads", 0),
+            "config.json: the number of key/value heads is 0, expected 1 to 65536");
+  EXPECT_EQ(refusal_with("head_dim", 15), "config.json: head dimension 15 is odd, rope needs pairs");
+  EXPECT_EQ(refusal_with("head_dim", int64_t{1} << 60),
+            "config.json: the head dimension is 1152921504606846976, expected 1 to 65536");
+  EXPECT_EQ(refusal_with("hidden_act", "mish"), "config.json: hidden_act: unknown activation \"mish\"");
+  EXPECT_EQ(refusal_with("rope_scaling", {{"type", "yarn"}, {"factor", 2}}),
+            "config.json: rope_scaling: rope type \"yarn\" is not known; known are default, linear, dynamic, llama3");
+  EXPECT_EQ(refusal_with("rope_scaling", {{"type", "linear"}}), "config.json: rope_scaling: lacks \"factor\"");
+  EXPECT_EQ(refusal_with("rope_scaling", {{"type", "linear"}, {"factor", 0}}),
+            "config.json: the rope scaling factor is not positive");
+  EXPECT_EQ(refusal_with("rope_theta", -1), "config.json: rope theta is not positive");
+  EXPECT_EQ(refusal_with("partial_rotary_factor", 0.5), "config.json: partial_rotary_factor: partial rotary embedding is not known here");
+  EXPECT_EQ(refusal_with("tie_word_embeddings", "yes"), "config.json: tie_word_embeddings: expected true or false");
+  EXPECT_EQ(refusal_with("vocab_size", "many"), "config.json: vocab_size: expected a whole number");
+  EXPECT_EQ(refusal(Json::array()), "config.json: expected an object");
+  EXPECT_EQ(refusal(Json::object()), "config.json: lacks \"model_type\"");
+}
+
+}  // namespace
+}  // namespace sleb
