@@ -8,11 +8,13 @@ namespace sleb {
 namespace {
 
 Json small_config() {
-  return {{"model_type", "llama"},        {"num_hidden_layers", 3}, {"hidden_size", 64},      {"intermediate_size", 96},
-          {"num_attention_heads", 4},     {"vocab_size", 100},      {"rms_norm_eps", 1e-5}};
+  return {{"model_type", "llama"},    {"num_hidden_layers", 3}, {"hidden_size", 64},   {"intermediate_size", 96},
+          {"num_attention_heads", 4}, {"vocab_size", 100},      {"rms_norm_eps", 1e-5}};
 }
 
-ModelSpec spec_of(const Json& config) { return spec_from_config(JsonView(config, "config.json")); }
+ModelSpec spec_of(const Json& config) {
+  return spec_from_config(JsonView(config, "config.json"));
+}
 
 std::string refusal(const Json& config) {
   try {
@@ -77,7 +79,8 @@ TEST(Families, ParametersAreCounted) {
   config["attention_bias"] = true;
   config["mlp_bias"] = true;
   config["num_key_value_heads"] = 2;
-  // Per block: norms 2 x 64, q 64 x 64 + 64, k and v 32 x 64 + 32, o 64 x 64 + 64, gate and up 96 x 64 + 96, down 64 x 96 + 64.
+  // Per block: norms 2 x 64, q 64 x 64 + 64, k and v 32 x 64 + 32, o 64 x 64 + 64, gate and up 96 x 64 + 96, down 64 x
+  // 96 + 64.
   constexpr int64_t block = 128 + 4160 + 2 * 2080 + 4160 + 2 * 6240 + 6208;
   EXPECT_EQ(spec_of(config).block_parameters(), block);
   EXPECT_EQ(spec_of(config).parameters(), 3 * block + 64 + 2 * 100 * 64);
@@ -90,9 +93,11 @@ TEST(Families, MalformedConfigurationsAreRefusedByField) {
   EXPECT_EQ(refusal_with("num_hidden_layers", 0), "config.json: num_hidden_layers: 0 is less than 1");
   EXPECT_EQ(refusal_with("num_hidden_layers", -1), "config.json: num_hidden_layers: -1 is less than 1");
   EXPECT_EQ(refusal_with("num_hidden_layers", 1e30), "config.json: num_hidden_layers: expected a whole number");
-  EXPECT_EQ(refusal_with("num_hidden_layers", 1000000000), "config.json: num_hidden_layers: 1000000000 is more than 100000");
+  EXPECT_EQ(refusal_with("num_hidden_layers", 1000000000),
+            "config.json: num_hidden_layers: 1000000000 is more than 100000");
   EXPECT_EQ(refusal_with("num_attention_heads", 5), "config.json: hidden_size: 64 does not divide into 5 heads");
-  EXPECT_EQ(refusal_with("num_key_value_heads", 3), "config.json: 4 attention heads can't share 3 key/value heads evenly");
+  EXPECT_EQ(refusal_with("num_key_value_heads", 3),
+            "config.json: 4 attention heads can't share 3 key/value heads evenly");
   EXPECT_EQ(refusal_with("num_key_value_heads", 0),
             "config.json: the number of key/value heads is 0, expected 1 to 65536");
   EXPECT_EQ(refusal_with("head_dim", 15), "config.json: head dimension 15 is odd, rope needs pairs");
@@ -105,7 +110,8 @@ TEST(Families, MalformedConfigurationsAreRefusedByField) {
   EXPECT_EQ(refusal_with("rope_scaling", {{"type", "linear"}, {"factor", 0}}),
             "config.json: the rope scaling factor is not positive");
   EXPECT_EQ(refusal_with("rope_theta", -1), "config.json: rope theta is not positive");
-  EXPECT_EQ(refusal_with("partial_rotary_factor", 0.5), "config.json: partial_rotary_factor: partial rotary embedding is not known here");
+  EXPECT_EQ(refusal_with("partial_rotary_factor", 0.5),
+            "config.json: partial_rotary_factor: partial rotary embedding is not known here");
   EXPECT_EQ(refusal_with("tie_word_embeddings", "yes"), "config.json: tie_word_embeddings: expected true or false");
   EXPECT_EQ(refusal_with("vocab_size", "many"), "config.json: vocab_size: expected a whole number");
   EXPECT_EQ(refusal(Json::array()), "config.json: expected an object");
