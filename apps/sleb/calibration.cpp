@@ -26,7 +26,10 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
       ->type_name("N");
-  command.add_option("--seed", arguments.options.seed, "Seed of the shuffle")->capture_default_str()->type_name("N");
+  command.add_option("--seed", arguments.options.seed, "Seed of the shuffle")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
 }
 
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments) {

@@ -22,7 +22,7 @@ void on_signal(int signal) {
 }
 
 int report(const char* what, ExitCode code) {
-  fmt::print(stderr, "sleb: {}\n", what);
+  std::fprintf(stderr, "sleb: %s\n", what);
   return code;
 }
 
@@ -36,23 +36,16 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
-    fmt::print(stderr, "sleb: {}; see sleb {}--help\n", error.what(),
-               chosen.empty() ? "" : chosen[0]->get_name() + " ");
-    return wrong_usage;
+    const std::string command = chosen.empty() ? "" : chosen[0]->get_name() + " ";
+    return report(fmt::format("{}; see sleb {}--help", error.what(), command).c_str(), wrong_usage);
   }
   return done;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
-  sleb::app::TerminalProgress progress;
+int run(int argc, char** argv, sleb::Progress& progress) {
   sleb::app::Session session{progress, sleb::app::command_line(argc, argv)};
-
   CLI::App app(
-      "Finds the transformer blocks a language model can do without, removes them, and shows what was lost and won.",
+      "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
   app.require_subcommand(1);
   app.set_version_flag("--version", "sleb 0.1.0");
@@ -65,9 +58,17 @@ int main(int argc, char** argv) {
   sleb::app::add_export(app, session);
   sleb::app::add_info(app, session);
   sleb::app::add_tokenize(app, session);
+  return parse_and_run(app, sleb::app::with_hyphens(argc, argv));
+}
 
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGINT, on_signal);
+  std::signal(SIGTERM, on_signal);
+  sleb::app::TerminalProgress progress;
   try {
-    return parse_and_run(app, sleb::app::with_hyphens(argc, argv));
+    return run(argc, argv, progress);
   } catch (const sleb::Error& error) {
     progress.end();
     return report(error.what(), error.kind() == sleb::ErrorKind::bad_input ? wrong_usage : failed_while_working);

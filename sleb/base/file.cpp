@@ -73,10 +73,12 @@ MappedFile::MappedFile(MappedFile&& other) noexcept
     : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
 
 void release_pages(Bytes mapped) {
-  const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = (reinterpret_cast<uintptr_t>(mapped.data()) + page - 1) / page * page;
-  const auto end = reinterpret_cast<uintptr_t>(mapped.data() + mapped.size()) / page * page;
-  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  // Whole pages only: the first and last may hold a neighbour's bytes.
+  const auto page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t before = (page - reinterpret_cast<uintptr_t>(mapped.data()) % page) % page;
+  if (mapped.size() < before + page) return;
+  const size_t whole = (mapped.size() - before) / page * page;
+  ::madvise(const_cast<std::byte*>(mapped.data()) + before, whole, MADV_DONTNEED);
 }
 
 std::string read_file(const fs::path& path, uint64_t limit) {
@@ -97,7 +99,7 @@ std::string read_file(const fs::path& path, uint64_t limit) {
   return content;
 }
 
-StagedFolder::StagedFolder(fs::path target, bool replace)
+StagedFolder::StagedFolder(const fs::path& target, bool replace)
     : target_(without_trailing_slash(target)), staging_(temporary_sibling(target_)), replace_(replace) {
   if (!replace && fs::exists(fs::symlink_status(target_))) {
     bad_input("{}: exists already; give another folder, or --force to replace it", target_.string());

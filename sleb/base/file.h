@@ -43,7 +43,7 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64
 class StagedFolder {
  public:
   // Throws Error(bad_input) if `target` exists and `replace` is false, or its parent can't be written.
-  StagedFolder(std::filesystem::path target, bool replace);
+  StagedFolder(const std::filesystem::path& target, bool replace);
   ~StagedFolder();
   StagedFolder(const StagedFolder&) = delete;
   StagedFolder& operator=(const StagedFolder&) = delete;

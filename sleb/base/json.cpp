@@ -110,9 +110,9 @@ bool JsonView::boolean_or(const std::string& key, bool otherwise) const {
   return member ? member->boolean() : otherwise;
 }
 
-std::string JsonView::string_or(const std::string& key, std::string otherwise) const {
+std::string JsonView::string_or(const std::string& key, const std::string& otherwise) const {
   const auto member = find(key);
-  return member ? member->string() : std::move(otherwise);
+  return member ? member->string() : otherwise;
 }
 
 }  // namespace sleb

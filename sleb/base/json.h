@@ -53,7 +53,7 @@ class JsonView {
   int64_t integer_or(const std::string& key, int64_t otherwise) const;
   double number_or(const std::string& key, double otherwise) const;
   bool boolean_or(const std::string& key, bool otherwise) const;
-  std::string string_or(const std::string& key, std::string otherwise) const;
+  std::string string_or(const std::string& key, const std::string& otherwise) const;
 
   [[noreturn]] void fail(std::string_view what) const;  // "PLACE: WHAT"
 

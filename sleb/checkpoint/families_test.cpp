@@ -81,7 +81,7 @@ TEST(Families, ParametersAreCounted) {
   config["num_key_value_heads"] = 2;
   // Per block: norms 2 x 64, q 64 x 64 + 64, k and v 32 x 64 + 32, o 64 x 64 + 64, gate and up 96 x 64 + 96, down 64 x
   // 96 + 64.
-  constexpr int64_t block = 128 + 4160 + 2 * 2080 + 4160 + 2 * 6240 + 6208;
+  constexpr int64_t block = 128 + 4160 + int64_t{2} * 2080 + 4160 + int64_t{2} * 6240 + 6208;
   EXPECT_EQ(spec_of(config).block_parameters(), block);
   EXPECT_EQ(spec_of(config).parameters(), 3 * block + 64 + 2 * 100 * 64);
 }

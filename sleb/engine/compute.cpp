@@ -47,7 +47,7 @@ std::string decide_device(const std::string& name) {
   if (!numbered) return "cuda:0";
   int index = -1;
   const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  const auto count = static_cast<int>(at::detail::getCUDAHooks().deviceCount());
+  const auto count = int{at::detail::getCUDAHooks().deviceCount()};
   if (error != std::errc() || end != name.data() + name.size() || index < 0 || index >= count) {
     bad_input("--device {}: there is no such device; this machine has cuda:0 to cuda:{}", name, count - 1);
   }

@@ -53,7 +53,7 @@ RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, int64_t toke
   sin_ = angles.sin().to(tensor_options(compute));
 }
 
-void RopeTable::apply(at::Tensor heads) const {
+void RopeTable::apply(const at::Tensor& heads) const {
   const int64_t half = heads.size(-1) / 2;
   at::Tensor first = heads.narrow(-1, 0, half);
   at::Tensor second = heads.narrow(-1, half, half);

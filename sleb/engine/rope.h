@@ -15,7 +15,7 @@ class RopeTable {
 
   // heads [batch, tokens, heads, head_dim], turned in place: dimension i with i + head_dim / 2, as transformers does
   // (rotate_half).
-  void apply(at::Tensor heads) const;
+  void apply(const at::Tensor& heads) const;
 
  private:
   at::Tensor cos_;  // [tokens, 1, head_dim / 2]

@@ -25,10 +25,10 @@ Schedule make_schedule(std::span<const Plan> plans, int64_t num_blocks) {
       const Unit unit{block, half};
       const size_t before = groups.size();
       for (size_t g = 0; g < before; ++g) {
-        const auto skips = [&](size_t plan) { return plans[plan].bypasses(unit); };
-        const auto skipping = std::ranges::stable_partition(groups[g].plans, [&](size_t p) { return !skips(p); });
-        std::vector<size_t> skippers(skipping.begin(), skipping.end());
-        groups[g].plans.erase(skipping.begin(), skipping.end());
+        const auto runs = [&](size_t plan) { return !plans[plan].bypasses(unit); };
+        const auto skipping = std::stable_partition(groups[g].plans.begin(), groups[g].plans.end(), runs);
+        std::vector<size_t> skippers(skipping, groups[g].plans.end());
+        groups[g].plans.erase(skipping, groups[g].plans.end());
         if (groups[g].plans.empty()) {
           groups[g].plans = std::move(skippers);  // all bypass it: the state stays as it is
           continue;

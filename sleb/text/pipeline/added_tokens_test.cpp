@@ -16,7 +16,7 @@ std::unique_ptr<TokenModel> small_model() {
   return make_token_model(JsonView(model, "model"));
 }
 
-Json token(const std::string& content, int64_t id, Json flags = Json::object()) {
+Json token(const std::string& content, int64_t id, const Json& flags = Json::object()) {
   Json entry = {{"id", id},        {"content", content}, {"special", false},   {"single_word", false},
                 {"lstrip", false}, {"rstrip", false},    {"normalized", false}};
   entry.update(flags);
