@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/checkpoint/gguf.h"
+#include "sleb/checkpoint/formats/gguf.h"
+#include "sleb/checkpoint/formats/safetensors.h"
+#include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
-#include "sleb/checkpoint/safetensors.h"
-#include "sleb/checkpoint/stored_tensor.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/checkpoint/gguf.h"
+#include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/model_spec.h"
 
 namespace sleb {

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "sleb/base/json.h"
-#include "sleb/checkpoint/gguf.h"
+#include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/text/gguf_vocabulary.h"
 

@@ -10,8 +10,8 @@
 #include <limits>
 
 #include "sleb/base/error.h"
-#include "sleb/engine/aten.h"
-#include "sleb/engine/tensor_options.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
 namespace {

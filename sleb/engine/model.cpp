@@ -3,8 +3,8 @@
 #include <new>
 
 #include "sleb/base/error.h"
-#include "sleb/engine/aten.h"
-#include "sleb/engine/decoder.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoder.h"
 
 namespace sleb {
 

@@ -5,11 +5,11 @@
 #include <numeric>
 
 #include "sleb/base/error.h"
-#include "sleb/engine/aten.h"
-#include "sleb/engine/decoder.h"
-#include "sleb/engine/head_loss.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/head_loss.h"
+#include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/schedule.h"
-#include "sleb/engine/tensor_options.h"
 
 namespace sleb {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/encode.h"
+#include "sleb/checkpoint/formats/encode.h"
 #include "sleb/export/pruned_config.h"
 
 namespace sleb {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/gguf.h"
-#include "sleb/checkpoint/safetensors.h"
+#include "sleb/checkpoint/formats/gguf.h"
+#include "sleb/checkpoint/formats/safetensors.h"
 
 namespace {
 

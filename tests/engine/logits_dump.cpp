@@ -1,5 +1,5 @@
-// For test_logits.py: logits_dump MODEL IDS.npy DTYPE REMOVAL_LIST... writes to stdout, for each removal list, the logits
-// [tokens, vocabulary] of the model without those blocks as little-endian float32.
+// For test_logits.py: logits_dump MODEL IDS.npy DTYPE REMOVAL_LIST... writes to stdout, for each removal list, the
+// logits [tokens, vocabulary] of the model without those blocks as little-endian float32.
 #include <cstdio>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// tokenizer_files_dump VOCABULARY.json FOLDER: writes the tokenizer files that sleb makes of a GGUF vocabulary, given as
-// a JSON object with the members of GgufVocabulary.
+// tokenizer_files_dump VOCABULARY.json FOLDER: writes the tokenizer files that sleb makes of a GGUF vocabulary, given
+// as a JSON object with the members of GgufVocabulary.
 
 #include <cstdio>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "sleb/checkpoint/gguf.h"
+#include "sleb/checkpoint/formats/gguf.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 #include <span>
 #include <vector>
 
-#include "sleb/checkpoint/stored_tensor.h"
+#include "sleb/checkpoint/formats/stored_tensor.h"
 
 namespace sleb {
 

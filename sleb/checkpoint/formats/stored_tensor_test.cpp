@@ -1,4 +1,4 @@
-#include "sleb/checkpoint/stored_tensor.h"
+#include "sleb/checkpoint/formats/stored_tensor.h"
 
 #include <gtest/gtest.h>
 

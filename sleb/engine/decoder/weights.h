@@ -9,7 +9,7 @@
 
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
-#include "sleb/engine/linear.h"
+#include "sleb/engine/decoder/linear.h"
 
 namespace sleb {
 

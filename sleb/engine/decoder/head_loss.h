@@ -5,7 +5,7 @@
 
 #include <vector>
 
-#include "sleb/engine/decoder.h"
+#include "sleb/engine/decoder/decoder.h"
 
 namespace sleb {
 

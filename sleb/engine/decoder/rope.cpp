@@ -1,10 +1,10 @@
-#include "sleb/engine/rope.h"
+#include "sleb/engine/decoder/rope.h"
 
 #include <cmath>
 #include <numbers>
 
-#include "sleb/engine/aten.h"
-#include "sleb/engine/tensor_options.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
 namespace {

@@ -1,4 +1,4 @@
-#include "sleb/checkpoint/encode.h"
+#include "sleb/checkpoint/formats/encode.h"
 
 #include <gtest/gtest.h>
 

@@ -9,8 +9,8 @@
 
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
-#include "sleb/engine/block.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/decoder/block.h"
 #include "sleb/engine/plan.h"
 
 namespace sleb {

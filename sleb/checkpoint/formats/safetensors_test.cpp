@@ -1,4 +1,4 @@
-#include "sleb/checkpoint/safetensors.h"
+#include "sleb/checkpoint/formats/safetensors.h"
 
 #include <gtest/gtest.h>
 

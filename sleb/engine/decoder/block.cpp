@@ -1,6 +1,6 @@
-#include "sleb/engine/block.h"
+#include "sleb/engine/decoder/block.h"
 
-#include "sleb/engine/aten.h"
+#include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
 namespace {

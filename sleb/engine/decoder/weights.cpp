@@ -1,7 +1,7 @@
-#include "sleb/engine/weights.h"
+#include "sleb/engine/decoder/weights.h"
 
-#include "sleb/engine/aten.h"
-#include "sleb/engine/tensor_options.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
 namespace {

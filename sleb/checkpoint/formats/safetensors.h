@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sleb/base/file.h"
-#include "sleb/checkpoint/stored_tensor.h"
+#include "sleb/checkpoint/formats/stored_tensor.h"
 
 namespace sleb {
 

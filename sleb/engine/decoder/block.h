@@ -4,9 +4,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "sleb/checkpoint/model_spec.h"
-#include "sleb/engine/linear.h"
-#include "sleb/engine/rope.h"
-#include "sleb/engine/weights.h"
+#include "sleb/engine/decoder/linear.h"
+#include "sleb/engine/decoder/rope.h"
+#include "sleb/engine/decoder/weights.h"
 
 namespace sleb {
 

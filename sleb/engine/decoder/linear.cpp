@@ -1,8 +1,8 @@
-#include "sleb/engine/linear.h"
+#include "sleb/engine/decoder/linear.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
-#include "sleb/engine/aten.h"
+#include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
 namespace {

@@ -1,8 +1,8 @@
-#include "sleb/engine/head_loss.h"
+#include "sleb/engine/decoder/head_loss.h"
 
 #include <functional>
 
-#include "sleb/engine/aten.h"
+#include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
 namespace {
