@@ -31,8 +31,8 @@ format:
 
 bench:
 	scripts/setup.sh test
-	bench/search.py
-	bench/loading.py
+	.venv/bin/python bench/search.py
+	.venv/bin/python bench/loading.py
 
 clean:
 	rm -rf build out

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <string>
+#include <vector>
 
 #include "sleb/base/progress.h"
 
@@ -10,8 +12,12 @@ namespace sleb::app {
 // What every command gets from main.
 struct Session {
   Progress& progress;
-  std::string command_line;  // as typed, for the model card
+  std::string command_line;            // as typed, for the model card
+  std::vector<std::string> arguments;  // after the program's name, option names with hyphens
 };
+
+// The commands of this program: of sleb in commands.cpp, of sleb-engine in engine_commands.cpp.
+void add_commands(CLI::App& app, Session& session);
 
 void add_prune(CLI::App& app, Session& session);
 void add_export(CLI::App& app, Session& session);

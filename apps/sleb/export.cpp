@@ -4,8 +4,8 @@
 
 #include "arguments.h"
 #include "commands.h"
+#include "sleb/base/numbers.h"
 #include "sleb/export/pruned_checkpoint.h"
-#include "sleb/report/numbers.h"
 
 namespace sleb::app {
 namespace {

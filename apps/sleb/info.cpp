@@ -5,8 +5,8 @@
 #include "arguments.h"
 #include "commands.h"
 #include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
 #include "sleb/checkpoint/checkpoint.h"
-#include "sleb/report/numbers.h"
 
 namespace sleb::app {
 namespace {

@@ -43,7 +43,7 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
 }
 
 int run(int argc, char** argv, sleb::Progress& progress) {
-  sleb::app::Session session{progress, sleb::app::command_line(argc, argv)};
+  sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv)};
   CLI::App app(
       "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
@@ -54,11 +54,8 @@ int run(int argc, char** argv, sleb::Progress& progress) {
       "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
-  sleb::app::add_prune(app, session);
-  sleb::app::add_export(app, session);
-  sleb::app::add_info(app, session);
-  sleb::app::add_tokenize(app, session);
-  return parse_and_run(app, sleb::app::with_hyphens(argc, argv));
+  sleb::app::add_commands(app, session);
+  return parse_and_run(app, session.arguments);
 }
 
 }  // namespace

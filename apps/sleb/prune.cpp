@@ -9,9 +9,9 @@
 #include "calibration.h"
 #include "commands.h"
 #include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
-#include "sleb/report/numbers.h"
 #include "sleb/report/prune_report.h"
 #include "sleb/search/greedy.h"
 

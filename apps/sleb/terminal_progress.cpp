@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "sleb/report/numbers.h"
+#include "sleb/base/numbers.h"
 
 namespace sleb::app {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "sleb/report/numbers.h"
+#include "sleb/base/numbers.h"
 
 namespace sleb {
 namespace {

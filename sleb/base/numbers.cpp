@@ -1,4 +1,4 @@
-#include "sleb/report/numbers.h"
+#include "sleb/base/numbers.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>

@@ -1,0 +1,11 @@
+// The commands of sleb-engine: those that run a model.
+
+#include "commands.h"
+
+namespace sleb::app {
+
+void add_commands(CLI::App& app, Session& session) {
+  add_prune(app, session);
+}
+
+}  // namespace sleb::app
