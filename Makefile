@@ -33,6 +33,7 @@ bench:
 	scripts/setup.sh test
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/loading.py
+	.venv/bin/python bench/linear.py
 
 clean:
 	rm -rf build out

@@ -8,15 +8,11 @@ import subprocess
 import sys
 
 import pytest
-import transformers
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 # A build folder other than the release preset's, for example that of the sanitizers.
 BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
-
-transformers.utils.logging.disable_progress_bar()
-transformers.utils.logging.set_verbosity_error()
 
 
 def run(program: pathlib.Path, *arguments, **options) -> subprocess.CompletedProcess:
@@ -49,6 +45,25 @@ def sleb_ok(sleb):
         done = sleb(*arguments, **options)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    return call
+
+
+# A process inherits its parent's peak over exec, and this one's is large: a small one stands between.
+_MEASURE = """import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024, file=sys.stderr)
+sys.exit(code)"""
+
+
+@pytest.fixture(scope="session")
+def sleb_measured(sleb_program):
+    """Runs the command line, which has to succeed; its standard output and its peak resident memory in bytes."""
+
+    def call(*arguments) -> tuple[str, int]:
+        done = run(pathlib.Path(sys.executable), "-c", _MEASURE, sleb_program, *arguments, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout, int(done.stderr.splitlines()[-1])
 
     return call
 

@@ -6,10 +6,13 @@ import gguf
 import numpy as np
 import torch
 import transformers
+from tokenizers import pre_tokenizers
 
 _NAMES = {"self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
           "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
           "mlp.down_proj": "ffn_down", "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+
+BYTE_TOKENS = [*sorted(pre_tokenizers.ByteLevel.alphabet()), "<bos>"]
 
 
 def _gguf_name(name: str) -> str:
@@ -61,7 +64,7 @@ def _add_metadata(writer: gguf.GGUFWriter, config: transformers.PreTrainedConfig
         writer.add_rope_scaling_factor(config.rope_parameters["factor"])
 
 
-def add_byte_level_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
+def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
     """A vocabulary without merges whose last token is the control token put in front of a text."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
@@ -80,7 +83,7 @@ def save_gguf(path: pathlib.Path, model: transformers.LlamaForCausalLM, kind: st
     writer = gguf.GGUFWriter(path, "llama")
     _add_metadata(writer, config, explicit_head_dim=config.head_dim * config.num_attention_heads != config.hidden_size)
     if tokens:
-        add_byte_level_tokenizer(writer, tokens)
+        _add_tokenizer(writer, tokens)
     for name, parameter in model.named_parameters():
         values = parameter.detach().numpy().copy()
         is_matrix = values.ndim == 2

@@ -3,6 +3,9 @@ import numpy as np
 import torch
 import transformers
 
+# Models this small gain nothing from threads, and on a busy machine lose much by waiting for them.
+torch.set_num_threads(1)
+
 
 class Bypass(torch.nn.Module):
     """A block that passes its input on."""

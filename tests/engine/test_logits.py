@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 import oracle
@@ -147,8 +148,6 @@ def test_misaligned_weights(logits_dump, tmp_path, dtype):
 
 def test_constants_of_old_checkpoints_are_ignored(logits_dump, tmp_path):
     """rotary_emb.inv_freq in every block, and a head beside a tied embedding, as transformers ignores them."""
-    import safetensors.torch
-
     model = save_model(tmp_path / "model", tie_word_embeddings=True)
     tensors = safetensors.torch.load_file(model / "model.safetensors")
     for block in range(5):

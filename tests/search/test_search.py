@@ -11,6 +11,7 @@ from tiny_models import make_model, random_ids, save_model, save_tokenizer
 
 TOLERANCE = 1e-4  # relative, of a loss
 SEQLEN = 100
+EXACT = ["--device", "cpu", "--dtype", "float32", "--search", "exact", "--json", "-"]
 
 
 def segments_of(ids: np.ndarray, seqlen: int, count: int | None = None) -> np.ndarray:
@@ -31,8 +32,8 @@ def prune(sleb_ok, tmp_path):
 
     def run(model, ids: np.ndarray, *options, seqlen: int = SEQLEN, prompt_tokens: int = 0) -> dict:
         np.save(tmp_path / "ids.npy", ids)
-        return json.loads(sleb_ok("prune", model, "--tokens", tmp_path / "ids.npy", "--seqlen", seqlen, "--device", "cpu",
-                                  "--dtype", "float32", "--prompt-tokens", prompt_tokens, "--json", "-", *options))
+        return json.loads(sleb_ok("prune", model, "--tokens", tmp_path / "ids.npy", "--seqlen", seqlen, *EXACT,
+                                  "--prompt-tokens", prompt_tokens, *options))
 
     return run
 
@@ -48,12 +49,12 @@ def test_every_candidate_of_every_round(prune, tmp_path, name):
     model = save_model(tmp_path / "model", seed=1, **MODELS[name])
     ids = random_ids(4567)  # 45 segments, in chunks of 20, 20 and 5; a tail
     result = prune(model, ids, "--num-remove-blocks", 3)
-    rounds = oracle.search(oracle.load(model), segments_of(ids, SEQLEN), 3)
-    for step, expected in zip(result["steps"], rounds, strict=True):
+    reference, segments = oracle.load(model), segments_of(ids, SEQLEN)
+    for step, expected in zip(result["steps"], oracle.search(reference, segments, 3), strict=True):
         expect_losses(step, expected)
         assert {candidate["segments"] for candidate in step["candidates"]} == {45}
     assert result["removal_list"] == [step["removed"] for step in result["steps"]]
-    assert result["dense_loss"] == pytest.approx(oracle.loss(oracle.load(model), segments_of(ids, SEQLEN)), rel=TOLERANCE)
+    assert result["dense_loss"] == pytest.approx(oracle.loss(reference, segments), rel=TOLERANCE)
     assert result["calibration"] == {"dataset": str(tmp_path / "ids.npy"), "tokens": 4567, "segments": 45,
                                      "seqlen": SEQLEN, "seed": 0,
                                      "ids_sha256": hashlib.sha256(ids.astype("<i8").tobytes()).hexdigest()}
@@ -73,8 +74,8 @@ def test_barriers(prune, tmp_path, early, latter):
     model = save_model(tmp_path / "model", seed=2, num_hidden_layers=7)
     ids = random_ids(500)
     result = prune(model, ids, "--num-remove-blocks", 3, "--early-barrier", early, "--latter-barrier", latter)
-    for step, expected in zip(result["steps"], oracle.search(oracle.load(model), segments_of(ids, SEQLEN), 3, early, latter),
-                              strict=True):
+    rounds = oracle.search(oracle.load(model), segments_of(ids, SEQLEN), 3, early, latter)
+    for step, expected in zip(result["steps"], rounds, strict=True):
         expect_losses(step, expected)
 
 
@@ -143,15 +144,17 @@ def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_reference_on_a_real_model(sleb_ok, shared, smollm2):
+def test_the_reference_on_a_real_model(sleb_measured, shared, smollm2):
     """Two rounds of the published code's search on SmolLM2, text and tokenizer included."""
     reference = json.loads(shared("reference/smollm2-sleb.json").read_text())
     text = shared("data/wikitext2/wiki.valid.raw")
-    result = json.loads(sleb_ok("prune", smollm2, "--dataset", text, "--segments", 2, "--dtype", "float32", "--device", "cpu",
-                                "--num-remove-blocks", 2, "--search", "exact", "--prompt-tokens", 0, "--json", "-"))
+    shown, peak = sleb_measured("prune", smollm2, "--dataset", text, "--segments", 2, "--num-remove-blocks", 2, *EXACT,
+                                "--prompt-tokens", 0)
+    result = json.loads(shown)
     for key in ("tokens", "ids_sha256", "seqlen", "segments", "seed"):
         assert result["calibration"][key] == reference["calibration"][key], key
     assert result["calibration"]["tokens"] == 9745
     assert result["removal_list"] == reference["removal_list"][:2] == [12, 26]
     for step, expected in zip(result["steps"], reference["steps"][:2], strict=True):
         expect_losses(step, {candidate["block"]: candidate["loss"] for candidate in expected["candidates"]})
+    assert peak < 1.5e9
