@@ -51,6 +51,10 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
       ->type_name("N");
 }
 
+void check_json_path(const std::string& path) {
+  if (!path.empty() && path != "-") check_writable(path);
+}
+
 void write_json(const std::string& path, const OrderedJson& json) {
   const std::string text = json.dump(2) + "\n";
   if (path == "-") {

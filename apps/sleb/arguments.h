@@ -18,6 +18,9 @@ std::string command_line(int argc, char** argv);
 void add_model(CLI::App& command, std::string& model);
 void add_compute(CLI::App& command, ComputeOptions& options);
 
+// Throws Error(bad_input) if write_json to `path` is going to fail.
+void check_json_path(const std::string& path);
+
 // Writes `json` to `path` with a final newline; "" writes nothing, "-" writes to stdout.
 void write_json(const std::string& path, const OrderedJson& json);
 

@@ -31,7 +31,7 @@ void run(ExportArguments& arguments, Session& session) {
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
-  check(options);
+  check(checkpoint, options);
   const OrderedJson json = {
       {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
   write_pruned_checkpoint(

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <new>
@@ -21,8 +22,11 @@ void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-int report(const char* what, ExitCode code) {
-  std::fprintf(stderr, "sleb: %s\n", what);
+// One line, whatever a path or a file's names may hold.
+int report(std::string what, ExitCode code) {
+  const auto breaks_line = [](char c) { return c == '\n' || c == '\r'; };
+  std::replace_if(what.begin(), what.end(), breaks_line, ' ');
+  std::fprintf(stderr, "sleb: %s\n", what.c_str());
   return code;
 }
 
@@ -36,8 +40,11 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
     return app.exit(version);
   } catch (const CLI::ParseError& error) {
     const auto chosen = app.get_subcommands();
+    if (chosen.empty() && !app.remaining().empty()) {
+      return report(fmt::format("unknown command \"{}\"; see sleb --help", app.remaining()[0]), wrong_usage);
+    }
     const std::string command = chosen.empty() ? "" : chosen[0]->get_name() + " ";
-    return report(fmt::format("{}; see sleb {}--help", error.what(), command).c_str(), wrong_usage);
+    return report(fmt::format("{}; see sleb {}--help", error.what(), command), wrong_usage);
   }
   return done;
 }
@@ -79,6 +86,6 @@ int main(int argc, char** argv) {
     progress.end();
     // libtorch's messages carry a stack trace after the first line.
     const std::string what = error.what();
-    return report(what.substr(0, what.find('\n')).c_str(), failed_while_working);
+    return report(what.substr(0, what.find('\n')), failed_while_working);
   }
 }

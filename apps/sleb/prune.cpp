@@ -74,7 +74,8 @@ void run(PruneArguments& arguments, Session& session) {
   check(greedy, spec.num_blocks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
-  if (!arguments.out.empty()) check(output);
+  if (!arguments.out.empty()) check(checkpoint, output);
+  check_json_path(arguments.json);
 
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;

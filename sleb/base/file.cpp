@@ -44,9 +44,10 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// "out/model/" and "out/model" are the same target.
-fs::path without_trailing_slash(const fs::path& path) {
-  return path.has_filename() ? path : path.parent_path();
+// "out/model/" and "out/model" are the same target, and "." has a name and a parent too.
+fs::path plain_path(const fs::path& path) {
+  const fs::path plain = fs::absolute(path).lexically_normal();
+  return plain.has_filename() ? plain : plain.parent_path();
 }
 
 fs::path temporary_sibling(const fs::path& path) {
@@ -100,7 +101,7 @@ std::string read_file(const fs::path& path, uint64_t limit) {
 }
 
 StagedFolder::StagedFolder(const fs::path& target, bool replace)
-    : target_(without_trailing_slash(target)), staging_(temporary_sibling(target_)), replace_(replace) {
+    : target_(plain_path(target)), staging_(temporary_sibling(target_)), replace_(replace) {
   if (!replace && fs::exists(fs::symlink_status(target_))) {
     bad_input("{}: exists already; give another folder, or --force to replace it", target_.string());
   }
@@ -150,6 +151,15 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
     failed("{}: can't write: {}", path.string(), why(error));
   }
   sync_folder(parent_of(path));
+}
+
+void check_writable(const fs::path& path) {
+  const fs::path temporary = temporary_sibling(path);
+  const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)};
+  if (file.value < 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
+  ::unlink(temporary.c_str());
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) bad_input("{}: is a folder; give a file", path.string());
 }
 
 OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {

@@ -63,6 +63,9 @@ class StagedFolder {
 // Throws Error(failed) when the disk refuses.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
+// Throws Error(bad_input) if write_file_atomically could not write there: better known before long work than after it.
+void check_writable(const std::filesystem::path& path);
+
 // An output file that reports every failure (full disk) as Error(failed).
 class OutputFile {
  public:

@@ -120,11 +120,13 @@ void write_weights(const Checkpoint& checkpoint, const ExportOptions& options, c
 
 }  // namespace
 
-void check(const ExportOptions& options) {
+void check(const Checkpoint& checkpoint, const ExportOptions& options) {
   chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
-  // Made and removed again: what can't be written is better known before the search than after it.
+  static_cast<void>(checkpoint.config());
+  // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
+  checkpoint.write_companions(trial.path());
 }
 
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options) {

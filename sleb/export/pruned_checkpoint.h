@@ -31,8 +31,9 @@ struct ExportSize {
   uint64_t bytes;  // of the tensors
 };
 
-// Throws Error(bad_input) for options that can't be met (unknown type, existing target): call it before long work.
-void check(const ExportOptions& options);
+// Throws Error(bad_input) for what can't be met (unknown type, existing target, a GGUF whose tokenizer or rope has no
+// Hugging Face form): call it before long work.
+void check(const Checkpoint& checkpoint, const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
 
 // safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, and `extra` files
