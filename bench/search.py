@@ -136,6 +136,12 @@ def main() -> None:
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(f"\npeak memory: transformers {peak / 1e9:.2f} GB, sleb {sleb.peak / 1e9:.2f} GB")
     print(f"removal list: {[step['removed'] for step in steps]}; worst relative difference of a loss: {worst:.1e}")
+    published = SHARED / "reference/smollm2-sleb.json"
+    if published.exists() and args.segments == 2:
+        theirs = [{c["block"]: c["loss"] for c in step["candidates"]} for step in json.loads(published.read_text())["steps"]]
+        worst = max(abs(c["loss"] / losses[c["block"]] - 1) for step, losses in zip(steps, theirs)
+                    for c in step["candidates"] if c["block"] in losses)
+        print(f"against every loss of the published code ({published.name}): worst relative difference {worst:.1e}")
     if [step["removed"] for step in steps] != removed:
         sys.exit("the removal lists differ")
 

@@ -115,3 +115,22 @@ def smollm2(smollm2_gguf) -> pathlib.Path:
         actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         assert (name, actual) in promised, f"{folder / name} is not the reference's; remove the folder to make it anew"
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_program():
+    """Path of a test program of tests/corpus by its name."""
+
+    def find(name: str) -> pathlib.Path:
+        path = BUILD / "tests" / "corpus" / name
+        if not path.exists():
+            pytest.fail(f"{path} is not there: build target {name}, or set SLEB_BUILD_DIR to the build folder")
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def data_file(shared):
+    """Path of a file of the project's test data; skips the test where the data is absent."""
+    return lambda name: shared(f"data/{name}")

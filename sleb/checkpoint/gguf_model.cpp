@@ -176,7 +176,9 @@ std::string generation_config_from_gguf(const GgufFile& file) {
 
 GgufVocabulary vocabulary_of(const GgufFile& file) {
   const std::string prefix = "tokenizer.ggml.";
-  if (!file.has(prefix + "model")) bad_input("{}: holds no tokenizer: ready ids (--tokens) can be evaluated, but no Hugging Face folder written", file.label());
+  if (!file.has(prefix + "model"))
+    bad_input("{}: holds no tokenizer: ready ids (--tokens) can be evaluated, but no Hugging Face folder written",
+              file.label());
   GgufVocabulary vocabulary;
   vocabulary.label = file.label();
   vocabulary.model = file.string(prefix + "model");
