@@ -83,7 +83,7 @@ TEST(Families, ParametersAreCounted) {
   // 96 + 64.
   constexpr int64_t block = 128 + 4160 + int64_t{2} * 2080 + 4160 + int64_t{2} * 6240 + 6208;
   EXPECT_EQ(spec_of(config).block_parameters(), block);
-  EXPECT_EQ(spec_of(config).parameters(), 3 * block + 64 + 2 * 100 * 64);
+  EXPECT_EQ(spec_of(config).parameters(), 3 * block + 64 + int64_t{2} * 100 * 64);
 }
 
 TEST(Families, MalformedConfigurationsAreRefusedByField) {
