@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "sleb/base/file.h"
 
@@ -31,6 +32,16 @@ std::string command_line(int argc, char** argv) {
     line += " " + (plain ? argument : quoted + "'");
   }
   return line;
+}
+
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least ? std::string() : fmt::format("{}: expected a whole number from {}", text, least);
+  };
+  return {check, "", ""};
 }
 
 void add_model(CLI::App& command, std::string& model) {

@@ -15,6 +15,9 @@ std::vector<std::string> with_hyphens(int argc, char** argv);
 // The command as one line that a shell would take.
 std::string command_line(int argc, char** argv);
 
+// Refuses smaller numbers in words (CLI11's own check prints the whole range of a double).
+CLI::Validator at_least(int64_t least);
+
 void add_model(CLI::App& command, std::string& model);
 void add_compute(CLI::App& command, ComputeOptions& options);
 

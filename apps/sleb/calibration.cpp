@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include "arguments.h"
 #include "sleb/base/error.h"
 
 namespace sleb::app {
@@ -17,10 +18,10 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->excludes(dataset);
   command.add_option("--nsamples", arguments.options.nsamples, "Rows sampled from the text")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->type_name("N");
   command.add_option("--segments", arguments.segments, "Use only the first N segments (default: all)")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->type_name("N");
   command.add_option("--seqlen", arguments.options.seqlen, "Tokens in a segment")
       ->capture_default_str()
@@ -28,7 +29,7 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->type_name("N");
   command.add_option("--seed", arguments.options.seed, "Seed of the shuffle")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(at_least(0))
       ->type_name("N");
 }
 

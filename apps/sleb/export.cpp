@@ -61,7 +61,7 @@ void add_export(CLI::App& app, Session& session) {
       ->type_name("TYPE");
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->type_name("BYTES");
   command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
   command->footer("Example:\n  sleb export SmolLM2-135M --removal-list 12,26,13 --out SmolLM2-27");

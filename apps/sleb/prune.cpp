@@ -132,7 +132,7 @@ void run(PruneArguments& arguments, Session& session) {
 
 void add_search(CLI::App& command, PruneArguments& arguments) {
   auto* count = command.add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
-                    ->check(CLI::PositiveNumber)
+                    ->check(at_least(1))
                     ->type_name("N");
   command.add_option("--ratio", arguments.ratio, "Share of the blocks to remove, rounded up (default 0.2)")
       ->check(CLI::Range(1e-6, 1.0))
@@ -162,7 +162,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
       ->type_name("FILE");
   command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
-      ->check(CLI::PositiveNumber)
+      ->check(at_least(1))
       ->type_name("N");
   command.add_option("--prompt-tokens", arguments.prompt_tokens, "Prompt length of the closing speed test; 0: no test")
       ->capture_default_str()

