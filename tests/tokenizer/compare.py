@@ -1,0 +1,97 @@
+"""sleb's ids of many strings against an oracle's; a difference is shrunk until nothing more can be left out."""
+import dataclasses
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+import numpy as np
+
+from kinds import Oracle
+
+# A panic of the wheel is noted, not traced.
+os.environ["RUST_BACKTRACE"] = "0"
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# A build folder other than the release preset's, for example that of the sanitizers.
+BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
+ENCODE_DUMP = BUILD / "tests" / "tokenizer" / "encode_dump"
+
+
+class Refused(Exception):
+    """What sleb says of a tokenizer that it can't read."""
+
+
+def write_strings(file, texts: list[bytes]) -> None:
+    for text in texts:
+        file.write(struct.pack("<I", len(text)) + text)
+    file.flush()
+
+
+def sleb_ids(model: pathlib.Path, texts: list[bytes], special_tokens: bool = True) -> list[list[int]]:
+    if not ENCODE_DUMP.exists():
+        raise FileNotFoundError(f"{ENCODE_DUMP} is not there: build target encode_dump, or set SLEB_BUILD_DIR")
+    options = [] if special_tokens else ["--no-special-tokens"]
+    with tempfile.NamedTemporaryFile() as file:
+        write_strings(file, texts)
+        done = subprocess.run([ENCODE_DUMP, *options, model, file.name], capture_output=True, check=False)
+    if done.returncode != 0:
+        raise Refused(done.stderr.decode() or f"exit code {done.returncode}")
+    numbers = np.frombuffer(done.stdout, dtype="<i4")
+    ids, place = [], 0
+    for _ in texts:
+        count = int(numbers[place])
+        ids.append(numbers[place + 1 : place + 1 + count].tolist())
+        place += 1 + count
+    assert place == len(numbers)
+    return ids
+
+
+@dataclasses.dataclass(frozen=True)
+class Difference:
+    text: bytes
+    ours: list[int]
+    theirs: list[int]
+
+    def __str__(self) -> str:
+        return f"{self.text!r} ({self.text.decode('utf-8', 'backslashreplace')!r}): sleb {self.ours}, oracle {self.theirs}"
+
+
+class Comparison:
+    """One tokenizer of sleb beside its oracle."""
+
+    def __init__(self, model: pathlib.Path, oracle: Oracle, special_tokens: bool = True):
+        self._model = model
+        self._oracle = oracle
+        self._special_tokens = special_tokens
+
+    def differences(self, texts: list[bytes]) -> list[Difference]:
+        ours = sleb_ids(self._model, texts, self._special_tokens)
+        theirs = self._oracle([text.decode("utf-8", "replace") for text in texts])
+        rows = zip(texts, ours, theirs, strict=True)
+        return [Difference(*row) for row in rows if row[2] is not None and row[1] != row[2]]
+
+    def shrink(self, difference: Difference) -> Difference:
+        """Leaves out ever smaller parts while a difference remains; the tries of a step go through one call."""
+        part = max(1, len(difference.text) // 2)
+        while True:
+            text = difference.text
+            # Whole code points where possible, so that no shrunk text is invalid UTF-8 without need.
+            units = _units(text)
+            part = min(part, len(units))
+            tries = [b"".join(units[:i] + units[i + part :]) for i in range(0, len(units), part)] if part else []
+            smaller = self.differences([t for t in dict.fromkeys(tries) if len(t) < len(text)][:400])
+            if smaller:
+                difference = min(smaller, key=lambda d: len(d.text))
+            elif part <= 1:
+                return difference
+            else:
+                part //= 2
+
+
+def _units(text: bytes) -> list[bytes]:
+    try:
+        return [character.encode() for character in text.decode()]
+    except UnicodeDecodeError:
+        return [text[i : i + 1] for i in range(len(text))]
