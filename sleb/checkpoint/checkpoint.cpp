@@ -9,6 +9,7 @@
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
+#include "sleb/text/sources/folder_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -161,12 +162,12 @@ OrderedJson Checkpoint::config() const {
 }
 
 Tokenizer Checkpoint::tokenizer() const {
-  return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+  return is_gguf() ? tokenizer_of(*gguf_) : tokenizer_of_folder(path_);
 }
 
 Tokenizer load_tokenizer(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return Tokenizer::from_file(path / "tokenizer.json");
+  if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
   return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
 }
 
