@@ -58,6 +58,17 @@ class Difference:
         return f"{self.text!r} ({self.text.decode('utf-8', 'backslashreplace')!r}): sleb {self.ours}, oracle {self.theirs}"
 
 
+@dataclasses.dataclass(frozen=True)
+class Result:
+    compared: int
+    unanswered: int  # texts for which the oracle has no answer
+    differences: list[Difference]
+
+    def __str__(self) -> str:
+        missing = f" ({self.unanswered} without an oracle)" if self.unanswered else ""
+        return f"{self.compared - len(self.differences)} of {self.compared}{missing}"
+
+
 class Comparison:
     """One tokenizer of sleb beside its oracle."""
 
@@ -66,28 +77,30 @@ class Comparison:
         self._oracle = oracle
         self._special_tokens = special_tokens
 
-    def differences(self, texts: list[bytes]) -> list[Difference]:
+    def of(self, texts: list[bytes]) -> Result:
         ours = sleb_ids(self._model, texts, self._special_tokens)
         theirs = self._oracle([text.decode("utf-8", "replace") for text in texts])
-        rows = zip(texts, ours, theirs, strict=True)
-        return [Difference(*row) for row in rows if row[2] is not None and row[1] != row[2]]
+        answered = [row for row in zip(texts, ours, theirs, strict=True) if row[2] is not None]
+        differences = [Difference(*row) for row in answered if row[1] != row[2]]
+        return Result(len(answered), len(texts) - len(answered), differences)
 
-    def shrink(self, difference: Difference) -> Difference:
+    def shrink(self, difference: Difference, steps: int = 60, bytes_per_step: int = 1_000_000) -> Difference:
         """Leaves out ever smaller parts while a difference remains; the tries of a step go through one call."""
         part = max(1, len(difference.text) // 2)
-        while True:
-            text = difference.text
+        for _ in range(steps):
             # Whole code points where possible, so that no shrunk text is invalid UTF-8 without need.
-            units = _units(text)
-            part = min(part, len(units))
-            tries = [b"".join(units[:i] + units[i + part :]) for i in range(0, len(units), part)] if part else []
-            smaller = self.differences([t for t in dict.fromkeys(tries) if len(t) < len(text)][:400])
+            units = _units(difference.text)
+            part = max(1, min(part, len(units) // 2))
+            tries = [b"".join(units[:i] + units[i + part :]) for i in range(0, len(units), part)]
+            affordable = max(4, bytes_per_step // (1 + len(difference.text)))
+            smaller = self.of(list(dict.fromkeys(tries))[:affordable]).differences
             if smaller:
-                difference = min(smaller, key=lambda d: len(d.text))
-            elif part <= 1:
-                return difference
+                difference = min(smaller, key=lambda shorter: len(shorter.text))
+            elif part == 1:
+                break
             else:
                 part //= 2
+        return difference
 
 
 def _units(text: bytes) -> list[bytes]:

@@ -189,3 +189,20 @@ def generated_text() -> str:
     words = ["".join(choose.choices(syllables, k=choose.randrange(1, 4))) for _ in range(600)]
     signs = [". ", ", ", " - ", "; ", "\n", "\n\n", " 1234 ", " 3.14 ", "'s ", " (", ") ", "\t", "  "]
     return "".join(choose.choice(words) + (choose.choice(signs) if choose.random() < 0.2 else " ") for _ in range(20000))
+
+
+# Where Unicode has assigned code points, surrogates left out: planes 0 to 3 and the tags and selectors of plane 14.
+ASSIGNED_PLANES = [(0, 0xD800), (0xE000, 0x20000), (0x2A600, 0x2A800), (0x2B700, 0x2B900), (0x2CE00, 0x2CF00),
+                   (0x2EB00, 0x2FA80), (0x31300, 0x33500), (0xE0000, 0xE01F0)]  # fmt: skip
+IN_CONTEXT = "a{0}1{0} {0}Tok0010{0}\n"
+
+
+def ranges(points: list[int]) -> str:
+    """For example "U+A7F2-A7F4, U+1E06D"."""
+    groups: list[list[int]] = []
+    for point in points:
+        if groups and point == groups[-1][1] + 1:
+            groups[-1][1] = point
+        else:
+            groups.append([point, point])
+    return ", ".join(f"U+{first:X}" if first == last else f"U+{first:X}-{last:X}" for first, last in groups)

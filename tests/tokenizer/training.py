@@ -1,11 +1,12 @@
 """Small vocabularies of every model type, trained on the spot; what is given back is the "model" of a tokenizer.json."""
+import base64
 import functools
 import io
 import json
-import pathlib
 import random
 
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 
 from texts import SPECIAL_TOKENS
@@ -23,9 +24,8 @@ FOREIGN_TEXT = [
 class Training:
     """Models trained on `text`, each once."""
 
-    def __init__(self, text: str, folder: pathlib.Path):
+    def __init__(self, text: str):
         self._text = text[:150_000]
-        self._folder = folder
 
     def _lines(self) -> list[str]:
         return [line for line in self._text.split("\n") if line.strip()] + FOREIGN_TEXT
@@ -109,10 +109,6 @@ class Training:
 
     def precompiled(self, rule: str) -> str:
         """Base64 of sentencepiece's character map named `rule`."""
-        import base64
-
-        from sentencepiece import sentencepiece_model_pb2
-
         model = sentencepiece_model_pb2.ModelProto()
         model.ParseFromString(self.sentencepiece("bpe", normalization_rule_name=rule))
         return base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode()
