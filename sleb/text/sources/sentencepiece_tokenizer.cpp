@@ -31,8 +31,10 @@ TokenizerClassDefaults llama_defaults(const SentencePieceFile& file) {
   return defaults;
 }
 
-TokenizerClassDefaults file_defaults(const SentencePieceFile& file) {
+// The model alone reads "<s>" as any other text; files beside it make special tokens of it.
+TokenizerClassDefaults file_defaults(const SentencePieceFile& file, const TokenizerConfig& config) {
   TokenizerClassDefaults defaults;
+  if (!config.found) return defaults;
   const auto role = [&](const char* name, int id) {
     if (id >= 0) defaults.roles.emplace_back(name, file.processor->IdToPiece(id));
   };
@@ -88,7 +90,7 @@ Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
   }
   SentencePieceFile file = open_sentencepiece(read_file(label), label);
   if (is_llama && file.algorithm == PieceAlgorithm::bpe) return llama_tokenizer(file, config, label);
-  const TokenizerClassDefaults defaults = is_llama ? llama_defaults(file) : file_defaults(file);
+  const TokenizerClassDefaults defaults = is_llama ? llama_defaults(file) : file_defaults(file, config);
   auto model = std::make_unique<SentencePieceModel>(std::move(file));
   SpecialTokenParts special = special_token_parts(config, defaults, model->token_count(),
                                                   [&](const std::string& token) { return model->id_of(token); });

@@ -73,8 +73,11 @@ std::optional<File> find_file(const fs::path& path) {
   const std::string text = read_file(path, largest_file);
   File file = {.path = path, .document = parse_json(text, path.string()), .keys = {}};
   if (!file.document.is_object()) bad_input("{}: expected an object", path.string());
-  const OrderedJson ordered = parse_ordered_json(text, path.string());
-  for (const auto& member : ordered.items()) file.keys.push_back(member.key());
+  const auto keep_key = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (depth == 1 && event == Json::parse_event_t::key) file.keys.push_back(parsed.get<std::string>());
+    return true;
+  };
+  [[maybe_unused]] const Json parsed_again = Json::parse(text, keep_key);
   return file;
 }
 
@@ -170,6 +173,10 @@ void read_model_type(const File& file, TokenizerConfig& config) {
 TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   TokenizerConfig config;
   config.label = (folder / "tokenizer_config.json").string();
+  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+    std::error_code ignored;
+    config.found |= fs::exists(folder / name, ignored);
+  }
   const auto settings = find_file(folder / "tokenizer_config.json");
   if (settings) read_settings(*settings, config);
   if (const auto decoder = settings ? settings->view().find("added_tokens_decoder") : std::nullopt) {

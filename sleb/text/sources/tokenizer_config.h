@@ -22,6 +22,7 @@ using RoleToken = std::pair<std::string, std::optional<AddedTokenOptions>>;
 
 struct TokenizerConfig {
   std::string label;            // tokenizer_config.json's path, for messages
+  bool found = false;           // any of the three files is there
   std::string tokenizer_class;  // without a final "Fast"; empty where no file says it
   std::string model_type;       // of config.json; may be empty
   bool add_bos = false;

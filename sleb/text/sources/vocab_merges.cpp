@@ -131,13 +131,14 @@ std::string tokenizer_json_of_vocab_and_merges(const fs::path& folder) {
                             const auto found = vocabulary.find(token);
                             return found == vocabulary.end() ? std::nullopt : std::optional(found->second);
                           });
+  OrderedJson ids = vocabulary_json(by_id(vocabulary, vocabulary_file.string()));
+  OrderedJson merges = read_merges(folder / "merges.txt", vocabulary);
   return tokenizer_json({.added_tokens = std::move(special.added_tokens),
                          .normalizer = std::move(parts.normalizer),
                          .pre_tokenizer = std::move(parts.pre_tokenizer),
                          .post_processor = std::move(special.post_processor),
                          .decoder = byte_level_json(true, true),
-                         .model = bpe_json({}, vocabulary_json(by_id(vocabulary, vocabulary_file.string())),
-                                           read_merges(folder / "merges.txt", vocabulary))});
+                         .model = bpe_json({}, std::move(ids), std::move(merges))});
 }
 
 }  // namespace sleb
