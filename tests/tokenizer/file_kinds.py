@@ -6,8 +6,8 @@ import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from kinds import (BYTES, GPT2, GPT4O_PATTERN, LLAMA3, LLAMA3_PATTERN, QWEN2_PATTERN, SPECIAL, Kind, Oracle, added_token,
-                   pre_tokenizers, split, tokenizer_json, wheel, with_ids)  # fmt: skip
+from kinds import (BYTES, GPT2, GPT4O_PATTERN, LLAMA3, LLAMA3_PATTERN, QWEN2_PATTERN, SPECIAL, Kind, Oracle, Score,
+                   added_token, pre_tokenizers, split, tokenizer_json, wheel, with_ids)  # fmt: skip
 from texts import SPECIAL_TOKENS
 from training import Training
 
@@ -79,6 +79,11 @@ def _write_sentencepiece(folder: pathlib.Path, content: bytes) -> None:
     (folder / "tokenizer_config.json").write_text(json.dumps(config | tokens))
 
 
+def _piece_scores(folder: pathlib.Path) -> Score:
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
+    return lambda ids: ("".join(processor.id_to_piece(ids)), sum(processor.get_score(ids)))
+
+
 def sentencepiece_kind(name: str, oracle: str, model_type: str, **options) -> Kind:
     """`oracle`: "sentencepiece" or "transformers"; `options` of spm_train."""
 
@@ -89,7 +94,7 @@ def sentencepiece_kind(name: str, oracle: str, model_type: str, **options) -> Ki
             return folder, transformers_ids(folder)
         return folder, _without_special_spellings(_sentencepiece_ids(content))
 
-    return Kind(name, write)
+    return Kind(name, write, score=_piece_scores if model_type == "unigram" else None)
 
 
 # As LLaMA's was made.

@@ -11,6 +11,8 @@ from training import Training
 
 # For each text the ids, or None where the oracle itself breaks down.
 Oracle = Callable[[list[str]], list[list[int] | None]]
+# Of ids the text that they spell, and the sum of their scores.
+Score = Callable[[list[int]], tuple[str, float]]
 
 GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 BYTES = {**GPT2, "use_regex": False}
@@ -34,6 +36,8 @@ class Kind:
     name: str
     write: Callable[[pathlib.Path, Training], tuple[pathlib.Path, Oracle]]
     special_tokens: bool = True  # whether encode adds those of the template
+    # Where versions of the oracle itself choose differently among cuts of equal score: how a model in the folder scores.
+    score: Callable[[pathlib.Path], Score] | None = None
 
 
 # --- tokenizer.json ---
@@ -275,6 +279,7 @@ def character_kinds() -> list[Kind]:
         json_kind("byte fallback of some bytes, fused", lambda training: {**some_bytes(training), "fuse_unk": True}),
         json_kind("unk, words", words(), pre_tokenizer=whitespace),
         json_kind("unk fused, words", lambda training: {**training.words(), "fuse_unk": True}, pre_tokenizer=whitespace),
+        json_kind("Digits, unk fused", characters(fuse_unk=True), pre_tokenizer={"type": "Digits", "individual_digits": True}),
         json_kind("continuing_subword_prefix", words(continuing_subword_prefix="##"), pre_tokenizer=whitespace),
         json_kind("end_of_word_suffix", words(end_of_word_suffix="</w>"), pre_tokenizer=whitespace),
         json_kind("prefix and suffix", words(**both), pre_tokenizer=whitespace, normalizer={"type": "Lowercase"}),
