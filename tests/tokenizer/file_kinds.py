@@ -1,6 +1,7 @@
 """Tokenizers in other files: vocab.json with merges.txt, tokenizer.model, and the vocabulary inside a GGUF."""
 import json
 import pathlib
+import re
 
 import gguf
 import sentencepiece
@@ -66,35 +67,33 @@ def vocab_kinds() -> list[Kind]:
 # --- tokenizer.model ---
 
 
-def _sentencepiece_ids(content: bytes) -> Oracle:
-    processor = sentencepiece.SentencePieceProcessor(model_proto=content)
-    return lambda texts: [[processor.bos_id(), *ids] for ids in processor.encode(texts)]
-
-
-def _write_sentencepiece(folder: pathlib.Path, content: bytes) -> None:
-    (folder / "tokenizer.model").write_bytes(content)
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    config = {"tokenizer_class": "LlamaTokenizer", "add_bos_token": True, "add_eos_token": False}
-    tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-    (folder / "tokenizer_config.json").write_text(json.dumps(config | tokens))
-
-
 def _piece_scores(folder: pathlib.Path) -> Score:
     processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
     return lambda ids: ("".join(processor.id_to_piece(ids)), sum(processor.get_score(ids)))
 
 
-def sentencepiece_kind(name: str, oracle: str, model_type: str, **options) -> Kind:
-    """`oracle`: "sentencepiece" or "transformers"; `options` of spm_train."""
+def sentencepiece_kind(name: str, model_type: str, **options) -> Kind:
+    """A tokenizer.model alone; `options` of spm_train."""
 
     def write(folder: pathlib.Path, training: Training) -> tuple[pathlib.Path, Oracle]:
         content = training.sentencepiece(model_type, **options)
-        _write_sentencepiece(folder, content)
-        if oracle == "transformers":
-            return folder, transformers_ids(folder)
-        return folder, _without_special_spellings(_sentencepiece_ids(content))
+        (folder / "tokenizer.model").write_bytes(content)
+        return folder, sentencepiece.SentencePieceProcessor(model_proto=content).encode
 
     return Kind(name, write, score=_piece_scores if model_type == "unigram" else None)
+
+
+def llama_tokenizer_kind(name: str, config: dict, **options) -> Kind:
+    """A tokenizer.model beside a tokenizer_config.json that names the class, which decides more than the model does."""
+
+    def write(folder: pathlib.Path, training: Training) -> tuple[pathlib.Path, Oracle]:
+        (folder / "tokenizer.model").write_bytes(training.sentencepiece("bpe", **options))
+        (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
+        tokens = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer"}
+        (folder / "tokenizer_config.json").write_text(json.dumps(tokens | config))
+        return folder, transformers_ids(folder)
+
+    return Kind(name, write)
 
 
 # As LLaMA's was made.
@@ -114,10 +113,13 @@ def sentencepiece_kinds() -> list[Kind]:
         "Unigram, byte fallback": ("unigram", LLAMA_SPM),
         "Unigram, blanks behind": ("unigram", {"treat_whitespace_as_suffix": True}),
     }
+    llama = {"add_bos_token": True, "add_eos_token": False}
     return [
-        sentencepiece_kind(f"tokenizer.model, {name}", "sentencepiece", model_type, **options)
-        for name, (model_type, options) in made.items()
-    ] + [sentencepiece_kind("tokenizer.model, BPE, LLaMA, as transformers", "transformers", "bpe", **LLAMA_SPM)]
+        *(sentencepiece_kind(f"tokenizer.model, {name}", kind, **options) for name, (kind, options) in made.items()),
+        llama_tokenizer_kind("tokenizer.model, LlamaTokenizer", llama, **LLAMA_SPM),
+        llama_tokenizer_kind("tokenizer.model, LlamaTokenizer, BOS and EOS", {"add_eos_token": True}, **LLAMA_SPM),
+        llama_tokenizer_kind("tokenizer.model, LlamaTokenizer, no prefix", {**llama, "add_prefix_space": False}, **LLAMA_SPM),
+    ]
 
 
 # --- GGUF ---
@@ -183,20 +185,26 @@ def gguf_llama_kind(name: str, add_space_prefix: bool | None, **options) -> Kind
         _write_gguf(folder / "model.gguf", "llama", [piece.piece for piece in pieces], [piece.type for piece in pieces],
                     token_scores=[piece.score for piece in pieces], bos_token_id=1, eos_token_id=2, unk_token_id=0,
                     add_bos_token=True, **more)  # fmt: skip
-        return folder / "model.gguf", _without_special_spellings(_sentencepiece_ids(content))
+        return folder / "model.gguf", _llama_cpp_ids(content)
 
     return Kind(name, write)
 
 
-def _without_special_spellings(oracle: Oracle) -> Oracle:
-    """sentencepiece never reads control tokens in a text; transformers and llama.cpp do: such texts are not compared."""
+def _llama_cpp_ids(content: bytes) -> Oracle:
+    """Special tokens first; what is between them as sentencepiece does it, each stretch as a text of its own
+    (llama.cpp's src/llama-vocab.cpp, tokenize)."""
+    processor = sentencepiece.SentencePieceProcessor(model_proto=content)
+    special = re.compile("|".join(re.escape(token) for token in SPECIAL_TOKENS))
 
-    def ids(texts: list[str]) -> list[list[int] | None]:
-        plain = [not any(token in text for token in SPECIAL_TOKENS) for text in texts]
-        answers = iter(oracle([text for text, is_plain in zip(texts, plain) if is_plain]))
-        return [next(answers) if is_plain else None for is_plain in plain]
+    def ids(text: str) -> list[int]:
+        found = [processor.bos_id()]
+        place = 0
+        for match in special.finditer(text):
+            found += processor.encode(text[place : match.start()]) + [processor.piece_to_id(match.group())]
+            place = match.end()
+        return found + processor.encode(text[place:])
 
-    return ids
+    return lambda texts: [ids(text) for text in texts]
 
 
 def gguf_kinds() -> list[Kind]:
