@@ -384,3 +384,30 @@ def unigram_kinds() -> list[Kind]:
         json_kind("Unigram, XLM-R: WhitespaceSplit, Metaspace", unigram(), normalizer=precompiled, pre_tokenizer=xlm),
         json_kind("Unigram, added tokens", unigram(), pre_tokenizer=always, added=every_combination(False)),
     ]  # fmt: skip
+
+
+def bert_normalizer(strip_accents: bool | None, lowercase: bool = True) -> dict:
+    options = {"clean_text": True, "handle_chinese_chars": True, "strip_accents": strip_accents, "lowercase": lowercase}
+    return {"type": "BertNormalizer", **options}
+
+
+def other_kinds() -> list[Kind]:
+    """Components and models that language models hardly use."""
+    bert = {"type": "BertPreTokenizer"}
+
+    def bert_processing(added: list[dict]) -> dict:
+        return {key: value for key, value in roberta(added).items() if key in ("sep", "cls")} | {"type": "BertProcessing"}
+
+    return [
+        on_bytes("normalizer BertNormalizer", normalizer=bert_normalizer(None)),
+        on_bytes("normalizer BertNormalizer, accents alone", normalizer=bert_normalizer(True, lowercase=False)),
+        on_bytes("normalizer Nmt", normalizer={"type": "Nmt"}),
+        json_kind("normalizer ByteLevel", Training.byte_level, normalizer={"type": "ByteLevel"}),
+        on_bytes("BertPreTokenizer", bert),
+        on_bytes("CharDelimiterSplit", {"type": "CharDelimiterSplit", "delimiter": "e"}),
+        on_bytes("UnicodeScripts", {"type": "UnicodeScripts"}),
+        on_bytes("FixedLength", {"type": "FixedLength", "length": 3}),
+        on_bytes("BertProcessing", post=bert_processing),
+        json_kind("WordPiece", Training.word_piece, normalizer=bert_normalizer(None), pre_tokenizer=bert, post=BOS_EOS),
+        json_kind("WordLevel", Training.word_level, pre_tokenizer={"type": "Whitespace"}, added=every_combination(False)),
+    ]

@@ -17,7 +17,13 @@ UNICODE_KINDS = [
     "normalizer StripAccents", "normalizer Strip both", "normalizer NFD, StripAccents, Lowercase",
     "normalizer Precompiled nmt_nfkc", "normalizer Precompiled nfkc_cf", "Split Removed", "Split of any case",
     "Punctuation Removed", "Digits, unk fused", "unk fused, words", "WhitespaceSplit", "GPT-4o pattern, removed and inverted",
-    "added tokens, GPT-2",
+    "added tokens, GPT-2", "normalizer BertNormalizer", "normalizer Nmt", "BertPreTokenizer", "UnicodeScripts",
+]  # fmt: skip
+# Kinds whose pieces a text without blanks makes long.
+LONG_PIECE_KINDS = [
+    "GPT-2", "LLaMA-2 legacy", "Metaspace first, not split", "unk fused", "prefix and suffix",
+    "Unigram across blanks, byte fallback", "vocab.json, OPT", "tokenizer.model, BPE, LLaMA", "tokenizer.model, Unigram",
+    "GGUF llama",
 ]  # fmt: skip
 
 
@@ -86,6 +92,18 @@ def test_adversarial(check):
 
 def test_random(check, random_strings, fuzz_seed):
     check("random", random_strings, f"(--fuzz-seed {fuzz_seed})")
+
+
+@pytest.mark.parametrize("name", LONG_PIECE_KINDS)
+def test_megabyte_without_blank(name, training, real_text, tmp_path):
+    """Ends, and with the right ids, in time that is far from quadratic; bench/tokenizer.py measures."""
+    kind = next(kind for kind in KINDS if kind.name == name)
+    model, oracle = kind.write(tmp_path, training)
+    comparison = Comparison(model, oracle, score=kind.score and kind.score(model))
+    letters = "".join(filter(str.isalpha, real_text))
+    text = (letters * (1 + 1_000_000 // len(letters))).encode()[:1_000_000]
+    for long_text in (text, b"a" * len(text)):
+        assert not comparison.of([long_text]).differences, name
 
 
 def test_adversarial_set_is_large():

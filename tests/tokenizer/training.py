@@ -80,6 +80,24 @@ class Training:
         return json.loads(tokenizer.to_str())["model"]
 
     @functools.cache
+    def word_piece(self) -> dict:
+        tokenizer = Tokenizer(models.WordPiece(unk_token="<unk>", max_input_chars_per_word=20))
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        trainer = trainers.WordPieceTrainer(
+            vocab_size=1500, limit_alphabet=160, special_tokens=SPECIAL_TOKENS, show_progress=False
+        )
+        tokenizer.train_from_iterator(self._lines(), trainer)
+        return json.loads(tokenizer.to_str())["model"]
+
+    @functools.cache
+    def word_level(self) -> dict:
+        tokenizer = Tokenizer(models.WordLevel(unk_token="<unk>"))
+        tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+        trainer = trainers.WordLevelTrainer(vocab_size=1500, special_tokens=SPECIAL_TOKENS, show_progress=False)
+        tokenizer.train_from_iterator(self._lines(), trainer)
+        return json.loads(tokenizer.to_str())["model"]
+
+    @functools.cache
     def unigram(self, across_blanks: bool = False, byte_fallback: bool = False) -> dict:
         tokenizer = Tokenizer(models.Unigram())
         if not across_blanks:
