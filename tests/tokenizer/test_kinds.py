@@ -14,16 +14,15 @@ RANDOM_STRINGS = 20_000
 # Kinds that between them show every table of Unicode that a tokenizer.json reaches.
 UNICODE_KINDS = [
     "normalizer NFC", "normalizer NFD", "normalizer NFKC", "normalizer NFKD", "normalizer Lowercase",
-    "normalizer StripAccents", "normalizer Strip both", "normalizer NFD, StripAccents, Lowercase",
-    "normalizer Precompiled nmt_nfkc", "normalizer Precompiled nfkc_cf", "Split Removed", "Split of any case",
+    "normalizer StripAccents", "normalizer Strip both", "normalizer Precompiled nmt_nfkc",
+    "normalizer Precompiled nfkc_cf", "Split Removed",
     "Punctuation Removed", "Digits, unk fused", "unk fused, words", "WhitespaceSplit", "GPT-4o pattern, removed and inverted",
     "added tokens, GPT-2", "normalizer BertNormalizer", "normalizer Nmt", "BertPreTokenizer", "UnicodeScripts",
 ]  # fmt: skip
 # Kinds whose pieces a text without blanks makes long.
 LONG_PIECE_KINDS = [
-    "GPT-2", "LLaMA-2 legacy", "Metaspace first, not split", "unk fused", "prefix and suffix",
-    "Unigram across blanks, byte fallback", "vocab.json, OPT", "tokenizer.model, BPE, LLaMA", "tokenizer.model, Unigram",
-    "GGUF llama",
+    "GPT-2", "LLaMA-2 legacy", "unk fused", "prefix and suffix", "Unigram, Metaspace", "tokenizer.model, BPE, LLaMA",
+    "tokenizer.model, Unigram", "GGUF llama",
 ]  # fmt: skip
 
 
@@ -102,8 +101,7 @@ def test_megabyte_without_blank(name, training, real_text, tmp_path):
     comparison = Comparison(model, oracle, score=kind.score and kind.score(model))
     letters = "".join(filter(str.isalpha, real_text))
     text = (letters * (1 + 1_000_000 // len(letters))).encode()[:1_000_000]
-    for long_text in (text, b"a" * len(text)):
-        assert not comparison.of([long_text]).differences, name
+    assert not comparison.of([text]).differences
 
 
 def test_adversarial_set_is_large():

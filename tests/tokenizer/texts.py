@@ -194,7 +194,7 @@ def generated_text() -> str:
 # Where Unicode has assigned code points, surrogates left out: planes 0 to 3 and the tags and selectors of plane 14.
 ASSIGNED_PLANES = [(0, 0xD800), (0xE000, 0x20000), (0x2A600, 0x2A800), (0x2B700, 0x2B900), (0x2CE00, 0x2CF00),
                    (0x2EB00, 0x2FA80), (0x31300, 0x33500), (0xE0000, 0xE01F0)]  # fmt: skip
-IN_CONTEXT = "a{0}1{0} {0}Tok0010{0}字{0}字\n"
+IN_CONTEXT = "a{0}T{0}ª{0}1{0} {0}Tok0010{0}字{0}字\n"
 
 
 def ranges(points: list[int]) -> str:

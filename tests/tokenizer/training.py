@@ -99,6 +99,10 @@ class Training:
 
     @functools.cache
     def unigram(self, across_blanks: bool = False, byte_fallback: bool = False) -> dict:
+        if byte_fallback:
+            model = self.unigram(across_blanks=across_blanks)
+            with_bytes = [*model["vocab"][:3], *([token, 0.0] for token in BYTE_TOKENS), *model["vocab"][3:]]
+            return {**model, "vocab": with_bytes, "byte_fallback": True}
         tokenizer = Tokenizer(models.Unigram())
         if not across_blanks:
             tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
@@ -107,11 +111,7 @@ class Training:
         )
         pieces = [piece.replace(" ", "▁") for piece in self._pieces()] if across_blanks else self._lines()
         tokenizer.train_from_iterator(pieces, trainer)
-        model = json.loads(tokenizer.to_str())["model"]
-        if byte_fallback:
-            model["vocab"][3:3] = [[token, 0.0] for token in BYTE_TOKENS]
-            model["byte_fallback"] = True
-        return model
+        return json.loads(tokenizer.to_str())["model"]
 
     @functools.cache
     def sentencepiece(self, model_type: str, **options) -> bytes:
