@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
@@ -111,6 +112,28 @@ void Checkpoint::check_tensors() const {
 
 uint64_t Checkpoint::file_bytes() const {
   return is_gguf() ? gguf_->file_bytes() : safetensors_->file_bytes();
+}
+
+std::vector<Bytes> Checkpoint::contents() const {
+  return is_gguf() ? gguf_->contents() : safetensors_->contents();
+}
+
+std::string Checkpoint::fingerprint(Progress& progress) const {
+  constexpr size_t piece = size_t{64} << 20;
+  ContentHash hash;
+  hash.add(config_text_);
+  progress.begin("reading the model once, for its fingerprint", file_bytes() >> 20, "MiB");
+  for (const Bytes content : contents()) {
+    for (size_t begin = 0; begin < content.size(); begin += piece) {
+      check_interrupt();
+      const Bytes part = content.subspan(begin, std::min(piece, content.size() - begin));
+      hash.add(part);
+      release_pages(part);
+      progress.advance(part.size() >> 20);
+    }
+  }
+  progress.end();
+  return hash.text();
 }
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/base/progress.h"
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/formats/safetensors.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
@@ -30,7 +31,9 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   const ModelSpec& spec() const { return spec_; }
   bool is_gguf() const { return gguf_ != nullptr; }
-  uint64_t file_bytes() const;
+  uint64_t file_bytes() const;  // of the files that hold the tensors
+  // Of config.json and the files that hold the tensors; reads all of them. Throws Interrupted.
+  std::string fingerprint(Progress& progress) const;
 
   // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". Throws Error(bad_input) if absent.
   const StoredTensor& tensor(const std::string& name) const;
@@ -57,6 +60,7 @@ class Checkpoint {
  private:
   Checkpoint() = default;
   void check_tensors() const;
+  std::vector<Bytes> contents() const;
 
   std::filesystem::path path_;
   ModelSpec spec_;

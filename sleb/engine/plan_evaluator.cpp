@@ -73,7 +73,6 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
   std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
   states[0] = std::move(embedded);
   for (const ScheduleStep& step : schedule.steps) {
-    check_interrupt();
     at::Tensor& source = states[static_cast<size_t>(step.source)];
     if (step.source == step.target) {
       decoder.apply_in_place(step.unit, source, rope);
@@ -88,6 +87,23 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
 std::vector<double> row_of(const at::Tensor& table, int64_t row) {
   const at::Tensor values = table.select(0, row).contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+// How many segments `known` covers, a whole number of chunks.
+int64_t known_segments(const std::vector<PlanLoss>& known, size_t plans, bool divergence, int64_t segments,
+                       int64_t chunk) {
+  if (known.empty()) return 0;
+  const auto count = static_cast<int64_t>(known[0].nll.size());
+  const auto fits = [&](const PlanLoss& loss) {
+    return static_cast<int64_t>(loss.nll.size()) == count &&
+           static_cast<int64_t>(loss.divergence.size()) == (divergence ? count : 0);
+  };
+  const bool whole = count == segments || (count < segments && count % chunk == 0);
+  if (known.size() != plans || !whole || !std::ranges::all_of(known, fits)) {
+    bad_input("losses of {} plans on {} segments don't continue with {} plans on {} segments, {} at a time",
+              known.size(), count, plans, segments, chunk);
+  }
+  return count;
 }
 
 void append(std::vector<double>& list, const std::vector<double>& values) {
@@ -122,10 +138,14 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
   const RopeTable rope(decoder.spec(), compute, tokens);
-  WorkMeter meter(progress, options.stage,
-                  operations_per_segment(decoder, schedule, tokens) * static_cast<double>(corpus_->segments));
-  std::vector<PlanLoss> losses(plans.size());
-  for (int64_t begin = 0; begin < corpus_->segments; begin += chunk) {
+  const double operations = operations_per_segment(decoder, schedule, tokens);
+  WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
+  std::vector<PlanLoss> losses = options.known;
+  losses.resize(plans.size());
+  const int64_t known = known_segments(options.known, plans.size(), options.divergence, corpus_->segments, chunk);
+  meter.add(operations * static_cast<double>(known));
+  for (int64_t begin = known; begin < corpus_->segments; begin += chunk) {
+    check_interrupt();
     const int64_t count = std::min(chunk, corpus_->segments - begin);
     const auto chunk_ids =
         std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens), static_cast<size_t>(count * tokens));
@@ -133,6 +153,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     const auto states =
         run_schedule(decoder, schedule, decoder.embed(chunk_ids, tokens), rope, [&](const ScheduleStep& step) {
           meter.add(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
+          if (!options.chunk_done) check_interrupt();
         });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
@@ -145,6 +166,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
       append(losses[i].nll, row_of(nll, schedule.final_states[i]));
       if (dense) append(losses[i].divergence, row_of(divergence, schedule.final_states[i]));
     }
+    if (options.chunk_done) options.chunk_done(losses);
   }
   progress.end();
   return losses;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,10 @@ struct PlanLoss {
 struct EvaluateOptions {
   bool divergence = false;
   std::string stage = "evaluating";  // what progress calls it
+  // What an earlier call with the same plans told `chunk_done`: these segments are not computed again.
+  std::vector<PlanLoss> known = {};
+  // Hears the losses so far after each chunk of segments. Where it is given, an interrupt waits for the chunk's end.
+  std::function<void(const std::vector<PlanLoss>&)> chunk_done = {};
 };
 
 class PlanEvaluator {
@@ -36,8 +41,9 @@ class PlanEvaluator {
   const Corpus& corpus() const { return *corpus_; }
 
   // One PlanLoss a plan, in the plans' order. Plans that agree on their first units share the computation up to there,
-  // and each unit's weights are in use once per chunk of segments. The same call gives the same bits again.
-  // Throws Interrupted; Error(failed) if the device fails.
+  // and each unit's weights are in use once per chunk of segments. The same call gives the same bits again, with and
+  // without known losses. Throws Interrupted; Error(failed) if the device fails; Error(bad_input) for known losses that
+  // are not of these plans and whole chunks.
   std::vector<PlanLoss> evaluate(std::span<const Plan> plans, const EvaluateOptions& options, Progress& progress) const;
 
  private:

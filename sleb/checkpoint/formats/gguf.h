@@ -34,6 +34,8 @@ class GgufFile {
   // Shapes outermost first (GGUF stores them innermost first).
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
   uint64_t file_bytes() const { return file_.bytes().size(); }
+  // The file as it is.
+  std::vector<Bytes> contents() const { return {file_.bytes()}; }
 
   // Metadata by key. `find_*` give nothing where the key is absent; the others throw Error(bad_input) there. All throw
   // Error(bad_input) if the value is of another kind. A number is an integer or a finite floating-point value.

@@ -242,6 +242,12 @@ SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
   return reader;
 }
 
+std::vector<Bytes> SafetensorsReader::contents() const {
+  std::vector<Bytes> contents;
+  for (const MappedFile& file : files_) contents.push_back(file.bytes());
+  return contents;
+}
+
 uint64_t SafetensorsReader::file_bytes() const {
   uint64_t sum = 0;
   for (const MappedFile& file : files_) sum += file.bytes().size();

@@ -32,6 +32,8 @@ class SafetensorsReader {
   const std::set<std::string>& skipped() const { return skipped_; }
   // Bytes on disk of all files together.
   uint64_t file_bytes() const;
+  // The files as they are, in the order in which they were opened.
+  std::vector<Bytes> contents() const;
 
  private:
   SafetensorsReader() = default;
