@@ -76,6 +76,8 @@ void run(PruneArguments& arguments, Session& session) {
   output.out = arguments.out;
   if (!arguments.out.empty()) check(checkpoint, output);
   check_json_path(arguments.json);
+  check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
+  check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
 
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
