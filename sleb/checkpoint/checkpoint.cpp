@@ -131,7 +131,7 @@ void Checkpoint::check_tensors() const {
   }
   for (const auto& [name, stored] : tensors_) {
     if (expected.contains(name) || is_ignored(name)) continue;
-    bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
+    bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
 }
