@@ -133,6 +133,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   output.out = arguments.out;
   if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
   check_json_path(arguments.json);
+  check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
+  check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
 
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;

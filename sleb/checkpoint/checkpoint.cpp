@@ -41,25 +41,52 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew.
+// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew, and
+// fairseq's format version.
 bool is_ignored(std::string_view name) {
-  return name.ends_with("rotary_emb.inv_freq");
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("decoder.version");
 }
 
-std::vector<std::pair<std::string, std::vector<int64_t>>> expected_tensors(const ModelSpec& spec) {
-  std::vector<std::pair<std::string, std::vector<int64_t>>> list;
-  const std::vector<int64_t> vocabulary_matrix = {spec.vocabulary_size, spec.hidden_size};
-  list.emplace_back(fmt::format("{}.weight", spec.names->embedding), vocabulary_matrix);
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Part part : all_parts) {
-      const auto shape = spec.part_shape(part);
-      list.emplace_back(spec.part_name(block, part) + ".weight", shape);
-      if (spec.has_bias(part)) list.emplace_back(spec.part_name(block, part) + ".bias", std::vector{shape[0]});
-    }
+// The model without its head, saved alone, has names without this; transformers puts it in front where it is missing.
+constexpr std::string_view base_prefix = "model.";
+
+using Tensors = std::map<std::string, StoredTensor>;
+
+Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::string_view label) {
+  std::set<std::string> expected;
+  for (TensorShape& tensor : spec.tensors()) expected.insert(std::move(tensor.name));
+  Tensors tensors;
+  for (const auto& [name, tensor] : stored) {
+    std::string longer = fmt::format("{}{}", base_prefix, name);
+    const bool lacks_prefix = !expected.contains(name) && expected.contains(longer);
+    const auto [place, added] = tensors.emplace(lacks_prefix ? std::move(longer) : name, tensor);
+    if (!added) bad_input("{}: tensor '{}' is there twice, with and without \"{}\"", label, place->first, base_prefix);
   }
-  list.emplace_back(fmt::format("{}.weight", spec.names->final_norm), std::vector{spec.hidden_size});
-  if (!spec.tied_head) list.emplace_back(fmt::format("{}.weight", spec.names->head), vocabulary_matrix);
-  return list;
+  return tensors;
+}
+
+bool are_equal(const StoredTensor& one, const StoredTensor& other) {
+  const bool equal = one.type == other.type && one.shape == other.shape && std::ranges::equal(one.data, other.data);
+  release_pages(one.data);
+  release_pages(other.data);
+  return equal;
+}
+
+// A tied head and the embedding are one matrix, and files hold it under either name or under both.
+void keep_one_of_tied(Tensors& tensors, const ModelSpec& spec, std::string_view label) {
+  if (!spec.tied_head) return;
+  const std::string embedding_name = fmt::format("{}.weight", spec.names->embedding);
+  const std::string head_name = fmt::format("{}.weight", spec.names->head);
+  const auto head = tensors.find(head_name);
+  if (head == tensors.end()) return;
+  const auto [embedding, embedding_absent] = tensors.emplace(embedding_name, head->second);
+  if (!embedding_absent && !are_equal(embedding->second, head->second)) {
+    bad_input(
+        "{}: tensors '{}' and '{}' differ, but tie_word_embeddings says that they are one; set it to false in "
+        "config.json, or remove '{}'",
+        label, embedding_name, head_name, head_name);
+  }
+  tensors.erase(head);
 }
 
 }  // namespace
@@ -80,10 +107,12 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const Json config = parse_json(checkpoint.config_text_, file.string());
     checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+    checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
+    keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
-    checkpoint.gguf_tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
   } else {
     bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
   }
@@ -92,9 +121,8 @@ Checkpoint Checkpoint::open(const fs::path& path) {
 }
 
 void Checkpoint::check_tensors() const {
-  const auto& present = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
   std::set<std::string> expected;
-  for (const auto& [name, shape] : expected_tensors(spec_)) {
+  for (const auto& [name, shape] : spec_.tensors()) {
     const StoredTensor& stored = tensor(name);
     if (stored.shape != shape) {
       bad_input("{}: tensor '{}' has shape {}, the configuration needs {}", path_.string(), name,
@@ -102,10 +130,9 @@ void Checkpoint::check_tensors() const {
     }
     expected.insert(name);
   }
-  for (const auto& [name, stored] : present) {
-    const bool redundant_head = spec_.tied_head && name == fmt::format("{}.weight", spec_.names->head);
-    if (expected.contains(name) || redundant_head || is_ignored(name)) continue;
-    bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
+  for (const auto& [name, stored] : tensors_) {
+    if (expected.contains(name) || is_ignored(name)) continue;
+    bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
 }
@@ -137,15 +164,14 @@ std::string Checkpoint::fingerprint(Progress& progress) const {
 }
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
-  const auto& tensors = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
   return found->second;
 }
 
 std::vector<std::string> Checkpoint::tensor_names() const {
   std::vector<std::string> names;
-  for (const auto& [name, shape] : expected_tensors(spec_)) names.push_back(name);
+  for (TensorShape& tensor : spec_.tensors()) names.push_back(std::move(tensor.name));
   return names;
 }
 

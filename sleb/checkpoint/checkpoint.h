@@ -24,6 +24,8 @@ class Checkpoint {
  public:
   // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there,
   // with the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
+  // As in transformers, a folder's tensor names may lack the "model." in front, and a tied head may be stored in the
+  // embedding's place or beside it.
   static Checkpoint open(const std::filesystem::path& path);
   Checkpoint(Checkpoint&&) noexcept;
   ~Checkpoint();
@@ -67,7 +69,7 @@ class Checkpoint {
   std::string config_text_;
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;
-  std::map<std::string, StoredTensor> gguf_tensors_;  // under Hugging Face names
+  std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
 };
 
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).

@@ -32,7 +32,8 @@ void check_ids(const Model& model, std::span<const int64_t> ids, std::string_vie
 // counts every pair below the diagonal.
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
   const auto hidden = static_cast<double>(spec.hidden_size);
-  if (half == Half::mlp) return 6 * hidden * static_cast<double>(spec.intermediate_size);
+  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
+  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
   const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
   const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
   return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
@@ -58,7 +59,9 @@ class WorkMeter {
 };
 
 double head_operations(const ModelSpec& spec) {
-  return 2 * static_cast<double>(spec.hidden_size) * static_cast<double>(spec.vocabulary_size);
+  const auto width = static_cast<double>(spec.embedding_size);
+  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
+  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
 }
 
 double operations_per_segment(const Decoder& decoder, const Schedule& schedule, int64_t tokens) {
@@ -121,6 +124,7 @@ double PlanLoss::total_divergence() const {
 
 PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus) : model_(&model), corpus_(&corpus) {
   check_ids(model, corpus.ids, corpus.name);
+  check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
 
 std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const EvaluateOptions& options,
@@ -177,6 +181,7 @@ std::vector<float> compute_logits(const Model& model, const Plan& plan, std::spa
   check_ids(model, ids, "input");
   const Decoder& decoder = model.decoder();
   const auto tokens = static_cast<int64_t>(ids.size());
+  check_sequence_length(model.spec(), tokens, "input");
   const RopeTable rope(decoder.spec(), model.compute(), tokens);
   const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
   at::Tensor hidden = run_schedule(decoder, schedule, decoder.embed(ids, tokens), rope, [](const auto&) {})[0][0];

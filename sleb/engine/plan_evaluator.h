@@ -34,7 +34,8 @@ struct EvaluateOptions {
 
 class PlanEvaluator {
  public:
-  // Both must outlive the evaluator. Throws Error(bad_input) if an id is outside the model's vocabulary.
+  // Both must outlive the evaluator. Throws Error(bad_input) if an id is outside the model's vocabulary, or a segment
+  // longer than the model's learned positions.
   PlanEvaluator(const Model& model, const Corpus& corpus);
 
   const Model& model() const { return *model_; }
@@ -54,7 +55,8 @@ class PlanEvaluator {
 enum class LogitRows { all, last };
 
 // Logits of one sequence under a plan, float32, [ids.size(), vocabulary] or [1, vocabulary].
-// Throws Error(bad_input) if an id is outside the model's vocabulary.
+// Throws Error(bad_input) if an id is outside the model's vocabulary, or the sequence longer than its learned
+// positions.
 std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows);
 
 }  // namespace sleb

@@ -224,8 +224,10 @@ SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
   if (fs::exists(folder / "model.safetensors")) return open_file(folder / "model.safetensors");
   const fs::path index = folder / index_name;
   if (!fs::exists(index)) {
-    bad_input("{}: holds neither model.safetensors nor {} (other formats must be converted)", folder.string(),
-              index_name);
+    bad_input(
+        "{}: holds neither model.safetensors nor {}; convert pytorch_model.bin and other formats to safetensors, "
+        "for example by transformers' save_pretrained",
+        folder.string(), index_name);
   }
   SafetensorsReader reader;
   for (const auto& [shard, expected] : read_index(index)) {
