@@ -24,13 +24,13 @@ constexpr uint64_t least_tensor_bytes = 8 + 4 + 4 + 8;  // name length, dimensio
 enum ValueType : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 
 // ggml's name of every type number it ever gave out (ggml.h, enum ggml_type).
-constexpr std::array<std::string_view, 42> ggml_type_names = {
+constexpr auto ggml_type_names = std::to_array<std::string_view>({
     "F32",        "F16",        "Q4_0",       "Q4_1",  "Q4_2",     "Q4_3",     "Q5_0",     "Q5_1",    "Q8_0",
     "Q8_1",       "Q2_K",       "Q3_K",       "Q4_K",  "Q5_K",     "Q6_K",     "Q8_K",     "IQ2_XXS", "IQ2_XS",
     "IQ3_XXS",    "IQ1_S",      "IQ4_NL",     "IQ3_S", "IQ2_S",    "IQ4_XS",   "I8",       "I16",     "I32",
     "I64",        "F64",        "IQ1_M",      "BF16",  "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",   "TQ2_0",
-    "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",
-};
+    "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0",
+});
 
 // Length of the UTF-8 character that begins `text` (Unicode standard, table 3-7), or 0 where none does.
 size_t utf8_character(std::string_view text) {

@@ -18,7 +18,15 @@ using testing_files::TemporaryFolder;
 // Value types by their numbers in ggml's docs/gguf.md.
 enum : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 // Tensor types by their numbers in ggml.h.
-enum : uint32_t { ggml_f32 = 0, ggml_q4_1 = 3, ggml_q8_0 = 8, ggml_q4_k = 12, ggml_i32 = 26, ggml_bf16 = 30 };
+enum : uint32_t {
+  ggml_f32 = 0,
+  ggml_q4_1 = 3,
+  ggml_q8_0 = 8,
+  ggml_q4_k = 12,
+  ggml_iq2_xxs = 16,
+  ggml_i32 = 26,
+  ggml_bf16 = 30
+};
 
 std::string text(std::string_view content) {
   return bytes_of<uint64_t>(content.size()) + std::string(content);
@@ -247,11 +255,15 @@ TEST(Gguf, RefusesBadShapesAndTypes) {
             "tensor 't': rows of 16 elements are not whole Q8_0 blocks of 32");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {}, ggml_q8_0, 0)}, 34),
             "tensor 't': rows of 1 elements are not whole Q8_0 blocks of 32");
-  EXPECT_EQ(refusal_of_tensors({tensor("t", {256}, ggml_q4_k, 0)}, 144),
-            "tensor 't': type Q4_K is not supported; requantize the model to Q8_0, for example");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {32}, ggml_q4_k, 0)}, 144),
+            "tensor 't': rows of 32 elements are not whole Q4_K blocks of 256");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {256}, ggml_iq2_xxs, 0)}, 66),
+            "tensor 't': type IQ2_XXS is not supported; requantize the model to Q8_0, for example");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, ggml_i32, 0)}, 4),
             "tensor 't': type I32 is not supported; requantize the model to Q8_0, for example");
-  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 42, 0)}, 4), "tensor 't': unknown tensor type 42");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 42, 0)}, 4),
+            "tensor 't': type Q2_0 is not supported; requantize the model to Q8_0, for example");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 43, 0)}, 4), "tensor 't': unknown tensor type 43");
 }
 
 TEST(Gguf, RefusesBadDataOffsets) {
