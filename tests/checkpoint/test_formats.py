@@ -47,9 +47,9 @@ def expect_same_bits(actual: np.ndarray, expected: np.ndarray, what: str = "") -
     assert differ.size == 0, f"{what}: elements {differ[:5]} are {actual[differ[:5]]}, not {expected[differ[:5]]}"
 
 
-def write_gguf(path, tensors: dict[str, tuple[np.ndarray, gguf.GGMLQuantizationType]]) -> None:
+def write_gguf(path, tensors: dict[str, tuple[np.ndarray, gguf.GGMLQuantizationType]], **options) -> None:
     """`tensors`: raw bytes, [rows, bytes of a row], and their type."""
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", **options)
     for name, (raw, kind) in tensors.items():
         writer.add_tensor(name, raw, raw_dtype=kind)
     writer.write_header_to_file()
@@ -143,6 +143,19 @@ def test_a_real_model():
     for tensor in tensors:
         expected = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
         expect_same_bits(decoded(path, tensor.name), expected, tensor.name)
+
+
+def test_a_split_model(tmp_path):
+    """As the wheel splits it; any part opens all."""
+    random = np.random.default_rng(1)
+    tensors = {f"t{i}": (random.normal(size=(3, 32 * i)).astype(np.float32), gguf.GGMLQuantizationType.F32)
+               for i in range(1, 8)}
+    write_gguf(tmp_path / "x.gguf", tensors, split_max_tensors=3)
+    parts = sorted(tmp_path.glob("*.gguf"))
+    assert [part.name for part in parts] == [f"x-0000{i}-of-00003.gguf" for i in (1, 2, 3)]
+    for part in parts:
+        for name, (values, _) in tensors.items():
+            expect_same_bits(decoded(part, name), values, f"{part.name} {name}")
 
 
 @pytest.mark.parametrize("type_name", UNSUPPORTED)
