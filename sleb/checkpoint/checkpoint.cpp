@@ -78,33 +78,40 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const fs::path file = path / "config.json";
     checkpoint.config_text_ = read_file(file, uint64_t{64} << 20);
     const Json config = parse_json(checkpoint.config_text_, file.string());
-    checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
+    const JsonView view(config, file.string());
+    checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+    checkpoint.check_shapes();
+    checkpoint.scales_ = find_weight_scales(*checkpoint.safetensors_, checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
     checkpoint.gguf_tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.check_shapes();
   } else {
     bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
   }
-  checkpoint.check_tensors();
+  checkpoint.check_all_known();
   return checkpoint;
 }
 
-void Checkpoint::check_tensors() const {
-  const auto& present = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
-  std::set<std::string> expected;
+void Checkpoint::check_shapes() const {
   for (const auto& [name, shape] : expected_tensors(spec_)) {
     const StoredTensor& stored = tensor(name);
     if (stored.shape != shape) {
       bad_input("{}: tensor '{}' has shape {}, the configuration needs {}", path_.string(), name,
                 shape_text(stored.shape), shape_text(shape));
     }
-    expected.insert(name);
   }
-  for (const auto& [name, stored] : present) {
+}
+
+void Checkpoint::check_all_known() const {
+  std::set<std::string> known;
+  for (std::string& name : tensor_names()) known.insert(std::move(name));
+  for (std::string& name : scale_names()) known.insert(std::move(name));
+  for (const auto& [name, stored] : is_gguf() ? gguf_tensors_ : safetensors_->tensors()) {
     const bool redundant_head = spec_.tied_head && name == fmt::format("{}.weight", spec_.names->head);
-    if (expected.contains(name) || redundant_head || is_ignored(name)) continue;
+    if (known.contains(name) || redundant_head || is_ignored(name)) continue;
     bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
@@ -139,6 +146,9 @@ std::string Checkpoint::fingerprint(Progress& progress) const {
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
   const auto& tensors = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
   const auto found = tensors.find(name);
+  if (found == tensors.end() && safetensors_ && safetensors_->skipped().contains(name)) {
+    bad_input("{}: tensor '{}' holds integers: a quantised form that is not known here", path_.string(), name);
+  }
   if (found == tensors.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
   return found->second;
 }
@@ -147,6 +157,20 @@ std::vector<std::string> Checkpoint::tensor_names() const {
   std::vector<std::string> names;
   for (const auto& [name, shape] : expected_tensors(spec_)) names.push_back(name);
   return names;
+}
+
+std::vector<std::string> Checkpoint::scale_names() const {
+  std::vector<std::string> names;
+  if (scales_.empty()) return names;
+  for (const auto& [weight, scale] : scales_) names.push_back(scale.tensor.name);
+  for (const auto& [name, stored] : safetensors_->tensors()) {
+    if (is_activation_scale(name) && block_of(spec_, name)) names.push_back(name);
+  }
+  return names;
+}
+
+void Checkpoint::check_scales() const {
+  for (const auto& [weight, scale] : scales_) sleb::check_scales(scale, path_.string());
 }
 
 std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
@@ -160,6 +184,9 @@ std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
 void Checkpoint::read(const std::string& name, std::span<float> out) const {
   const StoredTensor& stored = tensor(name);
   decode(stored.type, stored.data, out);
+  if (const auto scale = scales_.find(name); scale != scales_.end()) {
+    apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
+  }
   if (!is_gguf()) return;
   if (const int64_t heads = permuted_heads(spec_, name); heads > 0) undo_rope_permutation(out, heads, stored.shape[0]);
 }
@@ -168,9 +195,11 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
   const StoredTensor& stored = tensor(name);
   const auto columns = static_cast<size_t>(stored.shape[1]);
   const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  const auto scale = scales_.find(name);
   for (size_t i = 0; i < rows.size(); ++i) {
-    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes),
-           out.subspan(i * columns, columns));
+    const auto row = out.subspan(i * columns, columns);
+    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes), row);
+    if (scale != scales_.end()) apply_scales(scale->second, rows[i], stored.shape[1], row, path_.string());
   }
 }
 
@@ -185,6 +214,16 @@ OrderedJson Checkpoint::config() const {
 
 Tokenizer Checkpoint::tokenizer() const {
   return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+}
+
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
+  if (!name.starts_with(spec.names->block_prefix)) return {};
+  name.remove_prefix(spec.names->block_prefix.size());
+  int64_t block = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
+  const bool is_number = error == std::errc() && end != name.data() + name.size() && *end == '.';
+  if (!is_number || block < 0 || block >= spec.num_blocks) return {};
+  return block;
 }
 
 Tokenizer load_tokenizer(const fs::path& path) {
