@@ -174,7 +174,9 @@ def random_tensors() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(5)
     halves = torch.arange(-32768, 32768, dtype=torch.int32).to(torch.int16)
     words = torch.randint(-2**31, 2**31, (37, 11), generator=generator).to(torch.int32)
-    return {"f32": words.view(torch.float32), "f16": halves.view(torch.float16).reshape(256, 256),
+    bytes_ = torch.arange(256).to(torch.uint8).repeat(3)
+    return {"f8_e4m3": bytes_.view(torch.float8_e4m3fn), "f8_e5m2": bytes_.clone().view(torch.float8_e5m2).reshape(3, -1),
+            "f32": words.view(torch.float32), "f16": halves.view(torch.float16).reshape(256, 256),
             "bf16": halves.clone().view(torch.bfloat16).reshape(4, -1), "scalar": torch.tensor(-1.5),
             "none": torch.zeros(0, 3), "position_ids": torch.arange(7)}
 
