@@ -105,33 +105,42 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const fs::path file = path / "config.json";
     checkpoint.config_text_ = read_file(file, uint64_t{64} << 20);
     const Json config = parse_json(checkpoint.config_text_, file.string());
-    checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
+    const JsonView view(config, file.string());
+    checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
     checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
+    checkpoint.check_shapes();
+    checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
+                                            checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
     checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.check_shapes();
   } else {
     bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
   }
-  checkpoint.check_tensors();
+  checkpoint.check_all_known();
   return checkpoint;
 }
 
-void Checkpoint::check_tensors() const {
-  std::set<std::string> expected;
+void Checkpoint::check_shapes() const {
   for (const auto& [name, shape] : spec_.tensors()) {
     const StoredTensor& stored = tensor(name);
     if (stored.shape != shape) {
       bad_input("{}: tensor '{}' has shape {}, the configuration needs {}", path_.string(), name,
                 shape_text(stored.shape), shape_text(shape));
     }
-    expected.insert(name);
   }
+}
+
+void Checkpoint::check_all_known() const {
+  std::set<std::string> known;
+  for (std::string& name : tensor_names()) known.insert(std::move(name));
+  for (std::string& name : scale_names()) known.insert(std::move(name));
   for (const auto& [name, stored] : tensors_) {
-    if (expected.contains(name) || is_ignored(name)) continue;
+    if (known.contains(name) || is_ignored(name)) continue;
     bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
@@ -165,6 +174,9 @@ std::string Checkpoint::fingerprint(Progress& progress) const {
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
   const auto found = tensors_.find(name);
+  if (found == tensors_.end() && safetensors_ && safetensors_->skipped().contains(name)) {
+    bad_input("{}: tensor '{}' holds integers: a quantised form that is not known here", path_.string(), name);
+  }
   if (found == tensors_.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
   return found->second;
 }
@@ -173,6 +185,20 @@ std::vector<std::string> Checkpoint::tensor_names() const {
   std::vector<std::string> names;
   for (TensorShape& tensor : spec_.tensors()) names.push_back(std::move(tensor.name));
   return names;
+}
+
+std::vector<std::string> Checkpoint::scale_names() const {
+  std::vector<std::string> names;
+  if (scales_.empty()) return names;
+  for (const auto& [weight, scale] : scales_) names.push_back(scale.tensor.name);
+  for (const auto& [name, stored] : tensors_) {
+    if (is_activation_scale(name) && block_of(spec_, name)) names.push_back(name);
+  }
+  return names;
+}
+
+void Checkpoint::check_scales() const {
+  for (const auto& [weight, scale] : scales_) sleb::check_scales(scale, path_.string());
 }
 
 std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
@@ -186,6 +212,9 @@ std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
 void Checkpoint::read(const std::string& name, std::span<float> out) const {
   const StoredTensor& stored = tensor(name);
   decode(stored.type, stored.data, out);
+  if (const auto scale = scales_.find(name); scale != scales_.end()) {
+    apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
+  }
   if (!is_gguf()) return;
   if (const int64_t heads = permuted_heads(spec_, name); heads > 0) undo_rope_permutation(out, heads, stored.shape[0]);
 }
@@ -194,9 +223,11 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
   const StoredTensor& stored = tensor(name);
   const auto columns = static_cast<size_t>(stored.shape[1]);
   const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  const auto scale = scales_.find(name);
   for (size_t i = 0; i < rows.size(); ++i) {
-    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes),
-           out.subspan(i * columns, columns));
+    const auto row = out.subspan(i * columns, columns);
+    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes), row);
+    if (scale != scales_.end()) apply_scales(scale->second, rows[i], stored.shape[1], row, path_.string());
   }
 }
 
@@ -211,6 +242,16 @@ OrderedJson Checkpoint::config() const {
 
 Tokenizer Checkpoint::tokenizer() const {
   return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+}
+
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
+  if (!name.starts_with(spec.names->block_prefix)) return {};
+  name.remove_prefix(spec.names->block_prefix.size());
+  int64_t block = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
+  const bool is_number = error == std::errc() && end != name.data() + name.size() && *end == '.';
+  if (!is_number || block < 0 || block >= spec.num_blocks) return {};
+  return block;
 }
 
 Tokenizer load_tokenizer(const fs::path& path) {

@@ -16,6 +16,7 @@
 #include "sleb/checkpoint/formats/safetensors.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
+#include "sleb/checkpoint/weight_scales.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {
@@ -41,10 +42,14 @@ class Checkpoint {
   const StoredTensor& tensor(const std::string& name) const;
   // Every tensor that belongs to the model: embedding, blocks, final norm, and the head unless it is tied.
   std::vector<std::string> tensor_names() const;
+  // Where weights are 8-bit floats (weight_scales.h): the tensors beside them, with scales of weights and activations.
+  std::vector<std::string> scale_names() const;
+  // Reads the weights' scales. Throws Error(bad_input) for one that is not a positive number, as read() does.
+  void check_scales() const;
   // Types of the tensors with their share of the parameters, most first.
   std::vector<std::pair<StoredType, int64_t>> stored_types() const;
 
-  // A tensor's values as float32, in transformers' order (a GGUF's permutation of query and key rows undone).
+  // A tensor's values as float32, scaled, in transformers' order (a GGUF's permutation of query and key rows undone).
   void read(const std::string& name, std::span<float> out) const;
   // Rows of a matrix, [rows.size(), columns].
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
@@ -61,7 +66,8 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
-  void check_tensors() const;
+  void check_shapes() const;
+  void check_all_known() const;
   std::vector<Bytes> contents() const;
 
   std::filesystem::path path_;
@@ -70,7 +76,11 @@ class Checkpoint {
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;
   std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
+  std::map<std::string, WeightScale> scales_;    // by the weight's name
 };
+
+// The block that a tensor belongs to by its name ("model.layers.3.mlp.up_proj.weight": 3); nothing for the others.
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name);
 
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
 Tokenizer load_tokenizer(const std::filesystem::path& path);

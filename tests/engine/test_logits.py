@@ -3,10 +3,12 @@ import itertools
 import shutil
 import struct
 
+import gguf
 import numpy as np
 import pytest
 import torch
 
+import fp8_models
 import oracle
 from gguf_models import save_gguf
 from tiny_models import (OPT, ROPES, VOCABULARY, drop_base_prefix, edit_json, edit_tensors, make_model, pairwise,
@@ -189,6 +191,37 @@ def test_crossed_variants_of_gguf(logits_dump, tmp_path, variant):
     kind, rope = options.pop("kind"), options.pop("rope")
     model = save_gguf(tmp_path / "model.gguf", make_model(rope_parameters=ROPES[rope], **options), kind)
     expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model.gguf", random_ids(150), model)
+
+
+@pytest.mark.parametrize("kind", ["BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+                                  "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"])
+def test_every_type_of_gguf(logits_dump, tmp_path, kind):
+    """The same as of the values that the wheel dequantises, to the bit."""
+    rows_of_256 = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][0] == 256
+    sizes = {"hidden_size": 256, "intermediate_size": 256, "num_attention_heads": 16} if rows_of_256 else {}
+    model = save_gguf(tmp_path / "model.gguf", make_model(**sizes), kind)
+    save_gguf(tmp_path / "plain.gguf", model, "F32")
+    ids = random_ids(60)
+    plain, actual = (sleb_logits(logits_dump, tmp_path, tmp_path / name, ids, [()])[0]
+                     for name in ("plain.gguf", "model.gguf"))
+    assert np.array_equal(actual, plain)
+    oracle.expect_close(plain, oracle.logits(model, ids), 5 * TOLERANCE if rows_of_256 else TOLERANCE)
+
+
+def test_a_split_gguf(logits_dump, tmp_path):
+    model = save_gguf(tmp_path / "model.gguf", make_model(), "Q8_0", split_max_tensors=9)
+    assert len(list(tmp_path.glob("*.gguf"))) == 6
+    expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model-00003-of-00006.gguf", random_ids(60), model)
+
+
+@pytest.mark.parametrize("form", list(fp8_models.CONFIGS))
+def test_8_bit_floats(logits_dump, tmp_path, form):
+    """The same as of the same values stored plainly, to the bit."""
+    plain = save_model(tmp_path / "plain")
+    fp8_models.save_fp8(tmp_path / "fp8", plain, form)
+    ids = random_ids(60)
+    assert np.array_equal(sleb_logits(logits_dump, tmp_path, tmp_path / "fp8", ids, REMOVALS),
+                          sleb_logits(logits_dump, tmp_path, plain, ids, REMOVALS))
 
 
 def test_blocks_with_windows_and_without(logits_dump, tmp_path):

@@ -48,7 +48,7 @@ class SafetensorsReader {
 // What a file will hold: known before the first byte is written, since the header comes first.
 struct TensorLayout {
   std::string name;
-  StoredType type;  // F32, F16 or BF16
+  StoredType type;  // not a quantised one
   std::vector<int64_t> shape;
 
   uint64_t bytes() const;
