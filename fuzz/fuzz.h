@@ -19,8 +19,8 @@ inline std::string_view text_of(const uint8_t* data, size_t size) {
   return {reinterpret_cast<const char*>(data), size};
 }
 
-// The readers take paths: files in a folder of this process, which lies in memory where run.py puts TMPDIR there. run.py
-// removes it too: libFuzzer ends without destructors.
+// The readers take paths: files in a folder of this process, which lies in memory where run.py puts TMPDIR there.
+// run.py removes it too: libFuzzer ends without destructors.
 class Scratch {
  public:
   Scratch() {

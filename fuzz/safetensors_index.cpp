@@ -25,7 +25,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sleb;
   static const Checkpoint checkpoint;
   checkpoint.scratch.write("model.safetensors.index.json", fuzzing::text_of(data, size));
-  fuzzing::accepts(
-      [&] { fuzzing::decode_all(SafetensorsReader::open_folder(checkpoint.scratch.folder()).tensors()); });
+  fuzzing::accepts([&] { fuzzing::decode_all(SafetensorsReader::open_folder(checkpoint.scratch.folder()).tensors()); });
   return 0;
 }

@@ -8,7 +8,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sleb;
   constexpr std::string_view text =
-      "The  quick\r\n\tbrown fox's 12,345 \xc3\xa9t\x65\xcc\x81s \xed\x95\x9c\xea\xb8\x80 \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0"
+      "The  quick\r\n\tbrown fox's 12,345 \xc3\xa9t\x65\xcc\x81s \xed\x95\x9c\xea\xb8\x80 "
+      "\xf0\x9f\x91\xa9\xe2\x80\x8d\xf0"
       "\x9f\x9a\x80 <s>\xff\xe2\x82 aaaaaaaaaaaa";
   const std::string_view file = fuzzing::text_of(data, size);
   std::unique_ptr<Tokenizer> tokenizer;
