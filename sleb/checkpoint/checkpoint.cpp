@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sleb/base/containment.h"
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
@@ -180,7 +181,13 @@ void Checkpoint::write_companions(const fs::path& folder) const {
   }
   for (const std::string_view name : companion_files) {
     std::error_code ignored;
-    if (fs::is_regular_file(path_ / name, ignored)) write_file_atomically(folder / name, read_file(path_ / name));
+    const fs::path source = path_ / name;
+    if (!fs::is_regular_file(source, ignored)) continue;
+    // What is copied may be published: not a private file that somebody's checkpoint points to.
+    if (!is_inside(source, path_, ignored)) {
+      bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
+    }
+    write_file_atomically(folder / name, read_file(source));
   }
 }
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "sleb/base/containment.h"
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 
@@ -158,17 +159,6 @@ std::map<std::string, std::set<std::string>> read_index(const fs::path& path) {
   return shards;
 }
 
-bool is_inside(const fs::path& path, const fs::path& folder) {
-  const fs::path relative = path.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "." && *relative.begin() != "..";
-}
-
-// The Hugging Face cache keeps contents in MODEL/blobs/ and links to them from MODEL/snapshots/REVISION/.
-bool is_cached_blob(const fs::path& path, const fs::path& folder) {
-  const fs::path snapshots = folder.parent_path();
-  return snapshots.filename() == "snapshots" && is_inside(path, snapshots.parent_path() / "blobs");
-}
-
 fs::path shard_path(const fs::path& folder, const std::string& shard, const std::string& index_label) {
   const fs::path name(shard);
   const bool climbs = std::any_of(name.begin(), name.end(), [](const fs::path& part) { return part == ".."; });
@@ -177,12 +167,9 @@ fs::path shard_path(const fs::path& folder, const std::string& shard, const std:
   }
   fs::path path = folder / name;
   std::error_code error;
-  const fs::path real_folder = fs::canonical(folder, error);
-  const fs::path real_path = error ? fs::path() : fs::canonical(path, error);
+  const bool inside = is_inside(path, folder, error);
   if (error) bad_input("{}: shard {}: {}", index_label, quote(shard), error.message());
-  if (!is_inside(real_path, real_folder) && !is_cached_blob(real_path, real_folder)) {
-    bad_input("{}: shard {} is a link that leaves the folder", index_label, quote(shard));
-  }
+  if (!inside) bad_input("{}: shard {} is a link that leaves the folder", index_label, quote(shard));
   return path;
 }
 
