@@ -14,8 +14,8 @@ namespace sleb {
 inline constexpr uint64_t gzip_limit = uint64_t{8} << 30;
 
 // A text larger than this must not be more than so many times its compressed size: natural text shrinks to a third, and
-// gzip can shrink nothing to less than a thousandth.
-inline constexpr uint64_t gzip_ratio_limit = 200;
+// a crafted file to a thousandth.
+inline constexpr uint64_t gzip_ratio_limit = 50;
 inline constexpr uint64_t gzip_ratio_checked_from = uint64_t{64} << 20;
 
 // Calls `take` with the pieces of the decompressed text, in order. Members one after the other are one text, and zeros
