@@ -10,6 +10,7 @@
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
+#include "sleb/text/sources/folder_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -22,10 +23,28 @@ constexpr std::string_view companion_files[] = {"tokenizer.json",
                                                 "added_tokens.json",
                                                 "vocab.json",
                                                 "merges.txt",
+                                                "vocab.txt",
                                                 "tokenizer.model",
+                                                "spiece.model",
+                                                "tiktoken.model",
+                                                "tekken.json",
                                                 "chat_template.jinja",
                                                 "chat_template.json",
                                                 "generation_config.json"};
+constexpr std::string_view chat_template_folder = "additional_chat_templates";  // files *.jinja
+
+// The companion files that are there, as paths below the folder.
+std::vector<fs::path> companions_of(const fs::path& folder) {
+  std::vector<fs::path> names;
+  std::error_code ignored;
+  for (const std::string_view name : companion_files) {
+    if (fs::is_regular_file(folder / name, ignored)) names.emplace_back(name);
+  }
+  for (const auto& entry : fs::directory_iterator(folder / chat_template_folder, ignored)) {
+    if (entry.path().extension() == ".jinja") names.push_back(chat_template_folder / entry.path().filename());
+  }
+  return names;
+}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -162,12 +181,12 @@ OrderedJson Checkpoint::config() const {
 }
 
 Tokenizer Checkpoint::tokenizer() const {
-  return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+  return is_gguf() ? tokenizer_of(*gguf_) : tokenizer_of_folder(path_);
 }
 
 Tokenizer load_tokenizer(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return Tokenizer::from_file(path / "tokenizer.json");
+  if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
   return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
 }
 
@@ -179,14 +198,14 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     write_file_atomically(folder / "generation_config.json", generation_config_from_gguf(*gguf_));
     return;
   }
-  for (const std::string_view name : companion_files) {
+  for (const fs::path& name : companions_of(path_)) {
     std::error_code ignored;
     const fs::path source = path_ / name;
-    if (!fs::is_regular_file(source, ignored)) continue;
     // What is copied may be published: not a private file that somebody's checkpoint points to.
     if (!is_inside(source, path_, ignored)) {
       bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
     }
+    fs::create_directories((folder / name).parent_path());
     write_file_atomically(folder / name, read_file(source));
   }
 }
