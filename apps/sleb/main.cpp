@@ -11,6 +11,7 @@
 #include "arguments.h"
 #include "commands.h"
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "terminal_progress.h"
 
 namespace {
@@ -25,11 +26,8 @@ void on_signal(int signal) {
   static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
 }
 
-// One line, whatever a path or a file's names may hold.
-int report(std::string what, ExitCode code) {
-  const auto breaks_line = [](char c) { return c == '\n' || c == '\r'; };
-  std::replace_if(what.begin(), what.end(), breaks_line, ' ');
-  std::fprintf(stderr, "sleb: %s\n", what.c_str());
+int report(std::string_view what, ExitCode code) {
+  fmt::print(stderr, "sleb: {}\n", sleb::printable(what));
   return code;
 }
 
@@ -85,7 +83,8 @@ int main(int argc, char** argv) {
     return report(interrupted.what(), failed_while_working);
   } catch (const std::bad_alloc&) {
     progress.end();
-    return report("out of memory; give fewer or shorter --segments, or a narrower --dtype", failed_while_working);
+    return report("out of memory; to prune, give fewer or shorter --segments, or a narrower --dtype",
+                  failed_while_working);
   } catch (const std::exception& error) {
     progress.end();
     // libtorch's messages carry a stack trace after the first line.

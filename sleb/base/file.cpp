@@ -30,7 +30,8 @@ struct Descriptor {
 };
 
 Descriptor open_to_read(const fs::path& path, struct stat& status) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.value < 0) bad_input("{}: can't open: {}", path.string(), why(errno));
   if (::fstat(file.value, &status) != 0) bad_input("{}: can't read: {}", path.string(), why(errno));
   if (!S_ISREG(status.st_mode)) bad_input("{}: not a regular file", path.string());

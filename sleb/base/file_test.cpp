@@ -1,6 +1,7 @@
 #include "sleb/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sleb/base/error.h"
@@ -28,6 +29,8 @@ TEST_F(FileTest, RefusesMissingFilesFoldersAndTooLarge) {
   EXPECT_THROW(MappedFile{folder_}, Error);
   write_file_atomically(folder_ / "a", "hello");
   EXPECT_THROW(read_file(folder_ / "a", 4), Error);
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW(MappedFile(folder_ / "pipe"), Error);  // and does not wait for a writer
 }
 
 TEST_F(FileTest, StagedFolderAppearsOnlyOnCommit) {

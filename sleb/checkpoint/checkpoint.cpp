@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sleb/base/containment.h"
 #include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
+#include "sleb/text/sources/folder_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -22,10 +24,28 @@ constexpr std::string_view companion_files[] = {"tokenizer.json",
                                                 "added_tokens.json",
                                                 "vocab.json",
                                                 "merges.txt",
+                                                "vocab.txt",
                                                 "tokenizer.model",
+                                                "spiece.model",
+                                                "tiktoken.model",
+                                                "tekken.json",
                                                 "chat_template.jinja",
                                                 "chat_template.json",
                                                 "generation_config.json"};
+constexpr std::string_view chat_template_folder = "additional_chat_templates";  // files *.jinja
+
+// The companion files that are there, as paths below the folder.
+std::vector<fs::path> companions_of(const fs::path& folder) {
+  std::vector<fs::path> names;
+  std::error_code ignored;
+  for (const std::string_view name : companion_files) {
+    if (fs::is_regular_file(folder / name, ignored)) names.emplace_back(name);
+  }
+  for (const auto& entry : fs::directory_iterator(folder / chat_template_folder, ignored)) {
+    if (entry.path().extension() == ".jinja") names.push_back(chat_template_folder / entry.path().filename());
+  }
+  return names;
+}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -241,7 +261,7 @@ OrderedJson Checkpoint::config() const {
 }
 
 Tokenizer Checkpoint::tokenizer() const {
-  return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+  return is_gguf() ? tokenizer_of(*gguf_) : tokenizer_of_folder(path_);
 }
 
 std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
@@ -256,7 +276,7 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
 
 Tokenizer load_tokenizer(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return Tokenizer::from_file(path / "tokenizer.json");
+  if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
   return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
 }
 
@@ -268,9 +288,15 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     write_file_atomically(folder / "generation_config.json", generation_config_from_gguf(*gguf_));
     return;
   }
-  for (const std::string_view name : companion_files) {
+  for (const fs::path& name : companions_of(path_)) {
     std::error_code ignored;
-    if (fs::is_regular_file(path_ / name, ignored)) write_file_atomically(folder / name, read_file(path_ / name));
+    const fs::path source = path_ / name;
+    // What is copied may be published: not a private file that somebody's checkpoint points to.
+    if (!is_inside(source, path_, ignored)) {
+      bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
+    }
+    fs::create_directories((folder / name).parent_path());
+    write_file_atomically(folder / name, read_file(source));
   }
 }
 

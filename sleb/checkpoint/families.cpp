@@ -254,6 +254,9 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   spec.num_heads = file.integer(key("attention.head_count"));
   spec.num_kv_heads = file.find_integer(key("attention.head_count_kv")).value_or(spec.num_heads);
   if (spec.num_heads < 1) bad_input("{}: {} attention heads", file.label(), spec.num_heads);
+  if (!file.has(key("attention.key_length")) && spec.hidden_size % spec.num_heads != 0) {
+    bad_input("{}: hidden size {} does not divide into {} heads", file.label(), spec.hidden_size, spec.num_heads);
+  }
   spec.head_dim = file.find_integer(key("attention.key_length")).value_or(spec.hidden_size / spec.num_heads);
   spec.max_positions = file.integer(key("context_length"));
   spec.norm_eps = number("attention.layer_norm_rms_epsilon", 1e-5);

@@ -174,6 +174,18 @@ std::string generation_config_from_gguf(const GgufFile& file) {
   return config.dump(2) + "\n";
 }
 
+namespace {
+
+// llama.cpp takes whole numbers too.
+std::vector<double> scores_of(const GgufFile& file, const std::string& key) {
+  const GgufValue& value = file.metadata().at(key);
+  if (const auto* numbers = std::get_if<std::vector<double>>(&value)) return *numbers;
+  const auto& integers = file.integers(key);
+  return {integers.begin(), integers.end()};
+}
+
+}  // namespace
+
 GgufVocabulary vocabulary_of(const GgufFile& file) {
   const std::string prefix = "tokenizer.ggml.";
   if (!file.has(prefix + "model"))
@@ -185,6 +197,7 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
   vocabulary.pre = file.find_string(prefix + "pre").value_or("");
   vocabulary.tokens = file.strings(prefix + "tokens");
   if (file.has(prefix + "token_type")) vocabulary.token_types = file.integers(prefix + "token_type");
+  if (file.has(prefix + "scores")) vocabulary.scores = scores_of(file, prefix + "scores");
   if (file.has(prefix + "merges")) vocabulary.merges = file.strings(prefix + "merges");
   vocabulary.bos = file.find_integer(prefix + "bos_token_id");
   vocabulary.eos = file.find_integer(prefix + "eos_token_id");

@@ -99,6 +99,8 @@ TEST(Safetensors, RefusesBadTensors) {
   EXPECT_EQ(shaped("[18446744073709551615]"), ".shape[0]: 18446744073709551615 is more than 9223372036854775807");
   EXPECT_EQ(shaped("[4294967296,4294967296]"), ": shape [4294967296, 4294967296] is too large");
   EXPECT_EQ(shaped("[4611686018427387905]"), ": shape [4611686018427387905] is too large");  // 4 + 2^64 bytes
+  EXPECT_EQ(refusal_of_tensor(R"({"dtype":"I64","shape":[1152921504606846976],"data_offsets":[0,8]})"),
+            ": I64 of shape [1152921504606846976] needs 9223372036854775808 bytes, but its data offsets span 8");
   EXPECT_EQ(shaped("[3]"), ": F32 of shape [3] needs 12 bytes, but its data offsets span 8");
   std::string many = "[1";
   for (int i = 0; i < 64; ++i) many += ",1";
@@ -136,7 +138,7 @@ TEST(Safetensors, RefusesRepeatedNames) {
   EXPECT_EQ(refusal(safetensors(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
                                 R"("a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})",
                                 4)),
-            "tensor 'a': described twice");
+            "the key \"a\" stands twice in one object");
 }
 
 TEST(Safetensors, KeepsHostileNamesOnOneLine) {
@@ -180,6 +182,15 @@ TEST_F(ShardedFolder, RefusesAFolderWithoutWeights) {
   EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("holds neither"),
             std::string::npos);
   EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path() / "absent"); }).find("holds neither"),
+            std::string::npos);
+}
+
+TEST_F(ShardedFolder, RefusesLinksThatLeadNowhere) {
+  fs::create_symlink("model.safetensors.index.json", folder_.path() / "model.safetensors.index.json");
+  EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("Too many levels"),
+            std::string::npos);
+  fs::create_symlink("model.safetensors", folder_.path() / "model.safetensors");
+  EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("model.safetensors: can't open"),
             std::string::npos);
 }
 
