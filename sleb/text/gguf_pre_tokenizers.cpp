@@ -155,7 +155,8 @@ const std::vector<Row>& rows() {
       {{"tiny_aya", "cohere2moe"}, {nullptr, splits({R"(\d{1,3}(?=(?:\d{3})*\b))", gpt4o}), false, false}},
       {{"youtu"},
        {nullptr,
-        splits({"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，\u3001-\u303F\uFE30-\uFE4F]+|[ㄅ-ㄯ]+|[一-龥\u3040-ゟ゠-"
+        splits({"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，\u3001-\u303F\uFE30-\uFE4F]+|[ㄅ-ㄯ]+|[一-龥\u3040-"
+                "ゟ゠-"
                 "ヿ]"
                 "+",
                 youtu}),

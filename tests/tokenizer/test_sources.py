@@ -8,6 +8,7 @@ import subprocess
 import gguf
 import pytest
 import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Tokenizer, pre_tokenizers
 from transformers import AutoTokenizer
 
@@ -318,7 +319,7 @@ def write_gguf(path: pathlib.Path, model: str, **values) -> pathlib.Path:
         "merges": writer.add_token_merges, "pre": writer.add_tokenizer_pre, "bos": writer.add_bos_token_id,
         "eos": writer.add_eos_token_id, "unk": writer.add_unk_token_id, "add_bos": writer.add_add_bos_token,
         "add_eos": writer.add_add_eos_token, "space_prefix": writer.add_add_space_prefix,
-        "remove_whitespaces": writer.add_remove_extra_whitespaces,
+        "remove_whitespaces": writer.add_remove_extra_whitespaces, "charsmap": writer.add_precompiled_charsmap,
     }
     for name, value in values.items():
         add[name](value)
@@ -331,7 +332,7 @@ def write_gguf(path: pathlib.Path, model: str, **values) -> pathlib.Path:
 
 def vocabulary_of_pieces(model: bytes) -> dict:
     wheel = sentencepiece.SentencePieceProcessor(model_proto=model)
-    proto = sentencepiece.sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
     count = range(wheel.get_piece_size())
     return {
         "tokens": [wheel.id_to_piece(i) for i in count],
@@ -342,7 +343,7 @@ def vocabulary_of_pieces(model: bytes) -> dict:
 
 def llama_cpp_ids(model: bytes, add_bos: bool, add_eos: bool, space_prefix: bool):
     """What llama.cpp's llm_tokenizer_spm computes: sentencepiece on each text between special tokens."""
-    proto = sentencepiece.sentencepiece_model_pb2.ModelProto.FromString(model)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
     proto.normalizer_spec.add_dummy_prefix = space_prefix
     special = [(piece.piece, i) for i, piece in enumerate(proto.pieces) if piece.type in (2, 3, 4)]
     wheel = sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
@@ -385,6 +386,21 @@ def test_gguf_of_pieces_in_transformers(prefix, train_pieces, rebuilt_files, tmp
     tokenizer = AutoTokenizer.from_pretrained(folder)
     assert (tokenizer.bos_token, tokenizer.eos_token, tokenizer.unk_token) == ("<s>", "</s>", "<unk>")
     assert tokenizer.decode(tokenizer("Hello  world é 👍\n")["input_ids"], skip_special_tokens=True) == "Hello  world é 👍\n"
+
+
+def test_gguf_of_unigram_pieces(train_pieces, tmp_path):
+    """As T5's: special tokens are those of the vocabulary, and the normalizer is the file's own."""
+    model = train_pieces("unigram, unknown")
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model)
+    path = write_gguf(
+        tmp_path / "model.gguf", "t5", **vocabulary_of_pieces(model), unk=0, eos=2, space_prefix=True,
+        remove_whitespaces=True, charsmap=list(proto.normalizer_spec.precompiled_charsmap),
+    )
+    wheel = wheel_ids(model)
+    # The tokenizers library applies such tables to whole graphemes, sentencepiece to what is longest.
+    texts = [text for text in ALL_TEXTS if text.isascii() and b"<" not in text]
+    assert len(texts) > 30
+    check(path, lambda text: [*wheel(text), 2], texts)
 
 
 # llama.cpp, llama-vocab.cpp: every name it compares tokenizer.ggml.pre with for "gpt2", except three (see
