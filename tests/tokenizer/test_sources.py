@@ -13,6 +13,7 @@ from tokenizers import Tokenizer, pre_tokenizers
 from transformers import AutoTokenizer
 
 from conftest import BUILD
+from tiny_models import save_model
 from test_tokenizer import ADVERSARIAL, INVALID_UTF8, TEXTS, TRAINING_TEXT, trained
 
 IDS_DUMP = BUILD / "tests" / "tokenizer" / "ids_dump"
@@ -496,3 +497,79 @@ def test_tokenizer_json_comes_first_then_tokenizer_model(write_vocab_and_merges,
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder, tokenizer_config={"tokenizer_class": "PreTrainedTokenizerFast"})
     check(folder, auto(folder), ALL_TEXTS[::20])
+
+
+def contents(folder: pathlib.Path) -> dict[str, bytes]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    model = {"config.json", "model.safetensors", "sleb.json", "README.md"}
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.name not in model}
+
+
+@pytest.fixture
+def with_weights(tmp_path):
+    """Puts a tiny model beside a tokenizer."""
+
+    def put(folder: pathlib.Path) -> None:
+        settings = json.loads((folder / "config.json").read_text())
+        save_model(folder)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **settings, "model_type": "llama"}))
+
+    return put
+
+
+@pytest.mark.parametrize("source", ["vocab.json", "tokenizer.model"])
+def test_files_of_every_source_reach_the_pruned_checkpoint(
+    source, write_vocab_and_merges, train_pieces, with_weights, sleb_ok, tmp_path
+):
+    folder = write_vocab_and_merges(
+        tokenizer_config=opt_config(), special_tokens_map={"bos_token": "</s>"}, added_tokens={"<user>": 700},
+        generation_config={"max_length": 3},
+    )
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    (folder / "additional_chat_templates").mkdir()
+    (folder / "additional_chat_templates" / "tool.jinja").write_text("{{ tools }}")
+    if source == "tokenizer.model":
+        (folder / "tokenizer.model").write_bytes(train_pieces("bpe"))
+        write_json(folder, tokenizer_config={"tokenizer_class": "LlamaTokenizer", "add_bos_token": True})
+    with_weights(folder)
+    expected = auto(folder)
+    check(folder, expected, ALL_TEXTS[::9])
+    size = len(AutoTokenizer.from_pretrained(folder))
+    assert f"BPE, {size} tokens" in sleb_ok("info", folder)
+    (tmp_path / "text").write_text("Hello <s>world")
+    assert json.loads(sleb_ok("tokenize", folder, tmp_path / "text", "--json"))["ids"] == expected("Hello <s>world")
+
+    before = contents(folder)
+    out = tmp_path.parent / f"{tmp_path.name}-out"
+    sleb_ok("export", folder, "--removal-list", "1", "--out", out)
+    del before["text"]
+    assert contents(out) == before
+    check(out, expected, ALL_TEXTS[::9])
+    check(out, auto(out), ALL_TEXTS[::9])
+
+
+def test_links_out_of_the_folder_are_not_followed(write_vocab_and_merges, with_weights, sleb, tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for file in write_vocab_and_merges(tokenizer_config=opt_config()).glob("*.*"):
+        file.rename(folder / file.name)
+    with_weights(folder)
+    (tmp_path / "secret").write_text("{}")
+    (folder / "added_tokens.json").symlink_to(tmp_path / "secret")
+    done = sleb("export", folder, "--removal-list", "1", "--out", tmp_path / "out")
+    assert done.returncode == 2 and "added_tokens.json: is a link that leaves the folder" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_cache_of_the_hub_is_followed(write_vocab_and_merges, with_weights, sleb_ok, tmp_path):
+    blobs, snapshot = tmp_path / "models--a" / "blobs", tmp_path / "models--a" / "snapshots" / "1"
+    blobs.mkdir(parents=True)
+    snapshot.mkdir(parents=True)
+    source = write_vocab_and_merges(tokenizer_config=opt_config())
+    with_weights(source)
+    for file in source.glob("*.*"):
+        file.rename(blobs / file.name)
+        (snapshot / file.name).symlink_to(pathlib.Path("..", "..", "blobs", file.name))
+    sleb_ok("export", snapshot, "--removal-list", "1", "--out", tmp_path / "out")
+    check(tmp_path / "out", auto(snapshot), ALL_TEXTS[::9])
