@@ -398,9 +398,7 @@ def test_gguf_of_unigram_pieces(train_pieces, tmp_path):
         remove_whitespaces=True, charsmap=list(proto.normalizer_spec.precompiled_charsmap),
     )
     wheel = wheel_ids(model)
-    # The tokenizers library applies such tables to whole graphemes, sentencepiece to what is longest.
-    texts = [text for text in ALL_TEXTS if text.isascii() and b"<" not in text]
-    assert len(texts) > 30
+    texts = [text.replace(b"<", b"") for text in ALL_TEXTS]
     check(path, lambda text: [*wheel(text), 2], texts)
 
 
