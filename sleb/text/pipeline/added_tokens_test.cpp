@@ -33,7 +33,7 @@ std::string cut(const Json& list, std::string_view text, const Normalizers& norm
   const AddedTokens tokens(JsonView(list, "x.json: added_tokens"), *small_model(), normalizers);
   std::string shown;
   tokens.cut(
-      text, normalizers, [&](std::string_view piece) { shown += "'" + std::string(piece) + "'"; },
+      text, normalizers, [&](const Section& piece) { shown += "'" + piece.text + "'"; },
       [&](int64_t id) { shown += "<" + std::to_string(id) + ">"; });
   return shown;
 }

@@ -38,11 +38,6 @@ TEST(Regex, EmptyMatchesDoNotTouchTheMatchBefore) {
   EXPECT_EQ(matches("(?=é)", "aéé"), (Strings{"", ""}));
 }
 
-TEST(Regex, EscapedTextMatchesItself) {
-  const std::string text = "\\.+*?()|[]{}^$ #-&~\n\u00E9";
-  EXPECT_EQ(matches(Regex::escaped(text), "a" + text + "b"), Strings{text});
-}
-
 TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {
   for (const char* pattern : {"(", "[", "\\p{NoSuchThing}", "(?<n>a)\\k<m>", "*"}) {
     EXPECT_TRUE(error_of([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))
