@@ -99,6 +99,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const Json config = parse_json(checkpoint.config_text_, file.string());
     checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+    check_block_count(checkpoint.spec_, checkpoint.safetensors_->tensors().size(), path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);

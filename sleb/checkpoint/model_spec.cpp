@@ -110,4 +110,9 @@ void check(const ModelSpec& spec, std::string_view label) {
   }
 }
 
+void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
+  require(static_cast<size_t>(spec.num_blocks) <= num_tensors, label,
+          fmt::format("{} blocks by the configuration, but only {} tensors", spec.num_blocks, num_tensors));
+}
+
 }  // namespace sleb

@@ -85,4 +85,8 @@ struct ModelSpec {
 // blocks, ...).
 void check(const ModelSpec& spec, std::string_view label);
 
+// Throws Error(bad_input) if so many tensors can't be that many blocks: known before anything is made for every block
+// of a configuration that promises a hundred thousand.
+void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label);
+
 }  // namespace sleb
