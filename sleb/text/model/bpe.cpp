@@ -100,6 +100,7 @@ Bpe::Bpe(const JsonView& model) : place_(model.place()) {
 
 void Bpe::read_vocabulary(const JsonView& vocabulary) {
   if (!vocabulary.is_object()) vocabulary.fail("expected an object");
+  if (vocabulary.raw().empty()) vocabulary.fail("is empty");
   vocabulary_.reserve(vocabulary.raw().size());
   for (const auto& [token, id] : vocabulary.raw().items()) {
     const bool in_range = id.is_number_integer() && id >= 0 && id <= largest_token_id;
