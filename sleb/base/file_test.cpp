@@ -59,6 +59,20 @@ TEST_F(FileTest, StagedFolderReplacesOnlyWhenAsked) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FileTest, RemovesOnlyTheTemporariesThatNobodyWrites) {
+  fs::create_directories(folder_ / ".out.tmp-1" / "inner");
+  write_file_atomically(folder_ / ".out.tmp-2", "left");
+  write_file_atomically(folder_ / ".other.tmp-2", "another target's");
+  OutputFile held(folder_ / ".out.tmp-3");
+  StagedFolder staged(folder_ / "out", false);
+  remove_left_temporaries(folder_ / "out");
+  EXPECT_TRUE(fs::exists(staged.path()));
+  EXPECT_TRUE(fs::exists(folder_ / ".out.tmp-3"));
+  EXPECT_TRUE(fs::exists(folder_ / ".other.tmp-2"));
+  EXPECT_FALSE(fs::exists(folder_ / ".out.tmp-1"));
+  EXPECT_FALSE(fs::exists(folder_ / ".out.tmp-2"));
+}
+
 TEST_F(FileTest, FullDiskIsAnError) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full here";
   OutputFile file("/dev/full");

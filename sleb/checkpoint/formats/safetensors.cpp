@@ -31,6 +31,8 @@ constexpr std::array dtypes = {
     Dtype{"F32", 4, StoredType::f32},
     Dtype{"F16", 2, StoredType::f16},
     Dtype{"BF16", 2, StoredType::bf16},
+    Dtype{"F8_E4M3", 1, StoredType::f8_e4m3},
+    Dtype{"F8_E5M2", 1, StoredType::f8_e5m2},
     Dtype{"I64", 8, {}},
     Dtype{"I32", 4, {}},
     Dtype{"I16", 2, {}},
@@ -83,7 +85,7 @@ const Dtype& parse_dtype(const JsonView& tensor) {
   const std::string& name = tensor.at("dtype").string();
   const auto found = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) { return dtype.name == name; });
   if (found == dtypes.end()) {
-    tensor.fail(fmt::format("dtype {} is not supported (F32, F16 and BF16 are)", quote(name)));
+    tensor.fail(fmt::format("dtype {} is not supported (F32, F16, BF16, F8_E4M3 and F8_E5M2 are)", quote(name)));
   }
   return *found;
 }
@@ -200,8 +202,10 @@ SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
   if (fs::exists(folder / "model.safetensors", unknown) || unknown) return open_file(folder / "model.safetensors");
   const fs::path index = folder / index_name;
   if (!fs::exists(index, unknown) && !unknown) {
-    bad_input("{}: holds neither model.safetensors nor {} (other formats must be converted)", folder.string(),
-              index_name);
+    bad_input(
+        "{}: holds neither model.safetensors nor {}; convert pytorch_model.bin and other formats to safetensors, "
+        "for example by transformers' save_pretrained",
+        folder.string(), index_name);
   }
   SafetensorsReader reader;
   for (const auto& [shard, expected] : read_index(index)) {
@@ -216,6 +220,12 @@ SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
     }
   }
   return reader;
+}
+
+std::vector<Bytes> SafetensorsReader::contents() const {
+  std::vector<Bytes> contents;
+  for (const MappedFile& file : files_) contents.push_back(file.bytes());
+  return contents;
 }
 
 uint64_t SafetensorsReader::file_bytes() const {

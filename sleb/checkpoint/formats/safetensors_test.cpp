@@ -85,9 +85,9 @@ TEST(Safetensors, RefusesBadTensors) {
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":"F32","data_offsets":[0,8]})"), ": lacks \"shape\"");
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":"F32","shape":[2]})"), ": lacks \"data_offsets\"");
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":7,"shape":[2],"data_offsets":[0,8]})"), ".dtype: expected a string");
-  for (const std::string dtype : {"F64", "F8_E4M3", "f32", "", "C64"}) {
+  for (const std::string dtype : {"F64", "F8_E4M3FNUZ", "F8_E8M0", "F4", "f32", "", "C64"}) {
     EXPECT_EQ(refusal_of_tensor(R"({"dtype":")" + dtype + R"(","shape":[1],"data_offsets":[0,8]})"),
-              ": dtype '" + dtype + "' is not supported (F32, F16 and BF16 are)");
+              ": dtype '" + dtype + "' is not supported (F32, F16, BF16, F8_E4M3 and F8_E5M2 are)");
   }
   const auto shaped = [](std::string_view shape) {
     return refusal_of_tensor(fmt::format(R"({{"dtype":"F32","shape":{},"data_offsets":[0,8]}})", shape));
@@ -258,6 +258,32 @@ TEST(Safetensors, FollowsLinksOfTheHuggingFaceCache) {
   fs::remove(link);
   fs::create_symlink("../../../secret", link);
   refusal_of([&] { SafetensorsReader::open_folder(model / "snapshots" / "rev"); });
+}
+
+// Sparse: of the 6 GiB only the header and a page are on the disk, or ever read.
+TEST(Safetensors, TensorsBeyondFourGibibytes) {
+  const TemporaryFolder folder;
+  const uint64_t bytes = uint64_t{6} << 30;
+  const std::string start =
+      safetensors(fmt::format(R"({{"big":{{"dtype":"F8_E4M3","shape":[{},1024],"data_offsets":[0,{}]}},)"
+                              R"("last":{{"dtype":"F32","shape":[1],"data_offsets":[{},{}]}}}})",
+                              bytes / 1024, bytes, bytes, bytes + 4),
+                  0);
+  const fs::path path = folder.write("x.safetensors", start);
+  fs::resize_file(path, start.size() + bytes + 4);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(start.size() + bytes - 1));
+  file << '\x38' << bytes_of(2.0F);
+  file.close();
+
+  const SafetensorsReader reader = SafetensorsReader::open_file(path);
+  std::vector<float> row(1024);
+  decode(StoredType::f8_e4m3, reader.tensors().at("big").data.last(1024), row);
+  EXPECT_EQ(row[1022], 0);
+  EXPECT_EQ(row[1023], 1);
+  float last = 0;
+  decode(StoredType::f32, reader.tensors().at("last").data, {&last, 1});
+  EXPECT_EQ(last, 2);
 }
 
 TEST(SafetensorsWriter, WritesWhatTheReaderReads) {

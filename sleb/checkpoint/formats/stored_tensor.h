@@ -12,7 +12,28 @@
 
 namespace sleb {
 
-enum class StoredType { f32, f16, bf16, q4_0, q4_1, q8_0, q6_k };
+enum class StoredType {
+  f32,
+  f16,
+  bf16,
+  f8_e4m3,
+  f8_e5m2,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  tq1_0,
+  tq2_0,
+};
 
 // "F32", "BF16", "Q4_1", ...
 std::string_view name_of(StoredType type);
