@@ -12,6 +12,7 @@ import tempfile
 import gguf
 import numpy as np
 import safetensors.numpy
+import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 TEXT = ["The quick brown fox's 12 dogs.\n", "été 한글 👩‍🚀 naïve ﬁne\t\tx = y ** 2"]
@@ -131,6 +132,34 @@ def tokenizer_seeds() -> dict[str, bytes]:
     return seeds
 
 
+def vocab_merges_seeds() -> dict[str, bytes]:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.train_from_iterator(TEXT, trainers.BpeTrainer(vocab_size=60, special_tokens=["<s>", "</s>", "<unk>"],
+                                                            show_progress=False))
+    model = json.loads(tokenizer.to_str())["model"]
+    vocabulary = json.dumps(model["vocab"], ensure_ascii=False).encode()
+    merges = "#version: 0.2\n" + "".join(" ".join(pair) + "\n" for pair in model["merges"])
+    configs = {"gpt2": {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": False, "unk_token": "<unk>"},
+               "opt": {"tokenizer_class": "GPT2Tokenizer", "bos_token": {"content": "</s>", "__type": "AddedToken"},
+                       "add_bos_token": True, "added_tokens_decoder": {"1": {"content": "</s>", "special": True}}}}
+    return {name: b"\0".join([vocabulary, merges.encode(), json.dumps(config).encode()])
+            for name, config in configs.items()}
+
+
+def sentencepiece_seeds() -> dict[str, bytes]:
+    seeds = {}
+    for kind in ("bpe", "unigram"):
+        for byte_fallback in (False, True):
+            content = io.BytesIO()
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(TEXT * 20), model_writer=content, model_type=kind, minloglevel=2,
+                vocab_size=320 if byte_fallback else 50, byte_fallback=byte_fallback, hard_vocab_limit=False,
+                user_defined_symbols=["<sep>"], normalization_rule_name="identity" if byte_fallback else "nmt_nfkc")
+            seeds[f"{kind}{byte_fallback:d}"] = content.getvalue()
+    return seeds
+
+
 def npy_seeds() -> dict[str, bytes]:
     seeds = {}
     for kind in ("<i8", "<i4", "<u4", "<u2"):
@@ -151,7 +180,8 @@ def rows_seeds() -> dict[str, bytes]:
 def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
-             "tokenizer": tokenizer_seeds(), "npy": npy_seeds(), "rows": rows_seeds()}
+             "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
+             "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds()}
     for target, files in seeds.items():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -128,6 +128,7 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const JsonView view(config, file.string());
     checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+    check_block_count(checkpoint.spec_, checkpoint.safetensors_->tensors().size(), path.string());
     checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();

@@ -86,6 +86,7 @@ void add_token_ids(const GgufFile& file, OrderedJson& config) {
 }  // namespace
 
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
+  check_block_count(spec, file.tensors().size(), file.label());
   std::map<std::string, std::string> renamed = {
       {"token_embd.weight", fmt::format("{}.weight", spec.names->embedding)},
       {"output_norm.weight", fmt::format("{}.weight", spec.names->final_norm)},

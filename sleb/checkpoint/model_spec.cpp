@@ -185,6 +185,11 @@ void check(const ModelSpec& spec, std::string_view label) {
   }
 }
 
+void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
+  require(static_cast<size_t>(spec.num_blocks) <= num_tensors, label,
+          fmt::format("{} blocks by the configuration, but only {} tensors", spec.num_blocks, num_tensors));
+}
+
 void check_sequence_length(const ModelSpec& spec, int64_t tokens, std::string_view label) {
   if (spec.position != PositionKind::learned || tokens <= spec.max_positions) return;
   bad_input("{}: {} tokens are more than the {} positions that the model has learned; give at most {}", label, tokens,

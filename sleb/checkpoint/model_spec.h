@@ -130,6 +130,10 @@ struct ModelSpec {
 // blocks, ...).
 void check(const ModelSpec& spec, std::string_view label);
 
+// Throws Error(bad_input) if so many tensors can't be that many blocks: known before anything is made for every block
+// of a configuration that promises a hundred thousand.
+void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label);
+
 // Throws Error(bad_input), beginning with `label`, if a sequence of that many tokens has more positions than the model
 // learned. (Rotary positions have no end; beyond max_positions they only get worse.)
 void check_sequence_length(const ModelSpec& spec, int64_t tokens, std::string_view label);

@@ -62,6 +62,7 @@ TOKENIZERS = {
     "unknown model": (model(type="Mystery"), "model", "Mystery"),
     "no vocabulary": (model(vocab=...), "model", "vocab"),
     "vocabulary of a list": (model(vocab=["a"]), "vocab"),
+    "empty vocabulary": (model(vocab={}, merges=[]), "model.vocab", "empty"),
     "id below zero": (model(vocab={"a": -1}), "vocab", '"a"'),
     "id of 2^31": (model(vocab={"a": 2**31}), "vocab", '"a"'),
     "id of 2^64-1": (model(vocab={"a": 2**64 - 1}), "vocab", '"a"'),
