@@ -24,8 +24,8 @@ constexpr int32_t none = -1;
 // the digits as an integer and divides by a power of ten, and so is off by one unit in the last place for one number in
 // ten. Where two spellings score alike but for rounding, that decides.
 double as_library_reads(double number) {
-  char text[32];
-  const auto end = std::to_chars(text, text + sizeof text, std::fabs(number), std::chars_format::scientific).ptr;
+  char text[40] = {};  // ends in a zero, for atoi
+  const auto end = std::to_chars(text, text + sizeof text - 1, std::fabs(number), std::chars_format::scientific).ptr;
   uint64_t digits = 0;
   int exponent = 0;
   bool in_fraction = false;

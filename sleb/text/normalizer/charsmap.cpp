@@ -73,6 +73,67 @@ size_t grapheme_end(std::string_view text, size_t begin) {
   return text.size();
 }
 
+size_t count_characters(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; }));
+}
+
+// Which characters of the rewritten text stem from the front of the text, as the tokenizers library reckons it
+// (NormalizedString::transform): every character of the new text is told to stand for the next character of the old
+// one, or to be an addition to the one before, or to stand for the next and some after it that are gone. Removed
+// characters are booked to the last new one, whatever that was, and forgotten where there is none.
+class FrontTracker {
+ public:
+  explicit FrontTracker(const Section& section)
+      : text_(section.text), front_(section.from_first), settled_(front_ == 0) {}
+
+  // `part` of the text, in order, became `replacement`.
+  void replaced(std::string_view part, std::string_view replacement) {
+    if (settled_) return;
+    const auto added =
+        static_cast<int64_t>(count_characters(replacement)) - static_cast<int64_t>(count_characters(part));
+    for (size_t i = 0; i < replacement.size(); i += character_size(replacement[i])) {
+      changes_.push_back({character_size(replacement[i]), 0});
+    }
+    for (size_t i = 0; added > 0 && i < static_cast<size_t>(added); ++i) changes_[changes_.size() - 1 - i].change = 1;
+    if (added < 0 && !changes_.empty()) changes_.back().change += added;
+    // Only the last change can still be altered by what follows.
+    settled_ = changes_.size() > 1 && front() < size_without_last();
+  }
+
+  // Bytes of the new text.
+  size_t front() const {
+    size_t size = 0;
+    size_t place = 0;  // in the old text
+    const auto skip = [&] { place += place < text_.size() ? character_size(text_[place]) : 1; };
+    for (const Change& made : changes_) {
+      const size_t source = made.change > 0 && place > 0 ? place - 1 : place;
+      if (source >= front_) break;
+      size += made.size;
+      if (made.change <= 0) skip();
+      for (int64_t gone = made.change; gone < 0; ++gone) skip();
+    }
+    return size;
+  }
+
+ private:
+  struct Change {
+    size_t size;     // of the new character, bytes
+    int64_t change;  // 1: an addition; 0: stands for one character; -n: for one and n more
+  };
+
+  size_t size_without_last() const {
+    size_t size = 0;
+    for (size_t i = 0; i + 1 < changes_.size(); ++i) size += changes_[i].size;
+    return size;
+  }
+
+  const std::string_view text_;
+  const size_t front_;
+  std::vector<Change> changes_;
+  bool settled_;
+};
+
 class CharsmapNormalizer : public Normalizer {
  public:
   CharsmapNormalizer(Charsmap map, std::string place) : map_(std::move(map)), place_(std::move(place)) {
@@ -86,22 +147,21 @@ class CharsmapNormalizer : public Normalizer {
     const std::string_view text = section.text;
     std::string out;
     out.reserve(text.size());
-    size_t from_first = 0;
+    FrontTracker tracker(section);
     for (size_t i = 0; i < text.size();) {
       const size_t end = is_lone_ascii(text, i) ? i + 1 : grapheme_end(text, i);
-      if (end - i > longest_short_cluster || !rewrite(text.substr(i, end - i), out)) {
+      if (end - i > longest_short_cluster || !rewrite(text.substr(i, end - i), out, tracker)) {
         for (size_t c = i; c < end; c += character_size(text[c])) {
           const std::string_view character = text.substr(c, character_size(text[c]));
-          if (!rewrite(character, out)) out += character;
+          if (rewrite(character, out, tracker)) continue;
+          out += character;
+          tracker.replaced(character, character);
         }
       }
       if (out.size() > longest) bad_input("{}: makes more than {} bytes of a text of {}", place_, longest, text.size());
-      if (i < section.from_first) from_first = out.size();
       i = end;
     }
-    // A first character that is removed leaves its place to the next one.
-    if (section.from_first > 0 && !out.empty()) from_first = std::max(from_first, character_size(out[0]));
-    section.from_first = from_first;
+    section.from_first = tracker.front();
     section.text = std::move(out);
   }
 
@@ -111,11 +171,13 @@ class CharsmapNormalizer : public Normalizer {
     return is_ascii_at(i) && (i + 1 == text.size() || (is_ascii_at(i + 1) && text[i] != '\r'));
   }
 
-  bool rewrite(std::string_view part, std::string& out) const {
+  bool rewrite(std::string_view part, std::string& out, FrontTracker& tracker) const {
     const auto lead = static_cast<uint8_t>(part[0]);
     const auto replacement = part.size() == 1 && lead < first_beyond_ascii ? ascii_[lead] : map_.find(part);
-    if (replacement) out += *replacement;
-    return replacement.has_value();
+    if (!replacement) return false;
+    out += *replacement;
+    tracker.replaced(part, *replacement);
+    return true;
   }
 
   const Charsmap map_;
