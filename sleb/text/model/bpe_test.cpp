@@ -79,10 +79,22 @@ TEST(Bpe, MalformedVocabulariesAreRefused) {
     EXPECT_EQ(error_of(with("vocab", {{"a", id}})),
               "x.json: model.vocab: the id of \"a\" is not a number from 0 to 2147483647");
   }
+  EXPECT_EQ(error_of(with("vocab", Json::object())), "x.json: model.vocab: is empty");
   EXPECT_EQ(error_of(with("vocab", Json::array({"a"}))), "x.json: model.vocab: expected an object");
   Json lacking = small();
   lacking.erase("vocab");
   EXPECT_EQ(error_of(lacking), "x.json: model: lacks \"vocab\"");
+}
+
+// Every merge leaves one token fewer, whatever it makes.
+TEST(Bpe, CyclicMergesComeToAnEnd) {
+  const Json same_id = {{"type", "BPE"}, {"vocab", {{"a", 0}, {"aa", 0}}}, {"merges", {"a a"}}};
+  EXPECT_EQ(encode(same_id, std::string(1000, 'a')), Ids{0});
+  const Json swapping = {
+      {"type", "BPE"}, {"vocab", {{"a", 0}, {"b", 1}, {"ab", 1}, {"ba", 0}}}, {"merges", {"a b", "b a"}}};
+  EXPECT_EQ(encode(swapping, "abababab"), (Ids{1, 1, 1, 1}));
+  const Json nothing = {{"type", "BPE"}, {"vocab", {{"", 0}, {"a", 1}}}, {"merges", Json::parse(R"([["", "a"]])")}};
+  EXPECT_EQ(encode(nothing, "aa"), (Ids{1, 1}));
 }
 
 TEST(Bpe, MalformedMergesAreRefused) {
