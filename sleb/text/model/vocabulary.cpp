@@ -13,7 +13,6 @@ constexpr size_t longest_short_token = 1024;  // bytes
 
 Vocabulary::Vocabulary(const JsonView& object) {
   if (!object.is_object()) object.fail("expected an object");
-  if (object.raw().empty()) object.fail("is empty");
   if (object.raw().empty()) object.fail("the vocabulary is empty");
   ids_.reserve(object.raw().size());
   for (const auto& [token, id] : object.raw().items()) {
