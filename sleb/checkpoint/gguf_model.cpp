@@ -185,6 +185,12 @@ std::vector<double> scores_of(const GgufFile& file, const std::string& key) {
   return {integers.begin(), integers.end()};
 }
 
+std::string bytes_of(const GgufFile& file, const std::string& key) {
+  std::string bytes;
+  for (const int64_t byte : file.integers(key)) bytes += static_cast<char>(byte);
+  return bytes;
+}
+
 }  // namespace
 
 GgufVocabulary vocabulary_of(const GgufFile& file) {
@@ -207,6 +213,10 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
   vocabulary.add_bos = file.find_boolean(prefix + "add_bos_token");
   vocabulary.add_eos = file.find_boolean(prefix + "add_eos_token");
   vocabulary.add_space_prefix = file.find_boolean(prefix + "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = file.find_boolean(prefix + "remove_extra_whitespaces");
+  if (file.has(prefix + "precompiled_charsmap")) {
+    vocabulary.precompiled_charsmap = bytes_of(file, prefix + "precompiled_charsmap");
+  }
   vocabulary.chat_template = file.find_string("tokenizer.chat_template");
   return vocabulary;
 }

@@ -59,6 +59,10 @@ constexpr std::string_view youtu =
     R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
     R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?)"
     R"(|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+// Korean, full-width punctuation, Bopomofo, Chinese and Japanese.
+constexpr std::string_view youtu_asian =
+    R"([\x{AC00}-\x{D7A3}\x{3131}-\x{318E}]+|[！…“”‘’—：；，\x{3001}-\x{303F}\x{FE30}-\x{FE4F}]+|[\x{3105}-\x{312F}]+)"
+    R"(|[\x{4E00}-\x{9FA5}\x{3040}-\x{30FF}]+)";
 // As gpt4o, but Chinese characters stand apart from other letters.
 constexpr std::string_view kimi =
     R"([\p{Han}]+)"
@@ -153,13 +157,7 @@ const std::vector<Row>& rows() {
       {{"gpt-4o", "llama4", "kanana2", "talkie", "minimax-m2"}, {nullptr, splits({gpt4o}), false, false}},
       {{"granite-embed-multi-97m"}, {nullptr, splits({gpt4o}), true, false}},
       {{"tiny_aya", "cohere2moe"}, {nullptr, splits({R"(\d{1,3}(?=(?:\d{3})*\b))", gpt4o}), false, false}},
-      {{"youtu"},
-       {nullptr,
-        splits({"[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，\u3001-\u303F\uFE30-\uFE4F]+|[ㄅ-ㄯ]+|[一-龥\u3040-ゟ゠-"
-                "ヿ]"
-                "+",
-                youtu}),
-        true, false}},
+      {{"youtu"}, {nullptr, splits({youtu_asian, youtu}), true, false}},
       {{"kimi-k2"}, {nullptr, splits({kimi}), false, false}},
       {{"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"},
        {nullptr, splits({three_digits, cjk, deepseek3}), false, false}},

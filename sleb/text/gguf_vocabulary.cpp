@@ -1,5 +1,6 @@
 #include "sleb/text/gguf_vocabulary.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -93,7 +94,7 @@ TokenizerParts llama_parts(const GgufVocabulary& vocabulary, const GgufTokens& t
   check_scores(vocabulary);
   const bool add_space_prefix = vocabulary.add_space_prefix.value_or(true);
   std::vector<OrderedJson> normalizers;
-  if (add_space_prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", blank_symbol}});
+  if (add_space_prefix) normalizers.push_back(prepend_json(blank_symbol));
   normalizers.push_back(replace_json(" ", blank_symbol));
   BpeOptions options = {.unknown_token = {}, .fuse_unknown = true, .byte_fallback = true, .ignore_merges = false};
   if (special.unknown) options.unknown_token = special.unknown->content;
@@ -106,6 +107,39 @@ TokenizerParts llama_parts(const GgufVocabulary& vocabulary, const GgufTokens& t
           .model = bpe_json(options, tokens.vocabulary(),
                             merges_by_score(tokens.names(), vocabulary.scores,
                                             [&](std::string_view name) { return tokens.id_of(name); }))};
+}
+
+// SentencePiece's Unigram as llama.cpp does it (llm_tokenizer_ugm): with the file's own normalizer.
+TokenizerParts t5_parts(const GgufVocabulary& vocabulary, const GgufTokens& tokens, const SpecialTokens& special) {
+  check_scores(vocabulary);
+  if (!special.unknown) bad_input("{}: tokenizer.ggml.unknown_token_id is missing", vocabulary.label);
+  const bool merges_blanks = vocabulary.remove_extra_whitespaces.value_or(false);
+  const bool add_space_prefix = merges_blanks || vocabulary.add_space_prefix.value_or(false);
+  constexpr size_t largest_charsmap = size_t{16} << 20;
+  if (vocabulary.precompiled_charsmap.size() > largest_charsmap) {
+    bad_input("{}: tokenizer.ggml.precompiled_charsmap of {} bytes is too large", vocabulary.label,
+              vocabulary.precompiled_charsmap.size());
+  }
+  std::vector<OrderedJson> normalizers;
+  if (!vocabulary.precompiled_charsmap.empty()) normalizers.push_back(charsmap_json(vocabulary.precompiled_charsmap));
+  if (merges_blanks) {
+    normalizers.push_back(replace_regex_json("^ +| +$", ""));
+    normalizers.push_back(replace_regex_json(" {2,}", " "));
+  }
+  if (add_space_prefix) normalizers.push_back(prepend_json(blank_symbol));
+  normalizers.push_back(replace_json(" ", blank_symbol));
+  OrderedJson pieces = OrderedJson::array();
+  for (size_t i = 0; i < tokens.names().size(); ++i) pieces.push_back({tokens.names()[i], vocabulary.scores[i]});
+  return {.added_tokens = tokens.added_tokens(),
+          .normalizer = sequence_json("normalizers", std::move(normalizers)),
+          .pre_tokenizer = nullptr,
+          .post_processor = post_processor(vocabulary, special, vocabulary.add_bos.value_or(false),
+                                           vocabulary.add_eos.value_or(true)),
+          .decoder = piece_decoder_json(add_space_prefix),
+          .model = {{"type", "Unigram"},
+                    {"unk_id", special.unknown->id},
+                    {"vocab", std::move(pieces)},
+                    {"byte_fallback", false}}};
 }
 
 std::string tokenizer_config(const GgufVocabulary& vocabulary, const SpecialTokens& special) {
@@ -126,29 +160,37 @@ std::string tokenizer_config(const GgufVocabulary& vocabulary, const SpecialToke
   return config.dump(2) + "\n";
 }
 
-// llama.cpp's ids for the special tokens of a "llama" vocabulary that does not name them.
-GgufVocabulary with_llama_defaults(GgufVocabulary vocabulary) {
-  const auto set = [&](std::optional<int64_t>& id, int64_t usual) {
-    if (!id && static_cast<uint64_t>(usual) < vocabulary.tokens.size()) id = usual;
+// One of the vocabularies that llama.cpp knows, with the ids of special tokens where the file does not name them.
+struct Kind {
+  std::string_view name;
+  TokenizerParts (*parts)(const GgufVocabulary&, const GgufTokens&, const SpecialTokens&);
+  std::optional<int64_t> bos, eos, unknown, padding;
+};
+constexpr Kind kinds[] = {
+    {"gpt2", gpt2_parts, {}, {}, {}, {}}, {"llama", llama_parts, 1, 2, 0, {}}, {"t5", t5_parts, {}, 1, 2, 0}};
+
+GgufVocabulary with_defaults(GgufVocabulary vocabulary, const Kind& kind) {
+  const auto set = [&](std::optional<int64_t>& id, const std::optional<int64_t>& usual) {
+    if (!id && usual && static_cast<uint64_t>(*usual) < vocabulary.tokens.size()) id = usual;
   };
-  set(vocabulary.unknown, 0);
-  set(vocabulary.bos, 1);
-  set(vocabulary.eos, 2);
+  set(vocabulary.bos, kind.bos);
+  set(vocabulary.eos, kind.eos);
+  set(vocabulary.unknown, kind.unknown);
+  set(vocabulary.padding, kind.padding);
   return vocabulary;
 }
 
 }  // namespace
 
 TokenizerFiles tokenizer_files(const GgufVocabulary& original) {
-  const bool is_llama = original.model == "llama";
-  if (!is_llama && original.model != "gpt2") {
+  const auto kind = std::ranges::find(kinds, original.model, &Kind::name);
+  if (kind == std::end(kinds)) {
     bad_input("{}: tokenizer.ggml.model {:?} is not supported", original.label, original.model);
   }
-  const GgufVocabulary vocabulary = is_llama ? with_llama_defaults(original) : original;
+  const GgufVocabulary vocabulary = with_defaults(original, *kind);
   const GgufTokens tokens(vocabulary);
   const SpecialTokens special = special_tokens(vocabulary, tokens);
-  return {.tokenizer_json = tokenizer_json(is_llama ? llama_parts(vocabulary, tokens, special)
-                                                    : gpt2_parts(vocabulary, tokens, special)),
+  return {.tokenizer_json = tokenizer_json(kind->parts(vocabulary, tokens, special)),
           .tokenizer_config_json = tokenizer_config(vocabulary, special)};
 }
 

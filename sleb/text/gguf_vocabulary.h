@@ -20,6 +20,9 @@ struct GgufVocabulary {
   std::optional<int64_t> bos, eos, unknown, padding;
   std::optional<bool> add_bos, add_eos;  // where absent, what llama.cpp does for `model` and `pre`
   std::optional<bool> add_space_prefix;  // means nothing to "gpt2"
+  // Mean something to "t5" only, as in llama.cpp.
+  std::optional<bool> remove_extra_whitespaces;
+  std::string precompiled_charsmap;  // bytes
   std::optional<std::string> chat_template;
 };
 

@@ -8,8 +8,8 @@
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/text/model/token_model.h"
+#include "sleb/text/normalizer/normalizer.h"
 #include "sleb/text/pipeline/added_tokens.h"
-#include "sleb/text/pipeline/normalizer.h"
 #include "sleb/text/pipeline/post_processor.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
 #include "sleb/text/unicode/utf8.h"
@@ -41,8 +41,8 @@ Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> 
 }
 
 void Tokenizer::Pipeline::encode_text(std::string_view text, std::vector<int64_t>& ids) const {
-  const auto on_text = [&](std::string_view normalized) {
-    Pieces pieces{std::string(normalized)};
+  const auto on_text = [&](Section section) {
+    Pieces pieces(std::move(section.text), section.from_first);
     pre_tokenizers.apply(pieces);
     model->encode(pieces, ids);
   };

@@ -35,6 +35,7 @@ sleb::GgufVocabulary vocabulary_of(const JsonView& object) {
   vocabulary.add_bos = find<bool>(object, "add_bos");
   vocabulary.add_eos = find<bool>(object, "add_eos");
   vocabulary.add_space_prefix = find<bool>(object, "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = find<bool>(object, "remove_extra_whitespaces");
   vocabulary.chat_template = find<std::string>(object, "chat_template");
   return vocabulary;
 }

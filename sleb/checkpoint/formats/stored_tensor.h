@@ -62,7 +62,8 @@ std::optional<int64_t> count_elements(std::span<const int64_t> shape);
 uint64_t encoded_bytes(StoredType type, int64_t elements);
 
 // Decodes `data` to float32, equal bit for bit to the gguf wheel's `dequantize` for GGUF's types (ggml-quants.c is the
-// format's definition) and exact for F32, F16 and BF16. `out` has as many elements as `data` encodes.
+// format's definition) and exact for F32, F16, BF16 and 8-bit floats, whose scales are other tensors. `out` has as many
+// elements as `data` encodes.
 // Where a scale is infinite or NaN the result is NaN where the wheel's is, but the NaN's bits may differ.
 void decode(StoredType type, Bytes data, std::span<float> out);
 

@@ -1,5 +1,7 @@
 #include "sleb/text/model/bpe.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -10,9 +12,9 @@
 namespace sleb {
 namespace {
 
-constexpr size_t longest_cached_piece = 256;  // bytes
-constexpr size_t most_cached_pieces = size_t{1} << 16;
+constexpr size_t longest_uncut_piece = 64;  // bytes; shorter pieces are words already
 constexpr size_t longest_piece = std::numeric_limits<int32_t>::max();
+constexpr size_t most_kept_symbols = size_t{1} << 20;
 constexpr int32_t none = -1;
 
 // A token in the making; the tokens of a piece form a doubly linked list inside a vector.
@@ -32,16 +34,12 @@ struct Candidate {
   }
 };
 
-uint64_t pair_key(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
-struct TokenPair {
+struct Parts {
   std::string_view left, right;
 };
 
 // A merge is written "left right" or ["left", "right"].
-TokenPair token_pair(const JsonView& merge) {
+Parts parts_of(const JsonView& merge) {
   if (merge.is_array()) {
     if (merge.size() != 2) merge.fail("a merge has two tokens");
     return {merge.at(0).string(), merge.at(1).string()};
@@ -54,14 +52,9 @@ TokenPair token_pair(const JsonView& merge) {
   return {text.substr(0, blank), text.substr(blank + 1)};
 }
 
-// Options that change what the model computes and are not implemented: refused unless they are off.
-void refuse_unsupported(const JsonView& model) {
+void refuse_dropout(const JsonView& model) {
   if (const auto dropout = model.find("dropout"); dropout && dropout->number() != 0) {
     dropout->fail("BPE dropout makes ids random; it is for training and not supported");
-  }
-  for (const char* option : {"continuing_subword_prefix", "end_of_word_suffix"}) {
-    const auto value = model.find(option);
-    if (value && !value->string().empty()) value->fail("this option of BPE is not supported");
   }
 }
 
@@ -70,145 +63,159 @@ void refuse_unsupported(const JsonView& model) {
 struct Bpe::Workspace {
   std::vector<Symbol> symbols;
   std::vector<Candidate> heap;
-  std::vector<int32_t> ids;  // of the piece encoded last
-
-  // Pieces met before: where in cached_ids their ids are. Full, it stays as it is: frequent pieces come early.
-  struct Entry {
-    size_t begin, count;
-  };
-  std::unordered_map<std::string, Entry, StringHash, std::equal_to<>> cache;
-  std::vector<int32_t> cached_ids;
+  std::vector<int32_t> ids;  // of the part encoded last
+  std::string spelling;      // of a character with its affixes
+  std::vector<int32_t> byte_ids;
+  PieceCache cache;
 
   void add_symbol(int32_t id) {
     const auto position = static_cast<int32_t>(symbols.size());
     if (position > 0) symbols.back().next = position;
     symbols.push_back({id, position - 1, none});
   }
+
+  // Not to hold on to what one long piece took.
+  void release_memory() {
+    if (symbols.capacity() <= most_kept_symbols) return;
+    symbols = {};
+    heap = {};
+    ids = {};
+  }
 };
 
 Bpe::~Bpe() = default;
 
-Bpe::Bpe(const JsonView& model) : place_(model.place()) {
-  refuse_unsupported(model);
+Bpe::Bpe(const JsonView& model)
+    : place_(model.place()),
+      vocabulary_(model.at("vocab")),
+      character_ids_(vocabulary_),
+      byte_ids_(byte_token_ids(vocabulary_)) {
+  refuse_dropout(model);
   if (const auto unknown = model.find("unk_token")) unknown_token_ = unknown->string();
+  continuing_subword_prefix_ = model.string_or("continuing_subword_prefix", "");
+  end_of_word_suffix_ = model.string_or("end_of_word_suffix", "");
   fuse_unknown_ = model.boolean_or("fuse_unk", false);
   byte_fallback_ = model.boolean_or("byte_fallback", false);
   ignore_merges_ = model.boolean_or("ignore_merges", false);
-  read_vocabulary(model.at("vocab"));
   read_merges(model.at("merges"));
 }
 
-void Bpe::read_vocabulary(const JsonView& vocabulary) {
-  if (!vocabulary.is_object()) vocabulary.fail("expected an object");
-  if (vocabulary.raw().empty()) vocabulary.fail("is empty");
-  vocabulary_.reserve(vocabulary.raw().size());
-  for (const auto& [token, id] : vocabulary.raw().items()) {
-    const bool in_range = id.is_number_integer() && id >= 0 && id <= largest_token_id;
-    if (!in_range) vocabulary.fail(fmt::format("the id of {:?} is not a number from 0 to {}", token, largest_token_id));
-    vocabulary_.emplace(token, id.get<int32_t>());
-  }
-}
-
 void Bpe::read_merges(const JsonView& merges) {
-  merges_.reserve(merges.size());
+  merges_ = PairMap<Merge>(merges.size());
+  std::vector<MergedPair> pairs;
+  pairs.reserve(merges.size());
   int32_t rank = 0;
+  std::string made;
   for (size_t i = 0; i < merges.size(); ++i) {
     const JsonView merge = merges.at(i);
     if (merge.is_string() && merge.string().starts_with("#version")) continue;
-    const TokenPair pair = token_pair(merge);
+    const Parts parts = parts_of(merge);
     const auto id = [&](std::string_view token) {
       const auto found = vocabulary_.find(token);
-      if (found == vocabulary_.end()) {
-        merge.fail(fmt::format("the merge of {:?} and {:?} needs the token {:?}, which the vocabulary lacks", pair.left,
-                               pair.right, token));
+      if (!found) {
+        merge.fail(fmt::format("the merge of {:?} and {:?} needs the token {:?}, which the vocabulary lacks",
+                               parts.left, parts.right, token));
       }
-      return found->second;
+      return *found;
     };
-    const auto key = pair_key(id(pair.left), id(pair.right));
-    merges_.insert_or_assign(key, Merge{rank++, id(std::string(pair.left) + std::string(pair.right))});
+    if (parts.right.size() < continuing_subword_prefix_.size()) {
+      merge.fail(fmt::format("{:?} is shorter than the continuing_subword_prefix {:?}", parts.right,
+                             continuing_subword_prefix_));
+    }
+    made = parts.left;
+    made += parts.right.substr(continuing_subword_prefix_.size());
+    pairs.push_back({id(parts.left), id(parts.right), id(made), made.size()});
+    merges_.insert_or_assign({pairs.back().left, pairs.back().right}, Merge{rank++, pairs.back().made});
   }
+  find_boundaries(std::move(pairs));
 }
 
-std::vector<int64_t> Bpe::ids() const {
-  std::vector<int64_t> ids;
-  ids.reserve(vocabulary_.size());
-  for (const auto& [token, id] : vocabulary_) ids.push_back(id);
-  return ids;
-}
-
-std::optional<int64_t> Bpe::id_of(std::string_view token) const {
-  const auto found = vocabulary_.find(token);
-  if (found == vocabulary_.end()) return {};
-  return found->second;
-}
-
-const Bpe::Merge* Bpe::merge_of(int32_t left, int32_t right) const {
-  const auto found = merges_.find(pair_key(left, right));
-  return found == merges_.end() ? nullptr : &found->second;
+// With affixes a character's token depends on its place, and with ignore_merges a piece must be seen as a whole: then
+// nothing is cut.
+void Bpe::find_boundaries(std::vector<MergedPair> merges) {
+  if (!continuing_subword_prefix_.empty() || !end_of_word_suffix_.empty() || ignore_merges_) return;
+  std::vector<int32_t> initial;
+  for (const auto& [token, id] : vocabulary_.tokens()) {
+    if (token.empty()) return;  // could begin and end any token
+    const bool one_character = character_size(token[0]) == token.size();
+    const bool byte = byte_fallback_ && token.size() == 6 && token.starts_with("<0x");
+    if (one_character || byte || token == unknown_token_) initial.push_back(id);
+  }
+  boundaries_ = MergeBoundaries(std::move(merges), initial);
 }
 
 void Bpe::encode(const Pieces& pieces, std::vector<int64_t>& ids) const {
-  std::unique_ptr<Workspace> work;
-  {
-    const std::lock_guard lock(mutex_);
-    if (!idle_.empty()) {
-      work = std::move(idle_.back());
-      idle_.pop_back();
-    }
-  }
-  if (!work) work = std::make_unique<Workspace>();
-  for (const Span& span : pieces.spans) {
-    const std::string_view piece = pieces.piece(span);
-    if (const auto known = work->cache.find(piece); known != work->cache.end()) {
-      const auto begin = work->cached_ids.begin() + static_cast<std::ptrdiff_t>(known->second.begin);
-      ids.insert(ids.end(), begin, begin + static_cast<std::ptrdiff_t>(known->second.count));
-      continue;
-    }
-    encode_piece(piece, *work);
-    ids.insert(ids.end(), work->ids.begin(), work->ids.end());
-    if (piece.size() <= longest_cached_piece && work->cache.size() < most_cached_pieces) {
-      work->cache.emplace(piece, Workspace::Entry{work->cached_ids.size(), work->ids.size()});
-      work->cached_ids.insert(work->cached_ids.end(), work->ids.begin(), work->ids.end());
-    }
-  }
-  const std::lock_guard lock(mutex_);
-  idle_.push_back(std::move(work));
+  const WorkspacePool<Workspace>::Lease work(workspaces_);
+  for (const Span& span : pieces.spans) encode_piece(pieces.piece(span), *work, ids);
+  (*work).release_memory();
 }
 
-void Bpe::encode_piece(std::string_view piece, Workspace& work) const {
+void Bpe::encode_piece(std::string_view piece, Workspace& work, std::vector<int64_t>& ids) const {
+  if (piece.size() <= longest_uncut_piece || !boundaries_.known()) {
+    encode_part(piece, work, ids);
+    return;
+  }
+  size_t begin = 0;
+  int32_t previous = CharacterIds::none;
+  for (size_t i = 0; i < piece.size();) {
+    const size_t size = character_size(piece[i]);
+    const int32_t id = character_ids_.find(piece.substr(i, size));
+    // Next to a character that the vocabulary lacks nothing is cut: unknown characters may be fused.
+    const bool known = previous != CharacterIds::none && id != CharacterIds::none;
+    if (known && boundaries_.between(previous, id)) {
+      encode_part(piece.substr(begin, i - begin), work, ids);
+      begin = i;
+    }
+    previous = id;
+    i += size;
+  }
+  encode_part(piece.substr(begin), work, ids);
+}
+
+// A piece, or a part of one that no merge joins to the others.
+void Bpe::encode_part(std::string_view part, Workspace& work, std::vector<int64_t>& ids) const {
+  if (const auto known = work.cache.find(part)) {
+    ids.insert(ids.end(), known->begin(), known->end());
+    return;
+  }
   work.ids.clear();
-  if (ignore_merges_) {
-    if (const auto whole = vocabulary_.find(piece); whole != vocabulary_.end()) {
-      work.ids.push_back(whole->second);
-      return;
+  const auto whole = ignore_merges_ ? vocabulary_.find(part) : std::nullopt;
+  if (whole) {
+    work.ids.push_back(*whole);
+  } else {
+    if (part.size() > longest_piece) bad_input("{}: a piece of {} bytes is too long to encode", place_, part.size());
+    work.symbols.clear();
+    spell(part, work);
+    merge_all(work);
+    for (const Symbol& symbol : work.symbols) {
+      if (symbol.id != none) work.ids.push_back(symbol.id);
     }
   }
-  if (piece.size() > longest_piece) bad_input("{}: a piece of {} bytes is too long", place_, piece.size());
-  work.symbols.clear();
-  spell(piece, work);
-  merge_all(work);
-  for (const Symbol& symbol : work.symbols) {
-    if (symbol.id != none) work.ids.push_back(symbol.id);
-  }
+  ids.insert(ids.end(), work.ids.begin(), work.ids.end());
+  work.cache.add(part, work.ids);
 }
 
-// The piece as tokens of one character each. A character that the vocabulary lacks becomes its bytes' tokens, or the
-// unknown token, or nothing: as the library does it, down to the unknown token that waits behind the bytes' tokens.
+// The piece as tokens of one character each, with the affixes of the options. A character that the vocabulary lacks
+// becomes its bytes' tokens, or the unknown token, or nothing: as the library does it, down to the unknown token that
+// waits behind the bytes' tokens.
 void Bpe::spell(std::string_view piece, Workspace& work) const {
   bool unknown_waits = false;
   const auto unknown_id = [&] {
     const auto found = vocabulary_.find(*unknown_token_);
-    if (found == vocabulary_.end()) bad_input("{}: the vocabulary lacks unk_token {:?}", place_, *unknown_token_);
-    return found->second;
+    if (!found) bad_input("{}: the vocabulary lacks unk_token {:?}", place_, *unknown_token_);
+    return *found;
   };
   for (size_t i = 0; i < piece.size();) {
     const std::string_view character = piece.substr(i, character_size(piece[i]));
+    const bool first = i == 0;
     i += character.size();
-    if (const auto known = vocabulary_.find(character); known != vocabulary_.end()) {
+    const bool last = i == piece.size();
+    const int32_t id = id_of(character, first, last, work);
+    if (id != none) {
       if (unknown_waits) work.add_symbol(unknown_id());
       unknown_waits = false;
-      work.add_symbol(known->second);
-    } else if (!(byte_fallback_ && spell_as_bytes(character, work)) && unknown_token_) {
+      work.add_symbol(id);
+    } else if (!(byte_fallback_ && spell_as_bytes(work.spelling, work)) && unknown_token_) {
       if (unknown_waits && !fuse_unknown_) work.add_symbol(unknown_id());
       unknown_waits = true;
     }
@@ -216,14 +223,30 @@ void Bpe::spell(std::string_view piece, Workspace& work) const {
   if (unknown_waits) work.add_symbol(unknown_id());
 }
 
-bool Bpe::spell_as_bytes(std::string_view character, Workspace& work) const {
-  int32_t ids[4];
-  for (size_t i = 0; i < character.size(); ++i) {
-    const auto found = vocabulary_.find(fmt::format("<0x{:02X}>", static_cast<uint8_t>(character[i])));
-    if (found == vocabulary_.end()) return false;
-    ids[i] = found->second;
+// The token of a character at a place in its piece; where there is none, `work.spelling` says what was looked for.
+int32_t Bpe::id_of(std::string_view character, bool first, bool last, Workspace& work) const {
+  const bool prefixed = !first && !continuing_subword_prefix_.empty();
+  const bool suffixed = last && !end_of_word_suffix_.empty();
+  if (!prefixed && !suffixed) {
+    const int32_t id = character_ids_.find(character);
+    if (id == none) work.spelling = character;
+    return id;
   }
-  for (size_t i = 0; i < character.size(); ++i) work.add_symbol(ids[i]);
+  work.spelling = prefixed ? continuing_subword_prefix_ : "";
+  work.spelling += character;
+  if (suffixed) work.spelling += end_of_word_suffix_;
+  return vocabulary_.find(work.spelling).value_or(none);
+}
+
+bool Bpe::spell_as_bytes(std::string_view text, Workspace& work) const {
+  std::vector<int32_t>& ids = work.byte_ids;
+  ids.clear();
+  for (const char byte : text) {
+    const int32_t id = byte_ids_[static_cast<uint8_t>(byte)];
+    if (id == none) return false;
+    ids.push_back(id);
+  }
+  for (const int32_t id : ids) work.add_symbol(id);
   return true;
 }
 
@@ -235,7 +258,7 @@ void Bpe::merge_all(Workspace& work) const {
   heap.clear();
   const auto consider = [&](int32_t position) {
     if (position == none || symbols[position].next == none) return;
-    const Merge* merge = merge_of(symbols[position].id, symbols[symbols[position].next].id);
+    const Merge* merge = merges_.find({symbols[position].id, symbols[symbols[position].next].id});
     if (!merge) return;
     heap.push_back({merge->rank, position, merge->id});
     std::push_heap(heap.begin(), heap.end(), std::greater<>());
@@ -248,7 +271,7 @@ void Bpe::merge_all(Workspace& work) const {
     Symbol& left = symbols[best.position];
     if (left.id == none || left.next == none) continue;
     Symbol& right = symbols[left.next];
-    const Merge* merge = merge_of(left.id, right.id);
+    const Merge* merge = merges_.find({left.id, right.id});
     if (!merge || merge->id != best.id) continue;
     left.id = best.id;
     left.next = right.next;

@@ -2,18 +2,16 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/text/model/vocabulary.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
 
 namespace sleb {
-
-constexpr int64_t largest_token_id = std::numeric_limits<int32_t>::max();
 
 class TokenModel {
  public:

@@ -92,7 +92,7 @@ TokenFinder::Match TokenFinder::find(std::string_view text, size_t from) const {
 // As tokenizers' AddedVocabulary::find_matches: the search goes on behind the token itself, not behind the blanks that
 // its rstrip took; a token among these blanks is dropped if it takes the blanks before it; and a token that must be a
 // single word but is not still hides the tokens inside it.
-void TokenFinder::cut(std::string_view text, const TextHandler& on_text, const TokenHandler& on_token) const {
+void TokenFinder::cut(std::string_view text, const SpanHandler& on_text, const TokenHandler& on_token) const {
   size_t done = 0;              // the text before is handed out
   size_t known_blanks_end = 0;  // end of the blanks last taken by rstrip: the same run is not measured twice
   for (Match match = tokens_.empty() ? Match{0, 0, none} : find(text, 0); match.token != none;
@@ -109,11 +109,11 @@ void TokenFinder::cut(std::string_view text, const TextHandler& on_text, const T
       if (end >= known_blanks_end) known_blanks_end = end + blanks_at_start(text.substr(end));
       end = known_blanks_end;
     }
-    if (done < begin) on_text(text.substr(done, begin - done));
+    if (done < begin) on_text({done, begin});
     if (begin < end) on_token(token.id);
     done = end;
   }
-  if (done != text.size()) on_text(text.substr(done));
+  if (done != text.size()) on_text({done, text.size()});
 }
 
 AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers) {
@@ -125,31 +125,39 @@ AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const No
     if (token.content.empty()) continue;  // as the library does: nothing can be found
     if (!seen.insert(token.content).second) list.at(i).fail(fmt::format("{:?} is listed twice", token.content));
     const std::optional<int64_t> in_model = model.id_of(token.content);
-    const int64_t expected = in_model.value_or(next_id);
+    const int64_t expected = in_model ? *in_model : next_id++;
     if (token.id != expected) {
       list.at(i).fail(
           fmt::format("{:?} has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
     }
-    if (token.id >= next_id) next_id = token.id + 1;
     ids_.push_back(token.id);
     tokens.push_back(std::move(token));
   }
   std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });
   for (AddedToken& token : tokens) {
-    const std::string spelling = token.normalized ? normalizers.apply(token.content) : token.content;
+    Section spelled{.text = token.content};
+    if (token.normalized) normalizers.apply(spelled);
+    const std::string spelling = std::move(spelled.text);
     if (spelling.empty()) list.fail(fmt::format("nothing is left of {:?} once normalized", token.content));
     (token.normalized ? normalized_ : raw_).add(spelling, std::move(token));
   }
 }
 
-void AddedTokens::cut(std::string_view text, const Normalizers& normalizers, const TextHandler& on_text,
+void AddedTokens::cut(std::string_view text, const Normalizers& normalizers, const SectionHandler& on_text,
                       const TokenHandler& on_token) const {
-  const TextHandler cut_normalized = [&](std::string_view raw) {
-    if (normalizers.empty()) {
-      normalized_.cut(raw, on_text, on_token);
-    } else {
-      normalized_.cut(normalizers.apply(raw), on_text, on_token);
-    }
+  const auto cut_normalized = [&](Span raw) {
+    Section section{.text = std::string(text.substr(raw.begin, raw.end - raw.begin)),
+                    .from_first = raw.begin == 0 ? character_size(text[0]) : 0};
+    normalizers.apply(section);
+    const auto hand_out = [&](Span span) {
+      if (span.begin == 0 && span.end == section.text.size()) {
+        on_text(std::move(section));
+      } else {
+        on_text({section.text.substr(span.begin, span.end - span.begin),
+                 std::max(section.from_first, span.begin) - span.begin});
+      }
+    };
+    normalized_.cut(section.text, hand_out, on_token);
   };
   raw_.cut(text, cut_normalized, on_token);
 }

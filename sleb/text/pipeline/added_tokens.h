@@ -11,7 +11,8 @@
 
 #include "sleb/base/json.h"
 #include "sleb/text/model/token_model.h"
-#include "sleb/text/pipeline/normalizer.h"
+#include "sleb/text/normalizer/normalizer.h"
+#include "sleb/text/unicode/regex.h"
 
 namespace sleb {
 
@@ -25,7 +26,8 @@ struct AddedToken {
   bool normalized;   // found in the normalized text, not in the raw one
 };
 
-using TextHandler = std::function<void(std::string_view)>;
+using SpanHandler = std::function<void(Span)>;
+using SectionHandler = std::function<void(Section)>;
 using TokenHandler = std::function<void(int64_t)>;
 
 // Finds a set of tokens, at every place the longest.
@@ -37,7 +39,7 @@ class TokenFinder {
   void add(std::string_view spelling, AddedToken token);
 
   // Calls `on_text` for what lies between tokens, never empty, and `on_token` for tokens, in order.
-  void cut(std::string_view text, const TextHandler& on_text, const TokenHandler& on_token) const;
+  void cut(std::string_view text, const SpanHandler& on_text, const TokenHandler& on_token) const;
 
  private:
   static constexpr int32_t none = -1;
@@ -65,7 +67,7 @@ class AddedTokens {
   const std::vector<int64_t>& ids() const { return ids_; }
 
   // Cuts raw text at added tokens; `on_text` gets the normalized text between them.
-  void cut(std::string_view text, const Normalizers& normalizers, const TextHandler& on_text,
+  void cut(std::string_view text, const Normalizers& normalizers, const SectionHandler& on_text,
            const TokenHandler& on_token) const;
 
  private:

@@ -60,6 +60,27 @@ class Template : public PostProcessor {
   size_t num_special_ids_ = 0;
 };
 
+// "BertProcessing" and "RobertaProcessing": one token before the text and one behind it.
+class Around : public PostProcessor {
+ public:
+  explicit Around(const JsonView& component) : first_(id_of(component.at("cls"))), last_(id_of(component.at("sep"))) {}
+
+  std::vector<int64_t> apply(std::vector<int64_t> ids, bool add_special_tokens) const override {
+    if (!add_special_tokens) return ids;
+    ids.insert(ids.begin(), first_);
+    ids.push_back(last_);
+    return ids;
+  }
+
+ private:
+  static int64_t id_of(const JsonView& token) {
+    if (token.size() != 2) token.fail("expected a token and its id");
+    return token.at(1).integer(0, largest_token_id);
+  }
+
+  const int64_t first_, last_;
+};
+
 }  // namespace
 
 void PostProcessors::append(const JsonView& component) {
@@ -69,6 +90,8 @@ void PostProcessors::append(const JsonView& component) {
     for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
   } else if (type == "TemplateProcessing") {
     steps_.push_back(std::make_unique<Template>(component));
+  } else if (type == "BertProcessing" || type == "RobertaProcessing") {
+    steps_.push_back(std::make_unique<Around>(component));
   } else if (type != "ByteLevel") {  // which moves offsets only
     component.fail(fmt::format("the post-processor {:?} is not supported", type));
   }

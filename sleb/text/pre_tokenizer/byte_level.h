@@ -7,8 +7,7 @@
 
 namespace sleb {
 
-// Writes every byte as one printable character: itself where Latin-1 has a visible one, else U+0100 and up in the order
-// of the bytes (openai/gpt-2, encoder.py, bytes_to_unicode). A blank is U+0120 "Ġ".
+// Writes every byte as one printable character (unicode/byte_characters.h).
 class ByteLevel : public PreTokenizer {
  public:
   // `use_regex`: cut with GPT-2's pattern first. `add_prefix_space`: begin every piece with a blank.

@@ -3,24 +3,15 @@
 #include <fmt/core.h>
 
 #include "sleb/base/error.h"
+#include "sleb/text/pre_tokenizer/by_script.h"
 #include "sleb/text/pre_tokenizer/byte_level.h"
+#include "sleb/text/pre_tokenizer/metaspace.h"
 #include "sleb/text/pre_tokenizer/split.h"
 #include "sleb/text/unicode/characters.h"
 #include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {
-
-Finder regex_finder(std::string_view pattern, const std::string& place) {
-  auto regex = std::make_shared<const Regex>(pattern, place);
-  return [regex](std::string_view text, std::vector<Span>& matches) { regex->find_all(text, matches); };
-}
-
-Finder pattern_finder(const JsonView& pattern) {
-  if (const auto regex = pattern.find("Regex")) return regex_finder(regex->string(), regex->place());
-  if (const auto text = pattern.find("String")) return regex_finder(Regex::escaped(text->string()), text->place());
-  pattern.fail("expected a \"Regex\" or a \"String\"");
-}
 
 std::unique_ptr<PreTokenizer> make_byte_level(const JsonView& component) {
   // "trim_offsets" moves offsets, which sleb does not report.
@@ -70,14 +61,64 @@ std::unique_ptr<PreTokenizer> make_whitespace(const JsonView&) {
   return std::make_unique<Split>(words, SplitBehavior::removed, true);
 }
 
+// One after another.
+class Both : public PreTokenizer {
+ public:
+  Both(Split first, Split second) : first_(std::move(first)), second_(std::move(second)) {}
+  void apply(Pieces& pieces) const override {
+    first_.apply(pieces);
+    second_.apply(pieces);
+  }
+
+ private:
+  const Split first_, second_;
+};
+
+std::unique_ptr<PreTokenizer> make_bert(const JsonView&) {
+  return std::make_unique<Both>(Split(character_finder(is_blank), SplitBehavior::removed, false),
+                                Split(character_finder(is_punctuation), SplitBehavior::isolated, false));
+}
+
+std::unique_ptr<PreTokenizer> make_char_delimiter(const JsonView& component) {
+  return std::make_unique<Split>(literal_finder(one_character(component.at("delimiter"))), SplitBehavior::removed,
+                                 false);
+}
+
+std::unique_ptr<PreTokenizer> make_fixed_length(const JsonView& component) {
+  const int64_t length = component.integer_or("length", 5);
+  if (length < 1) component.at("length").fail(fmt::format("{} is not a length", length));
+  const Finder runs = [length](std::string_view text, std::vector<Span>& matches) {
+    int64_t characters = 0;
+    for (size_t i = 0; i < text.size(); ++characters) {
+      if (characters % length == 0) matches.push_back({i, i});
+      i += character_size(text[i]);
+      matches.back().end = i;
+    }
+  };
+  return std::make_unique<Split>(runs, SplitBehavior::isolated, false);
+}
+
+std::unique_ptr<PreTokenizer> make_by_script(const JsonView&) {
+  return std::make_unique<ByScript>();
+}
+
 struct Row {
   std::string_view type;
   std::unique_ptr<PreTokenizer> (*make)(const JsonView& component);
 };
 
 constexpr Row rows[] = {
-    {"ByteLevel", make_byte_level},    {"Split", make_split},           {"Digits", make_digits},
-    {"Punctuation", make_punctuation}, {"Whitespace", make_whitespace}, {"WhitespaceSplit", make_whitespace_split},
+    {"ByteLevel", make_byte_level},
+    {"Split", make_split},
+    {"Digits", make_digits},
+    {"Punctuation", make_punctuation},
+    {"Whitespace", make_whitespace},
+    {"WhitespaceSplit", make_whitespace_split},
+    {"Metaspace", make_metaspace},
+    {"BertPreTokenizer", make_bert},
+    {"CharDelimiterSplit", make_char_delimiter},
+    {"FixedLength", make_fixed_length},
+    {"UnicodeScripts", make_by_script},
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sleb/base/json.h"
@@ -13,7 +14,8 @@ namespace sleb {
 
 // A text and the pieces it is cut into so far: in order, none empty, not overlapping. What no span covers was removed.
 struct Pieces {
-  explicit Pieces(std::string whole) : text(std::move(whole)) {
+  explicit Pieces(std::string whole, size_t from_first_character = 0)
+      : text(std::move(whole)), from_first(from_first_character) {
     if (!text.empty()) spans.push_back({0, text.size()});
   }
   std::string_view piece(const Span& span) const {
@@ -22,6 +24,7 @@ struct Pieces {
 
   std::string text;
   std::vector<Span> spans;
+  size_t from_first;  // bytes at the front of `text` that stem from the first character of the whole input
 };
 
 class PreTokenizer {

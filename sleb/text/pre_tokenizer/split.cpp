@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "sleb/text/unicode/utf8.h"
-
 namespace sleb {
 
 SplitBehavior split_behavior(const JsonView& name) {
@@ -19,16 +17,6 @@ SplitBehavior split_behavior(const JsonView& name) {
   const auto found = behaviors.find(name.string());
   if (found == behaviors.end()) name.fail(fmt::format("the split behavior {:?} is not supported", name.string()));
   return found->second;
-}
-
-Finder character_finder(bool (*is_delimiter)(char32_t)) {
-  return [is_delimiter](std::string_view text, std::vector<Span>& matches) {
-    for (size_t i = 0; i < text.size();) {
-      const size_t end = i + character_size(text[i]);
-      if (is_delimiter(first_character(text.substr(i)))) matches.push_back({i, end});
-      i = end;
-    }
-  };
 }
 
 void Split::apply(Pieces& pieces) const {

@@ -1,14 +1,13 @@
 // Cutting pieces at the matches of a pattern: what most pre-tokenizers do.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sleb/base/json.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
-#include "sleb/text/unicode/regex.h"
+#include "sleb/text/unicode/finder.h"
 
 namespace sleb {
 
@@ -23,12 +22,6 @@ enum class SplitBehavior {
 
 // "Removed", "Isolated", ... Throws Error(bad_input) for any other name.
 SplitBehavior split_behavior(const JsonView& name);
-
-// Appends the matches in a text, in order, to the vector.
-using Finder = std::function<void(std::string_view, std::vector<Span>&)>;
-
-// Matches are the single characters for which `is_delimiter` holds.
-Finder character_finder(bool (*is_delimiter)(char32_t));
 
 class Split : public PreTokenizer {
  public:

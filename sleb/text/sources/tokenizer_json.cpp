@@ -1,7 +1,8 @@
 #include "sleb/text/sources/tokenizer_json.h"
 
+#include <openssl/evp.h>
+
 #include <algorithm>
-#include <tuple>
 
 #include "sleb/text/unicode/utf8.h"
 
@@ -29,6 +30,22 @@ OrderedJson sequence_json(std::string_view members_key, std::vector<OrderedJson>
 
 OrderedJson replace_json(const std::string& text, const std::string& by) {
   return {{"type", "Replace"}, {"pattern", {{"String", text}}}, {"content", by}};
+}
+
+OrderedJson replace_regex_json(const std::string& pattern, const std::string& by) {
+  return {{"type", "Replace"}, {"pattern", {{"Regex", pattern}}}, {"content", by}};
+}
+
+OrderedJson prepend_json(const std::string& text) {
+  return {{"type", "Prepend"}, {"prepend", text}};
+}
+
+OrderedJson charsmap_json(std::string_view table) {
+  std::string base64((table.size() + 2) / 3 * 4 + 1, '\0');  // EVP_EncodeBlock ends it with a zero byte
+  EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()), reinterpret_cast<const unsigned char*>(table.data()),
+                  static_cast<int>(table.size()));
+  base64.pop_back();
+  return {{"type", "Precompiled"}, {"precompiled_charsmap", base64}};
 }
 
 OrderedJson byte_level_json(bool add_prefix_space, bool use_regex) {

@@ -37,6 +37,9 @@ OrderedJson vocabulary_json(const std::vector<std::pair<std::string, int64_t>>& 
 
 OrderedJson sequence_json(std::string_view members_key, std::vector<OrderedJson> members);
 OrderedJson replace_json(const std::string& text, const std::string& by);
+OrderedJson replace_regex_json(const std::string& pattern, const std::string& by);
+OrderedJson prepend_json(const std::string& text);
+OrderedJson charsmap_json(std::string_view table);  // "Precompiled"
 OrderedJson byte_level_json(bool add_prefix_space, bool use_regex);
 
 // The decoder of vocabularies that spell blanks as U+2581 and unknown bytes as <0xNN>.

@@ -18,15 +18,15 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-using Vocabulary = std::unordered_map<std::string, int64_t>;
+using TokenIds = std::unordered_map<std::string, int64_t>;
 
 // The JSON reader keeps the last of several members of one name, which would hide that the file is damaged.
-Vocabulary read_vocabulary(const fs::path& path) {
+TokenIds read_vocabulary(const fs::path& path) {
   const std::string label = path.string();
   const std::string text = read_file(path);
   const Json document = parse_json(text, label);  // refuses deep nesting before the reader below sees it
   if (!document.is_object() || document.empty()) bad_input("{}: expected an object of tokens and ids", label);
-  Vocabulary vocabulary;
+  TokenIds vocabulary;
   std::string token;
   const auto read = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth != 1) return true;
@@ -46,7 +46,7 @@ Vocabulary read_vocabulary(const fs::path& path) {
   return vocabulary;
 }
 
-std::vector<std::pair<std::string, int64_t>> by_id(const Vocabulary& vocabulary, const std::string& label) {
+std::vector<std::pair<std::string, int64_t>> by_id(const TokenIds& vocabulary, const std::string& label) {
   std::vector<std::pair<std::string, int64_t>> tokens(vocabulary.begin(), vocabulary.end());
   std::ranges::sort(tokens, {}, [](const auto& token) { return std::pair(token.second, token.first); });
   for (size_t i = 1; i < tokens.size(); ++i) {
@@ -58,7 +58,7 @@ std::vector<std::pair<std::string, int64_t>> by_id(const Vocabulary& vocabulary,
 }
 
 // Lines "left right", the first merge first; a line "#version: 0.2" and blank lines at the end don't count.
-OrderedJson read_merges(const fs::path& path, const Vocabulary& vocabulary) {
+OrderedJson read_merges(const fs::path& path, const TokenIds& vocabulary) {
   const std::string text = read_file(path);
   if (!is_valid_utf8(text)) bad_input("{}: not valid UTF-8", path.string());
   OrderedJson merges = OrderedJson::array();
@@ -124,7 +124,7 @@ std::string tokenizer_json_of_vocab_and_merges(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
   TokenizerClass parts = tokenizer_class(config);
   const fs::path vocabulary_file = folder / "vocab.json";
-  const Vocabulary vocabulary = read_vocabulary(vocabulary_file);
+  const TokenIds vocabulary = read_vocabulary(vocabulary_file);
   SpecialTokenParts special =
       special_token_parts(config, parts.defaults, static_cast<int64_t>(vocabulary.size()),
                           [&](const std::string& token) -> std::optional<int64_t> {

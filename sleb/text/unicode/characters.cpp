@@ -8,12 +8,38 @@
 
 #include "sleb/base/error.h"
 #include "sleb/text/unicode/utf8.h"
+#include "sleb/text/unicode/versions.h"
 
 namespace sleb {
 namespace {
 
 utf8proc_category_t category(char32_t character) {
-  return utf8proc_category(static_cast<utf8proc_int32_t>(character));
+  return utf8proc_category(static_cast<utf8proc_int32_t>(older_equivalent(character)));
+}
+
+bool within(char32_t character, char32_t first, char32_t last) {
+  return character >= first && character <= last;
+}
+
+// As utf8proc, and the pairs that came with Unicode 15.1 to 17.
+char32_t lower_case(char32_t character) {
+  if (within(character, 0x10D50, 0x10D65)) return character + 0x20;
+  if (within(character, 0x16EA0, 0x16EB8)) return character + 0x1B;
+  switch (character) {
+    case 0x1C89:
+    case 0xA7CC:
+    case 0xA7CE:
+    case 0xA7D2:
+    case 0xA7D4:
+    case 0xA7DA:
+      return character + 1;
+    case 0xA7CB:
+      return 0x264;
+    case 0xA7DC:
+      return 0x19B;
+    default:
+      return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(character)));
+  }
 }
 
 int combining_class(utf8proc_int32_t character) {
@@ -59,6 +85,14 @@ void compose(std::vector<utf8proc_int32_t>& characters) {
   characters.resize(static_cast<size_t>(composed));
 }
 
+// Appends the normal form of a text whose characters all were known to Unicode 9.
+void normalize_known(std::string_view text, NormalForm form, std::string& normalized) {
+  auto characters = decompose(text, form == NormalForm::nfkc || form == NormalForm::nfkd);
+  order_marks(characters);
+  if (form == NormalForm::nfc || form == NormalForm::nfkc) compose(characters);
+  for (const auto character : characters) append_character(normalized, static_cast<char32_t>(character));
+}
+
 }  // namespace
 
 bool is_blank(char32_t character) {
@@ -70,24 +104,47 @@ bool is_blank(char32_t character) {
 
 bool is_numeric(char32_t character) {
   const auto kind = category(character);
-  return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO;
+  return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO ||
+         within(character, 0x11DE0, 0x11DE9) || within(character, 0x16FF4, 0x16FF6);  // Unicode 17
 }
 
 bool is_punctuation(char32_t character) {
   constexpr std::string_view ascii = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
   if (character < 0x80) return ascii.find(static_cast<char>(character)) != ascii.npos;
+  if (character == 0x166D || character == 0x111C9) return true;  // were punctuation in Unicode 8
   const auto kind = category(character);
-  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO;
+  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO && !is_newer_than_unicode_8(character);
+}
+
+bool is_mark(char32_t character) {
+  if (character == 0x1CF2 || character == 0x1CF3) return true;  // were marks in Unicode 9
+  const bool became_one_later = character == 0x111C9;
+  const auto kind = category(character);
+  return kind >= UTF8PROC_CATEGORY_MN && kind <= UTF8PROC_CATEGORY_ME && !is_newer_than_unicode_9(character) &&
+         !became_one_later;
+}
+
+bool is_nonspacing_mark(char32_t character) {
+  if (character == 0x1734) return true;  // was one in Unicode 8
+  const bool became_one_later =
+      character == 0x1885 || character == 0x1886 || character == 0xA9BD || character == 0x111C9;
+  return category(character) == UTF8PROC_CATEGORY_MN && !is_newer_than_unicode_8(character) && !became_one_later;
+}
+
+bool is_control(char32_t character) {
+  const auto kind = category(character);
+  return (kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO) &&
+         !is_newer_than_unicode_8(character);
 }
 
 bool is_word(char32_t character) {
   constexpr char32_t zero_width_non_joiner = 0x200C, zero_width_joiner = 0x200D;
-  const auto within = [=](char32_t first, char32_t last) { return character >= first && character <= last; };
   const auto kind = category(character);
   if (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_NL) return true;  // L*, M*, Nd, Nl
   // Circled and squared letters are symbols by category, but alphabetic (PropList.txt, Other_Alphabetic).
   return kind == UTF8PROC_CATEGORY_PC || character == zero_width_non_joiner || character == zero_width_joiner ||
-         within(0x24B6, 0x24E9) || within(0x1F130, 0x1F149) || within(0x1F150, 0x1F169) || within(0x1F170, 0x1F189);
+         within(character, 0x24B6, 0x24E9) || within(character, 0x1F130, 0x1F149) ||
+         within(character, 0x1F150, 0x1F169) || within(character, 0x1F170, 0x1F189);
 }
 
 std::string lowercase(std::string_view text) {
@@ -99,7 +156,7 @@ std::string lowercase(std::string_view text) {
     if (character == capital_i_with_dot) {
       lowered += "i\xCC\x87";
     } else {
-      append_character(lowered, static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(character))));
+      append_character(lowered, lower_case(character));
     }
   }
   return lowered;
@@ -107,12 +164,19 @@ std::string lowercase(std::string_view text) {
 
 std::string normalize(std::string_view text, NormalForm form) {
   if (is_ascii(text)) return std::string(text);
-  auto characters = decompose(text, form == NormalForm::nfkc || form == NormalForm::nfkd);
-  order_marks(characters);
-  if (form == NormalForm::nfc || form == NormalForm::nfkc) compose(characters);
   std::string normalized;
   normalized.reserve(text.size());
-  for (const auto character : characters) append_character(normalized, static_cast<char32_t>(character));
+  size_t done = 0;
+  for (size_t i = 0; i < text.size();) {
+    const size_t size = character_size(text[i]);
+    if (size > 1 && is_newer_than_unicode_9(first_character(text.substr(i)))) {
+      normalize_known(text.substr(done, i - done), form, normalized);
+      normalized += text.substr(i, size);
+      done = i + size;
+    }
+    i += size;
+  }
+  normalize_known(text.substr(done), form, normalized);
   return normalized;
 }
 

@@ -2,16 +2,19 @@
 
 #include <oniguruma.h>
 
+#include <cstdint>
 #include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/text/unicode/utf8.h"
+#include "sleb/text/unicode/versions.h"
 
 namespace sleb {
 namespace {
 
 constexpr size_t longest_pattern = size_t{1} << 16;
 constexpr unsigned long most_backtracks_per_match = 10'000'000;  // Oniguruma's default, and so the wheel's
+constexpr unsigned long most_backtracks_per_byte = 100;          // in a search that tries one place after another
 constexpr unsigned int most_stack_entries = 20'000'000;          // about 1 GB
 
 const OnigUChar* bytes(const char* text) {
@@ -50,6 +53,21 @@ struct SearchState {
   SearchState& operator=(const SearchState&) = delete;
 };
 
+// `text`, or a copy in `storage` whose characters this Oniguruma is sure to know. Bytes keep their places.
+std::string_view with_older_characters(std::string_view text, std::string& storage) {
+  for (size_t i = 0; i < text.size(); i += character_size(text[i])) {
+    if (static_cast<uint8_t>(text[i]) < 0x80) continue;
+    const char32_t character = first_character(text.substr(i));
+    const char32_t older = older_equivalent(character);
+    if (older == character) continue;
+    if (storage.empty()) storage = text;
+    std::string spelled;
+    append_character(spelled, older);
+    storage.replace(i, spelled.size(), spelled);
+  }
+  return storage.empty() ? text : std::string_view(storage);
+}
+
 }  // namespace
 
 void Regex::Free::operator()(re_pattern_buffer* regex) const {
@@ -70,8 +88,12 @@ Regex::Regex(std::string_view pattern, std::string place) : place_(std::move(pla
 Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
 
-void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
+void Regex::find_all(std::string_view original, std::vector<Span>& matches) const {
   thread_local SearchState state;
+  std::string storage;
+  const std::string_view text = with_older_characters(original, storage);
+  onig_set_retry_limit_in_search_of_match_param(
+      state.limits, most_backtracks_per_match + most_backtracks_per_byte * static_cast<unsigned long>(text.size()));
   const OnigUChar* begin = bytes(text.data());
   const OnigUChar* end = begin + text.size();
   size_t from = 0;
@@ -91,15 +113,6 @@ void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
     matches.push_back(match);
     from = previous_end = match.end;
   }
-}
-
-std::string Regex::escaped(std::string_view text) {
-  std::string pattern;
-  for (const char c : text) {
-    if (std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos) pattern += '\\';
-    pattern += c;
-  }
-  return pattern;
 }
 
 }  // namespace sleb

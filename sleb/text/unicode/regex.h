@@ -29,12 +29,10 @@ class Regex {
   Regex(Regex&&) noexcept;
 
   // Appends all matches in `text` (valid UTF-8) from left to right, not overlapping, to `matches`. An empty match
-  // counts unless it touches the match before it. Throws Error(bad_input) when a match takes more backtracking than is
+  // counts unless it touches the match before it. Characters of Unicode 15 and 16 match as older ones of their kind
+  // do, whatever Oniguruma's tables (versions.h). Throws Error(bad_input) when a match takes more backtracking than is
   // allowed: the pattern comes from an untrusted file.
   void find_all(std::string_view text, std::vector<Span>& matches) const;
-
-  // A pattern that matches `text` literally.
-  static std::string escaped(std::string_view text);
 
  private:
   struct Free {

@@ -38,9 +38,10 @@ TEST(Regex, EmptyMatchesDoNotTouchTheMatchBefore) {
   EXPECT_EQ(matches("(?=é)", "aéé"), (Strings{"", ""}));
 }
 
-TEST(Regex, EscapedTextMatchesItself) {
-  const std::string text = "\\.+*?()|[]{}^$ #-&~\n\u00E9";
-  EXPECT_EQ(matches(Regex::escaped(text), "a" + text + "b"), Strings{text});
+// Whatever Oniguruma's tables: a letter of Unicode 15.1, a symbol of 15.0, a digit of 16.0.
+TEST(Regex, KnowsTheCharactersOfUnicode16) {
+  EXPECT_EQ(matches("\\p{L}", "a\U0002EBF0\U0001FAE8\U00010D40"), (Strings{"a", "\U0002EBF0"}));
+  EXPECT_EQ(matches("[\\p{So}\\p{Nd}]+", "a\U0001FAE8\U00010D40"), Strings{"\U0001FAE8\U00010D40"});
 }
 
 TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {

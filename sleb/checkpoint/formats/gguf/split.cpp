@@ -115,8 +115,8 @@ std::vector<GgufPart> read_gguf_parts(const fs::path& path) {
   }
   model.resize(model.size() - given_ending.size());
   for (int64_t number = 0; number < split->count; ++number) {
-    parts.push_back(number == split->number ? std::move(given)
-                                            : read_gguf_part(part_path(path, model, number, split->count)));
+    // The given one is mapped twice, which costs nothing.
+    parts.push_back(read_gguf_part(number == split->number ? path : part_path(path, model, number, split->count)));
     check_belongs(parts.back(), number, *split);
     check_same_model(parts.front(), parts.back());
   }

@@ -2,6 +2,8 @@
 // byte). All products are exact in float32.
 #pragma once
 
+#include <cstddef>
+
 #include "sleb/checkpoint/formats/quants/plain.h"
 
 namespace sleb::quants {
@@ -14,7 +16,7 @@ inline constexpr std::array<float, 16> e2m1_values = {0, 1, 2, 3, 4, 6, 8, 12, 0
 
 // 32 values: the low nibbles of 16 bytes, then the high ones.
 inline void decode_nibbles(const uint8_t* bytes, const std::array<float, 16>& values, float scale, float* out) {
-  for (int i = 0; i < 16; ++i) {
+  for (size_t i = 0; i < 16; ++i) {
     out[i] = scale * values[bytes[i] & 0x0f];
     out[i + 16] = scale * values[bytes[i] >> 4];
   }
@@ -37,7 +39,7 @@ struct BlockIQ4_XS {
 
   void decode(float* out) const {
     const float d = float_from_half(scale);
-    for (int group = 0; group < 8; ++group) {
+    for (size_t group = 0; group < 8; ++group) {
       const int low = (low_scales[group / 2] >> (group % 2 * 4)) & 0x0f;
       const int high = (high_scales >> (2 * group)) & 0x03;
       const float group_scale = d * static_cast<float>((low | high << 4) - 32);
@@ -65,9 +67,10 @@ struct BlockTQ1_0 {
   uint8_t last[4];     // digit n: elements 240 + 4 n and on
   uint16_t scale;
 
-  static void decode_digits(const uint8_t* bytes, int count, int digits, float scale, float* out) {
-    for (int n = 0, power = 1; n < digits; ++n, power *= 3) {
-      for (int i = 0; i < count; ++i) {
+  static void decode_digits(const uint8_t* bytes, size_t count, size_t digits, float scale, float* out) {
+    int power = 1;
+    for (size_t n = 0; n < digits; ++n, power *= 3) {
+      for (size_t i = 0; i < count; ++i) {
         const int front = static_cast<uint8_t>(bytes[i] * power);
         out[n * count + i] = scale * static_cast<float>((front * 3 >> 8) - 1);
       }
@@ -89,10 +92,10 @@ struct BlockTQ2_0 {
 
   void decode(float* out) const {
     const float d = float_from_half(scale);
-    for (int quarter = 0; quarter < 8; ++quarter) {
+    for (size_t quarter = 0; quarter < 8; ++quarter) {
       const uint8_t* bytes = quants + quarter / 4 * 32;
-      const int shift = quarter % 4 * 2;
-      for (int i = 0; i < 32; ++i) {
+      const size_t shift = quarter % 4 * 2;
+      for (size_t i = 0; i < 32; ++i) {
         out[quarter * 32 + i] = d * static_cast<float>(((bytes[i] >> shift) & 0x03) - 1);
       }
     }

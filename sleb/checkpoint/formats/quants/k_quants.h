@@ -3,6 +3,8 @@
 // exact in float32; where a minimum is subtracted, that is the only rounding.
 #pragma once
 
+#include <cstddef>
+
 #include "sleb/checkpoint/formats/quants/plain.h"
 
 namespace sleb::quants {
@@ -17,12 +19,12 @@ struct BlockQ2_K {
   void decode(float* out) const {
     const float d = float_from_half(scale);
     const float m = float_from_half(minimum);
-    for (int group = 0; group < 16; ++group) {
+    for (size_t group = 0; group < 16; ++group) {
       const uint8_t* bytes = quants + group / 8 * 32 + group % 2 * 16;
-      const int shift = group % 8 / 2 * 2;
+      const size_t shift = group % 8 / 2 * 2;
       const float group_scale = d * static_cast<float>(scales[group] & 0x0f);
       const float group_minimum = m * static_cast<float>(scales[group] >> 4);
-      for (int i = 0; i < 16; ++i) {
+      for (size_t i = 0; i < 16; ++i) {
         out[group * 16 + i] = group_scale * static_cast<float>((bytes[i] >> shift) & 0x03) - group_minimum;
       }
     }
@@ -36,7 +38,7 @@ struct BlockQ3_K {
   uint8_t scales[12];  // 6 bits a group of 16: the low 4 in eight bytes, then the upper 2 in four
   uint16_t scale;
 
-  int group_scale(int group) const {
+  int group_scale(size_t group) const {
     const int low = (scales[group % 8] >> (group / 8 * 4)) & 0x0f;
     const int upper = (scales[8 + group % 4] >> (group / 4 * 2)) & 0x03;
     return (low | upper << 4) - 32;
@@ -44,12 +46,12 @@ struct BlockQ3_K {
 
   void decode(float* out) const {
     const float d = float_from_half(scale);
-    for (int group = 0; group < 16; ++group) {
+    for (size_t group = 0; group < 16; ++group) {
       const uint8_t* lows = quants + group / 8 * 32 + group % 2 * 16;
       const uint8_t* highs = high + group % 2 * 16;
-      const int low_shift = group % 8 / 2 * 2, high_shift = group / 2;
+      const size_t low_shift = group % 8 / 2 * 2, high_shift = group / 2;
       const float scaled = d * static_cast<float>(group_scale(group));
-      for (int i = 0; i < 16; ++i) {
+      for (size_t i = 0; i < 16; ++i) {
         const int quant = ((lows[i] >> low_shift) & 0x03) | (((highs[i] >> high_shift) & 0x01) << 2);
         out[group * 16 + i] = scaled * static_cast<float>(quant - 4);
       }
@@ -63,11 +65,11 @@ struct BlockQ3_K {
 struct PackedScales {
   uint8_t bytes[12];
 
-  int scale(int group) const {
+  int scale(size_t group) const {
     if (group < 4) return bytes[group] & 0x3f;
     return (bytes[group + 4] & 0x0f) | (bytes[group - 4] >> 6 << 4);
   }
-  int minimum(int group) const {
+  int minimum(size_t group) const {
     if (group < 4) return bytes[group + 4] & 0x3f;
     return (bytes[group + 4] >> 4) | (bytes[group] >> 6 << 4);
   }
@@ -83,14 +85,16 @@ struct BlockQ4_K {
   void decode(float* out) const {
     const float d = float_from_half(scale);
     const float m = float_from_half(minimum);
-    for (int group = 0; group < 8; ++group) {
-      const uint8_t* bytes = quants + group / 2 * 32;
-      const int shift = group % 2 * 4;
-      const float group_scale = d * static_cast<float>(scales.scale(group));
-      const float group_minimum = m * static_cast<float>(scales.minimum(group));
-      for (int i = 0; i < 32; ++i) {
-        out[group * 32 + i] = group_scale * static_cast<float>((bytes[i] >> shift) & 0x0f) - group_minimum;
-      }
+    for (size_t group = 0; group < 8; group += 2) {
+      const uint8_t* bytes = quants + group * 16;
+      float* low = out + group * 32;
+      float* high = low + 32;
+      const float low_scale = d * static_cast<float>(scales.scale(group));
+      const float low_minimum = m * static_cast<float>(scales.minimum(group));
+      const float high_scale = d * static_cast<float>(scales.scale(group + 1));
+      const float high_minimum = m * static_cast<float>(scales.minimum(group + 1));
+      for (size_t i = 0; i < 32; ++i) low[i] = low_scale * static_cast<float>(bytes[i] & 0x0f) - low_minimum;
+      for (size_t i = 0; i < 32; ++i) high[i] = high_scale * static_cast<float>(bytes[i] >> 4) - high_minimum;
     }
   }
 };
@@ -106,12 +110,12 @@ struct BlockQ5_K {
   void decode(float* out) const {
     const float d = float_from_half(scale);
     const float m = float_from_half(minimum);
-    for (int group = 0; group < 8; ++group) {
+    for (size_t group = 0; group < 8; ++group) {
       const uint8_t* bytes = quants + group / 2 * 32;
-      const int shift = group % 2 * 4;
+      const size_t shift = group % 2 * 4;
       const float group_scale = d * static_cast<float>(scales.scale(group));
       const float group_minimum = m * static_cast<float>(scales.minimum(group));
-      for (int i = 0; i < 32; ++i) {
+      for (size_t i = 0; i < 32; ++i) {
         const int quant = ((bytes[i] >> shift) & 0x0f) | (((high[i] >> group) & 0x01) << 4);
         out[group * 32 + i] = group_scale * static_cast<float>(quant) - group_minimum;
       }
@@ -128,13 +132,13 @@ struct BlockQ6_K {
 
   void decode(float* out) const {
     const float d = float_from_half(scale);
-    for (int group = 0; group < 16; ++group) {  // of 16 elements; two make a quarter, eight a half of the block
-      const int half = group / 8, quarter = group % 8 / 2, start = group % 2 * 16;
+    for (size_t group = 0; group < 16; ++group) {  // of 16 elements; two make a quarter, eight a half of the block
+      const size_t half = group / 8, quarter = group % 8 / 2, start = group % 2 * 16;
       const uint8_t* lows = low + half * 64 + quarter % 2 * 32 + start;
       const uint8_t* highs = high + half * 32 + start;
-      const int low_shift = quarter < 2 ? 0 : 4, high_shift = quarter * 2;
+      const size_t low_shift = quarter < 2 ? 0 : 4, high_shift = quarter * 2;
       const float group_scale = d * static_cast<float>(scales[group]);
-      for (int i = 0; i < 16; ++i) {
+      for (size_t i = 0; i < 16; ++i) {
         const int quant = ((lows[i] >> low_shift) & 0x0f) | (((highs[i] >> high_shift) & 0x03) << 4);
         out[group * 16 + i] = group_scale * static_cast<float>(quant - 32);
       }

@@ -20,8 +20,11 @@ inline float float_from_half(uint16_t half) {
   // A subnormal half is m * 2^-24: put m below an implicit one worth 2^-14, then take that one away.
   const uint32_t implicit_one = 113U << 23;
   const float subnormal = std::bit_cast<float>((magnitude << 13) + implicit_one) - std::bit_cast<float>(implicit_one);
-  const uint32_t finite = magnitude < 0x0400U ? std::bit_cast<uint32_t>(subnormal) : normal;
-  return std::bit_cast<float>(sign | (magnitude >= 0x7c00U ? special : finite));
+  // Masks, since gcc does not vectorise a choice between the results of floating-point arithmetic.
+  const uint32_t is_subnormal = 0U - uint32_t{magnitude < 0x0400U};
+  const uint32_t is_special = 0U - uint32_t{magnitude >= 0x7c00U};
+  const uint32_t finite = (std::bit_cast<uint32_t>(subnormal) & is_subnormal) | (normal & ~is_subnormal);
+  return std::bit_cast<float>(sign | (special & is_special) | (finite & ~is_special));
 }
 
 struct BlockF32 {

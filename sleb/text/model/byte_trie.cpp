@@ -1,0 +1,40 @@
+#include "sleb/text/model/byte_trie.h"
+
+#include <algorithm>
+
+namespace sleb {
+namespace {
+
+// The strings [begin, end) of the sorted list, which begin with the same `depth` bytes: those of a node.
+struct Branch {
+  size_t begin, end, depth;
+};
+
+}  // namespace
+
+// Level by level, so that the children of a node get consecutive places.
+ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> strings) : first_bytes_(256, none) {
+  std::sort(strings.begin(), strings.end());
+  std::vector<Branch> branches = {{0, strings.size(), 0}};  // branches[i] belongs to nodes_[i]
+  nodes_.emplace_back();
+  for (size_t node = 0; node < nodes_.size(); ++node) {
+    Branch branch = branches[node];
+    nodes_[node].first_child = static_cast<int32_t>(nodes_.size());
+    if (branch.begin < branch.end && strings[branch.begin].first.size() == branch.depth) {
+      nodes_[node].number = strings[branch.begin++].second;
+    }
+    while (branch.begin < branch.end) {
+      const char label = strings[branch.begin].first[branch.depth];
+      size_t end = branch.begin;
+      while (end < branch.end && strings[end].first[branch.depth] == label) ++end;
+      branches.push_back({branch.begin, end, branch.depth + 1});
+      if (node == root) first_bytes_[static_cast<uint8_t>(label)] = static_cast<int32_t>(nodes_.size());
+      Node& child = nodes_.emplace_back();
+      child.label = label;
+      ++nodes_[node].children;
+      branch.begin = end;
+    }
+  }
+}
+
+}  // namespace sleb
