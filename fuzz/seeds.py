@@ -53,10 +53,12 @@ def add_values(writer: gguf.GGUFWriter) -> None:
                         ("uint64", 4), ("int64", -4), ("float32", 0.5), ("float64", 0.1), ("bool", True),
                         ("string", "é"), ("array", [1, 2]), ("array", ["a", "b"]), ("array", [0.5]), ("array", [True])):
         getattr(writer, f"add_{kind}")(f"{kind}.{value}", value)
-    for kind in ("Q4_0", "Q4_1", "Q8_0", "BF16", "F16", "F32"):
+    for kind in ("F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+                 "IQ4_NL", "IQ4_XS", "MXFP4"):
         quantization = gguf.GGMLQuantizationType[kind]
-        writer.add_tensor(kind, gguf.quants.quantize(np.ones((1, 32), np.float32), quantization),
-                          raw_dtype=quantization)
+        _, block_bytes = gguf.GGML_QUANT_SIZES[quantization]
+        kind_bytes = np.arange(block_bytes, dtype=np.uint8).reshape(1, -1)
+        writer.add_tensor(kind, kind_bytes, raw_dtype=quantization)
 
 
 def add_model(writer: gguf.GGUFWriter) -> None:

@@ -141,7 +141,7 @@ WEIGHTS = {
     "surplus tensor": (rename(Q, "model.layers.9.self_attn.q_proj.weight"), Q, "missing"),
     "tensor of unknown name": (header(lambda h: h.update({"extra": {"dtype": "F32", "shape": [0],
                                                                    "data_offsets": [0, 0]}})), "extra"),
-    "weights of integers": (entry(dtype="I32"), NORM, "missing"),
+    "weights of integers": (entry(dtype="I32"), NORM, "holds integers"),
     "a folder": (lambda g: (g.weights.unlink(), g.weights.mkdir()), "not a regular file"),
     "a pipe": (pipe, "not a regular file"),
     "a link in a circle": (link("model.safetensors"), "Too many levels"),
