@@ -148,6 +148,10 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   losses.resize(plans.size());
   const int64_t known = known_segments(options.known, plans.size(), options.divergence, corpus_->segments, chunk);
   meter.add(operations * static_cast<double>(known));
+  const auto add_work = [&](double done) {
+    meter.add(done);
+    if (!options.chunk_done) check_interrupt();
+  };
   for (int64_t begin = known; begin < corpus_->segments; begin += chunk) {
     check_interrupt();
     const int64_t count = std::min(chunk, corpus_->segments - begin);
@@ -156,14 +160,13 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     const auto chunk_size = static_cast<double>(count * tokens);
     const auto states =
         run_schedule(decoder, schedule, decoder.embed(chunk_ids, tokens), rope, [&](const ScheduleStep& step) {
-          meter.add(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
-          if (!options.chunk_done) check_interrupt();
+          add_work(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
         });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
     const double head_step = head_operations(decoder.spec()) * chunk_size * static_cast<double>(states.size()) /
                              static_cast<double>(head_steps(decoder, schedule.num_states, count, tokens));
-    const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { meter.add(head_step); });
+    const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { add_work(head_step); });
     const at::Tensor nll = chunk_losses.nll.cpu();
     const at::Tensor divergence = dense ? chunk_losses.divergence.cpu() : at::Tensor();
     for (size_t i = 0; i < plans.size(); ++i) {

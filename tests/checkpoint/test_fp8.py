@@ -103,7 +103,7 @@ REFUSALS = {
     "missing": ({SCALE: None}, {},
                 f"tensor '{SCALE.removesuffix('_scale')}': F8_E4M3 without scales: neither '{SCALE}_inv' nor '{SCALE}' is there"),
     "of nothing": ({"model.layers.1.mlp.up.weight_scale": torch.ones(1)}, {},
-                   "tensor 'model.layers.1.mlp.up.weight_scale' is not part of a llama model of 5 blocks"),
+                   "tensor 'model.layers.1.mlp.up.weight_scale' is not part of this llama model of 5 blocks"),
     "of a block that is not there": ({"model.layers.5.mlp.up_proj.input_scale": torch.ones(1)}, {},
                                      "tensor 'model.layers.5.mlp.up_proj.input_scale' is not part of"),
     "of no block": ({"model.layers.x.input_scale": torch.ones(1)}, {},

@@ -41,7 +41,6 @@ HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& st
   if (dense) losses.divergence = at::zeros(losses.nll.sizes(), options);
   for (int64_t segment = 0; segment < segments; ++segment) {
     for (int64_t begin = 0; begin < predicted; begin += rows) {
-      check_interrupt();
       const int64_t count = std::min(rows, predicted - begin);
       const at::Tensor targets = ids.select(0, segment).narrow(0, begin + 1, count).unsqueeze(1);
       const auto slice = [&](size_t state) { return states[state].select(0, segment).narrow(0, begin, count); };

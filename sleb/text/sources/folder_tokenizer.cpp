@@ -9,8 +9,8 @@ namespace fs = std::filesystem;
 
 Tokenizer tokenizer_of_folder(const fs::path& folder) {
   const auto has = [&](const char* name) {
-    std::error_code ignored;
-    return fs::exists(folder / name, ignored);
+    std::error_code unknown;  // a link in a circle, say: opening it tells
+    return fs::exists(folder / name, unknown) || unknown;
   };
   if (has("tokenizer.json")) return Tokenizer::from_file(folder / "tokenizer.json");
   if (has("tokenizer.model")) return tokenizer_of_sentencepiece_folder(folder);
