@@ -86,14 +86,58 @@ TEST(Tokenizer, MissingStepsDoNothing) {
 }
 
 TEST(Tokenizer, UnknownComponentsAreRefusedByName) {
-  EXPECT_EQ(error_with("normalizer", {{"type", "BertNormalizer"}}),
-            "x.json: normalizer: the normalizer \"BertNormalizer\" is not supported");
-  EXPECT_EQ(error_with("pre_tokenizer", {{"type", "Metaspace"}}),
-            "x.json: pre_tokenizer: the pre-tokenizer \"Metaspace\" is not supported");
-  EXPECT_EQ(error_with("model", {{"type", "WordLevel"}}), "x.json: model: the model \"WordLevel\" is not supported");
-  EXPECT_EQ(error_with("post_processor", {{"type", "RobertaProcessing"}}),
-            "x.json: post_processor: the post-processor \"RobertaProcessing\" is not supported");
+  EXPECT_EQ(error_with("normalizer", {{"type", "Cyrillic"}}),
+            "x.json: normalizer: the normalizer \"Cyrillic\" is not supported");
+  EXPECT_EQ(error_with("pre_tokenizer", {{"type", "Sentences"}}),
+            "x.json: pre_tokenizer: the pre-tokenizer \"Sentences\" is not supported");
+  EXPECT_EQ(error_with("model", {{"type", "Neural"}}), "x.json: model: the model \"Neural\" is not supported");
+  EXPECT_EQ(error_with("post_processor", {{"type", "Around"}}),
+            "x.json: post_processor: the post-processor \"Around\" is not supported");
   EXPECT_EQ(error_with("version", "2.0"), "x.json: version: the version \"2.0\" is not supported");
+}
+
+// LLaMA 2: what is put before the text is put before every section between added tokens; bytes stand for characters
+// that the vocabulary lacks.
+TEST(Tokenizer, SentencePieceStyle) {
+  Json file = small();
+  file["normalizer"] = {{"type", "Sequence"},
+                        {"normalizers",
+                         {{{"type", "Prepend"}, {"prepend", "▁"}},
+                          {{"type", "Replace"}, {"pattern", {{"String", " "}}}, {"content", "▁"}}}}};
+  file["pre_tokenizer"] = nullptr;
+  file["post_processor"] = nullptr;
+  file["model"] = {{"type", "BPE"},
+                   {"unk_token", "<unk>"},
+                   {"fuse_unk", true},
+                   {"byte_fallback", true},
+                   {"vocab",
+                    {{"<unk>", 0},
+                     {"<0xC3>", 1},
+                     {"<0xA9>", 2},
+                     {"▁", 3},
+                     {"a", 4},
+                     {"b", 5},
+                     {"ab", 6},
+                     {"▁ab", 7},
+                     {"▁▁", 8},
+                     {"b▁", 9}}},
+                   {"merges", {"a b", "▁ ab", "▁ ▁"}}};
+  const Tokenizer tokenizer = from(file);
+  EXPECT_EQ(tokenizer.encode("ab  ab<s>abé"), (Ids{7, 3, 7, 10, 7, 1, 2}));
+  EXPECT_EQ(tokenizer.encode("a\u00EA\u00EAb"), (Ids{3, 4, 0, 5}));
+}
+
+TEST(Tokenizer, MetaspaceBeforeTheFirstPieceOnly) {
+  Json file = small();
+  file["post_processor"] = nullptr;
+  file["normalizer"] = nullptr;
+  file["pre_tokenizer"] = {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", "first"}};
+  file["model"] = {{"type", "BPE"}, {"vocab", {{"▁", 0}, {"a", 1}, {"▁a", 2}}}, {"merges", {"▁ a"}}};
+  file["added_tokens"][0]["id"] = 3;
+  EXPECT_EQ(from(file).encode("a<s>a a"), (Ids{2, 3, 1, 2}));
+  EXPECT_EQ(from(file).encode("<s>a"), (Ids{3, 1}));
+  file["pre_tokenizer"]["prepend_scheme"] = "always";
+  EXPECT_EQ(from(file).encode("<s>a"), (Ids{3, 2}));
 }
 
 TEST(Tokenizer, MalformedFilesAreRefused) {

@@ -80,6 +80,8 @@ TEST(Bpe, MalformedVocabulariesAreRefused) {
               "x.json: model.vocab: the id of \"a\" is not a number from 0 to 2147483647");
   }
   EXPECT_EQ(error_of(with("vocab", Json::array({"a"}))), "x.json: model.vocab: expected an object");
+  EXPECT_EQ(error_of(with("vocab", {{"a", 3}, {"b", 1}, {"c", 3}})), "x.json: model.vocab: two tokens have the id 3");
+  EXPECT_EQ(error_of(with("vocab", Json::object())), "x.json: model.vocab: the vocabulary is empty");
   Json lacking = small();
   lacking.erase("vocab");
   EXPECT_EQ(error_of(lacking), "x.json: model: lacks \"vocab\"");
@@ -104,15 +106,56 @@ TEST(Bpe, MalformedMergesAreRefused) {
 TEST(Bpe, UnsupportedOptionsAndModelsAreRefusedByName) {
   EXPECT_EQ(error_of(with("dropout", 0.1)),
             "x.json: model.dropout: BPE dropout makes ids random; it is for training and not supported");
-  EXPECT_EQ(error_of(with("end_of_word_suffix", "</w>")),
-            "x.json: model.end_of_word_suffix: this option of BPE is not supported");
-  EXPECT_EQ(error_of(with("continuing_subword_prefix", "##")),
-            "x.json: model.continuing_subword_prefix: this option of BPE is not supported");
-  EXPECT_EQ(error_of(with("type", "WordPiece")), "x.json: model: the model \"WordPiece\" is not supported");
+  EXPECT_EQ(error_of(with("type", "Neural")), "x.json: model: the model \"Neural\" is not supported");
   EXPECT_EQ(error_of({{"vocab", Json::object()}}), "x.json: model: the model \"without a type\" is not supported");
   Json off = with("dropout", nullptr);
   off["end_of_word_suffix"] = "";
   EXPECT_EQ(encode(off, "abc"), (Ids{6}));
+}
+
+TEST(Bpe, AffixesSayWhereInThePieceACharacterIs) {
+  const Json model = {{"type", "BPE"},
+                      {"continuing_subword_prefix", "##"},
+                      {"end_of_word_suffix", "</w>"},
+                      {"vocab", {{"a", 0}, {"##b", 1}, {"##b</w>", 2}, {"a</w>", 3}, {"ab", 4}, {"abb</w>", 5}}},
+                      {"merges", {"a ##b", "ab ##b</w>"}}};
+  EXPECT_EQ(encode(model, "a"), (Ids{3}));
+  EXPECT_EQ(encode(model, "ab"), (Ids{0, 2}));
+  EXPECT_EQ(encode(model, "abb"), (Ids{5}));
+  EXPECT_EQ(encode(model, "ba"), Ids{});
+  Json short_part = model;
+  short_part["merges"] = {"##b a"};
+  EXPECT_EQ(error_of(short_part),
+            "x.json: model.merges[0]: \"a\" is shorter than the continuing_subword_prefix \"##\"");
+}
+
+// A long piece is cut where no merge joins; one that is not known to the vocabulary anyhow must not be noticed.
+TEST(Bpe, LongPiecesAreCutWithoutEffect) {
+  Json model = small();
+  model["unk_token"] = "d";
+  model["fuse_unk"] = true;
+  const std::string words[] = {"abc", "cab", "bca", "azzb", "dd", "zd", "ccbba", "abcd"};
+  std::string text;
+  Ids expected;
+  for (size_t i = 0; i < 200; ++i) {
+    // "da", "db" and "dc" are joined by no merge, so these words keep to themselves.
+    const std::string word = "d" + words[i * 7 % 8] + "d";
+    text += word;
+    for (const int64_t id : encode(model, word)) expected.push_back(id);
+  }
+  EXPECT_EQ(encode(model, text), expected);
+}
+
+TEST(Bpe, WholeTextsAreNotQuadratic) {
+  // Every pair of letters can be joined, so that nothing is cut.
+  const Json model = {{"type", "BPE"},
+                      {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"ba", 3}, {"aa", 4}, {"bb", 5}, {"abba", 6}}},
+                      {"merges", {"a b", "b a", "a a", "b b", "ab ba"}}};
+  std::string text;
+  for (int i = 0; i < 250000; ++i) text += "abba";
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(encode(model, text).size(), 250000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST(Bpe, LongPiecesAreNotQuadratic) {

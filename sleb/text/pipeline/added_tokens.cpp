@@ -125,12 +125,11 @@ AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const No
     if (token.content.empty()) continue;  // as the library does: nothing can be found
     if (!seen.insert(token.content).second) list.at(i).fail(fmt::format("{:?} is listed twice", token.content));
     const std::optional<int64_t> in_model = model.id_of(token.content);
-    const int64_t expected = in_model.value_or(next_id);
+    const int64_t expected = in_model ? *in_model : next_id++;
     if (token.id != expected) {
       list.at(i).fail(
           fmt::format("{:?} has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
     }
-    if (token.id >= next_id) next_id = token.id + 1;
     ids_.push_back(token.id);
     tokens.push_back(std::move(token));
   }

@@ -81,8 +81,23 @@ TEST(AddedTokens, NormalizedTokensAreFoundInNormalizedText) {
   EXPECT_EQ(cut(same, "Q", lower), "<3>");
 }
 
+// What Metaspace needs to know of a section: how much of it stems from the first character of the whole input.
+TEST(AddedTokens, SectionsKnowTheBeginningOfTheInput) {
+  const Json list = Json::array({token("<x>", 2), token("bc", 3, {{"normalized", true}})});
+  const Json component = {{"type", "Prepend"}, {"prepend", "bbc"}};
+  const Normalizers prepend(JsonView(component, "n"));
+  const AddedTokens tokens(JsonView(list, "x.json: added_tokens"), *small_model(), prepend);
+  std::string shown;
+  tokens.cut(
+      "a<x>a", prepend,
+      [&](const Section& section) { shown += section.text + ":" + std::to_string(section.from_first) + " "; },
+      [&](int64_t id) { shown += std::to_string(id) + " "; });
+  EXPECT_EQ(shown, "bbca:4 2 bbca:0 ");
+}
+
 TEST(AddedTokens, IdsFollowTheVocabulary) {
   EXPECT_EQ(cut({token("b", 1), token("new", 2), token("", 9)}, "abnew"), "'a'<1><2>");
+  EXPECT_EQ(cut({token("new", 2), token("b", 1), token("newer", 3)}, "newerbnew"), "<3><1><2>");
   EXPECT_EQ(error_of(Json::array({token("b", 2)})),
             "x.json: added_tokens[0]: \"b\" has id 2, but by the vocabulary its id is 1");
   EXPECT_EQ(error_of({token("new", 2), token("hole", 4)}),

@@ -49,9 +49,21 @@ TEST(PostProcessors, SequenceAppliesOneAfterAnother) {
   EXPECT_EQ(PostProcessors().apply({7}, true), Ids{7});
 }
 
+TEST(PostProcessors, BertAndRobertaPutTokensAround) {
+  for (const std::string type : {"BertProcessing", "RobertaProcessing"}) {
+    const PostProcessors steps = from(R"({"type": ")" + type + R"(", "sep": ["</s>", 2], "cls": ["<s>", 0]})");
+    EXPECT_EQ(steps.apply({7, 8}, true), (Ids{0, 7, 8, 2}));
+    EXPECT_EQ(steps.apply({7, 8}, false), (Ids{7, 8}));
+  }
+}
+
 TEST(PostProcessors, UnknownAndMalformedAreRefused) {
-  EXPECT_EQ(error_of(R"({"type": "BertProcessing"})"),
-            "x.json: the post-processor \"BertProcessing\" is not supported");
+  EXPECT_EQ(error_of(R"({"type": "Around"})"), "x.json: the post-processor \"Around\" is not supported");
+  EXPECT_EQ(error_of(R"({"type": "BertProcessing"})"), "x.json: lacks \"cls\"");
+  EXPECT_EQ(error_of(R"({"type": "BertProcessing", "cls": ["a"], "sep": ["b", 1]})"),
+            "x.json: cls: expected a token and its id");
+  EXPECT_EQ(error_of(R"({"type": "BertProcessing", "cls": ["a", 1], "sep": ["b", -1]})"),
+            "x.json: sep[1]: -1 is less than 0");
   EXPECT_EQ(error_of(replaced("[1]", "[-1]")), "x.json: special_tokens.<s>.ids[0]: -1 is less than 0");
   EXPECT_EQ(error_of(replaced("[1]", "[4294967296]")),
             "x.json: special_tokens.<s>.ids[0]: 4294967296 is more than 2147483647");

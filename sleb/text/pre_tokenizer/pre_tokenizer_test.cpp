@@ -79,8 +79,72 @@ TEST(PreTokenizers, SequenceCutsPiecesFurther) {
   EXPECT_EQ(cut({{"type", "Sequence"}, {"pretokenizers", steps}}, "a  12 "), (Strings{"a", "ĠĠ", "1", "2", "Ġ"}));
 }
 
+Json metaspace(const std::string& scheme, bool split) {
+  return {{"type", "Metaspace"}, {"replacement", "▁"}, {"prepend_scheme", scheme}, {"split", split}};
+}
+
+TEST(PreTokenizers, MetaspaceShowsBlanks) {
+  EXPECT_EQ(cut(metaspace("always", true), "a  b c"), (Strings{"▁a", "▁", "▁b", "▁c"}));
+  EXPECT_EQ(cut(metaspace("always", false), "a b"), Strings{"▁a▁b"});
+  EXPECT_EQ(cut(metaspace("never", true), "a▁b"), (Strings{"a", "▁b"}));
+  EXPECT_EQ(cut(metaspace("always", true), " a"), Strings{"▁a"});
+  EXPECT_EQ(cut(metaspace("always", true), "▁a"), Strings{"▁a"});
+  const Json every_piece = {{{"type", "WhitespaceSplit"}}, metaspace("always", true)};
+  EXPECT_EQ(cut({{"type", "Sequence"}, {"pretokenizers", every_piece}}, "a b"), (Strings{"▁a", "▁b"}));
+}
+
+TEST(PreTokenizers, MetaspaceBeforeTheFirst) {
+  const Json steps = {{"type", "Sequence"},
+                      {"pretokenizers", {{{"type", "Digits"}, {"individual_digits", true}}, metaspace("first", true)}}};
+  const auto cut_beginning = [&](const std::string& text, size_t from_first) {
+    Pieces pieces(text, from_first);
+    PreTokenizers(JsonView(steps, "x.json")).apply(pieces);
+    Strings cut;
+    for (const Span& span : pieces.spans) cut.emplace_back(pieces.piece(span));
+    return cut;
+  };
+  EXPECT_EQ(cut_beginning("1a", 1), (Strings{"▁1", "a"}));
+  EXPECT_EQ(cut_beginning("12a", 2), (Strings{"▁1", "▁2", "a"}));
+  EXPECT_EQ(cut_beginning("1a", 0), (Strings{"1", "a"}));
+}
+
+TEST(PreTokenizers, MetaspaceInTheOldSpelling) {
+  const auto old = [](bool add_prefix_space) {
+    return Json{{"type", "Metaspace"}, {"replacement", "_"}, {"add_prefix_space", add_prefix_space}};
+  };
+  EXPECT_EQ(cut(old(true), "a b"), (Strings{"_a", "_b"}));
+  Json never = old(false);
+  never["prepend_scheme"] = "never";
+  EXPECT_EQ(cut(never, "a b"), (Strings{"a", "_b"}));
+}
+
+TEST(PreTokenizers, BertCutsAtBlanksAndPunctuation) {
+  EXPECT_EQ(cut({{"type", "BertPreTokenizer"}}, "Hey friend!  \tHow's\u3000it?!"),
+            (Strings{"Hey", "friend", "!", "How", "'", "s", "it", "?", "!"}));
+}
+
+TEST(PreTokenizers, ByDelimiterLengthAndScript) {
+  EXPECT_EQ(cut({{"type", "CharDelimiterSplit"}, {"delimiter", "é"}}, "aébéé"), (Strings{"a", "b"}));
+  EXPECT_EQ(cut({{"type", "FixedLength"}, {"length", 2}}, "aébcd"), (Strings{"aé", "bc", "d"}));
+  EXPECT_EQ(cut({{"type", "FixedLength"}}, "abcdefg"), (Strings{"abcde", "fg"}));
+  // The examples in tokenizers' tests of UnicodeScripts.
+  EXPECT_EQ(cut({{"type", "UnicodeScripts"}}, "どこで生れ。Yes"), (Strings{"どこで生れ", "。", "Yes"}));
+  EXPECT_EQ(cut({{"type", "UnicodeScripts"}}, "Apples are りんご 林檎"), (Strings{"Apples are ", "りんご 林檎"}));
+  EXPECT_EQ(cut({{"type", "UnicodeScripts"}}, "  "), Strings{});
+}
+
 TEST(PreTokenizers, UnknownAndMalformedAreRefused) {
-  EXPECT_EQ(error_of({{"type", "UnicodeScripts"}}), "x.json: the pre-tokenizer \"UnicodeScripts\" is not supported");
+  EXPECT_EQ(error_of({{"type", "Sentences"}}), "x.json: the pre-tokenizer \"Sentences\" is not supported");
+  EXPECT_EQ(error_of({{"type", "Metaspace"}, {"replacement", "__"}}),
+            "x.json: replacement: \"__\" is not one character");
+  EXPECT_EQ(error_of({{"type", "Metaspace"}, {"replacement", ""}}), "x.json: replacement: \"\" is not one character");
+  EXPECT_EQ(error_of(metaspace("last", true)), "x.json: prepend_scheme: the scheme \"last\" is not supported");
+  Json contradictory = metaspace("first", true);
+  contradictory["add_prefix_space"] = false;
+  EXPECT_EQ(error_of(contradictory), "x.json: add_prefix_space is off, but prepend_scheme is \"first\"");
+  EXPECT_EQ(error_of({{"type", "CharDelimiterSplit"}, {"delimiter", "ab"}}),
+            "x.json: delimiter: \"ab\" is not one character");
+  EXPECT_EQ(error_of({{"type", "FixedLength"}, {"length", 0}}), "x.json: length: 0 is not a length");
   EXPECT_EQ(error_of(split({{"String", "-"}}, "Merged")),
             "x.json: behavior: the split behavior \"Merged\" is not supported");
   EXPECT_EQ(error_of(split({{"Glob", "-"}}, "Removed")), "x.json: pattern: expected a \"Regex\" or a \"String\"");

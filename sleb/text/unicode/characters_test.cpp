@@ -20,6 +20,22 @@ TEST(Characters, Classes) {
   for (const char32_t other : {U'\u00BD', U'-', U' ', U'\u2460'}) EXPECT_FALSE(is_word(other));
 }
 
+// The library's tables are of different ages (versions.h): as found in tokenizers 0.23.3, character by character.
+TEST(Characters, ComeFromTheVersionsOfUnicodeThatTheLibraryKnows) {
+  EXPECT_TRUE(is_numeric(0x11DE0));      // Unicode 17
+  EXPECT_TRUE(is_word(0x2EBF0));         // 15.1
+  EXPECT_TRUE(is_word(0x10D40));         // 16
+  EXPECT_TRUE(is_punctuation(0x2E42));   // 7
+  EXPECT_FALSE(is_punctuation(0x2E43));  // 9
+  EXPECT_TRUE(is_mark(0x8D4));           // 9
+  EXPECT_FALSE(is_mark(0x1DF6));         // 10
+  EXPECT_FALSE(is_nonspacing_mark(0x8D4));
+  EXPECT_EQ(lowercase("\uA7DC\U00010D50"), "\u019B\U00010D70");                    // 16
+  EXPECT_EQ(normalize("\u32FF\U0001F16C", NormalForm::nfkd), "\u32FF\U0001F16C");  // 12
+  // A mark of Unicode 10 stays where it is, and keeps others apart.
+  EXPECT_EQ(normalize("a\u0301\u1DF9\u0323", NormalForm::nfc), "\u00E1\u1DF9\u0323");
+}
+
 TEST(Characters, LowercaseIsPerCharacter) {
   EXPECT_EQ(lowercase("ÀÉ ΟΔΟΣ ẞ Ⅷ"), "àé οδοσ ß ⅷ");
   EXPECT_EQ(lowercase("\u0130"), "i\u0307");

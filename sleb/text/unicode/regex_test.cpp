@@ -38,6 +38,12 @@ TEST(Regex, EmptyMatchesDoNotTouchTheMatchBefore) {
   EXPECT_EQ(matches("(?=é)", "aéé"), (Strings{"", ""}));
 }
 
+// Whatever Oniguruma's tables: a letter of Unicode 15.1, a symbol of 15.0, a digit of 16.0.
+TEST(Regex, KnowsTheCharactersOfUnicode16) {
+  EXPECT_EQ(matches("\\p{L}", "a\U0002EBF0\U0001FAE8\U00010D40"), (Strings{"a", "\U0002EBF0"}));
+  EXPECT_EQ(matches("[\\p{So}\\p{Nd}]+", "a\U0001FAE8\U00010D40"), Strings{"\U0001FAE8\U00010D40"});
+}
+
 TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {
   for (const char* pattern : {"(", "[", "\\p{NoSuchThing}", "(?<n>a)\\k<m>", "*"}) {
     EXPECT_TRUE(error_of([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))
