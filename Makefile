@@ -1,11 +1,15 @@
 # make demo   everything from nothing to a pruned real model
 # make test   unit tests and end-to-end tests against the oracles
 # make build  build/release/sleb
+# make asan   unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make tsan   unit tests under ThreadSanitizer
+# make fuzz   every reader of untrusted files against libFuzzer, FUZZ_SECONDS (60) each
 # make lint   clang-format and clang-tidy; warnings are errors
 # make bench  search and loading, against transformers (minutes to hours)
 
-.PHONY: demo build test lint format bench clean
+.PHONY: demo build test asan tsan fuzz lint format bench clean
 BUILD := build/release
+FUZZ_SECONDS := 60
 
 demo: build
 	scripts/demo.sh
@@ -21,6 +25,21 @@ test:
 	cmake --build $(BUILD)
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 	.venv/bin/python -m pytest tests
+
+asan:
+	scripts/setup.sh test
+	scripts/sanitize.sh asan-ubsan
+
+tsan:
+	scripts/setup.sh test
+	scripts/sanitize.sh tsan
+
+fuzz:
+	scripts/setup.sh fuzz
+	cmake --preset fuzz
+	cmake --build build/fuzz
+	.venv/bin/python fuzz/seeds.py build/fuzz/seeds
+	.venv/bin/python fuzz/run.py --seconds $(FUZZ_SECONDS)
 
 lint:
 	scripts/setup.sh lint

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs what building, testing or linting needs: system packages, then .venv. A finished step is not repeated.
 #
-# usage: scripts/setup.sh build|test|lint
+# usage: scripts/setup.sh build|test|lint|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?usage: scripts/setup.sh build|test|lint}
+purpose=${1:?usage: scripts/setup.sh build|test|lint|fuzz}
 
 build_packages=(g++ make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
-                zlib1g-dev libssl-dev libfmt-dev)
+                libsentencepiece-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
 test_packages=(libgtest-dev)
 lint_packages=(clang clang-format clang-tidy)
 
@@ -32,6 +32,12 @@ install_packages() {
   say "installing ${missing[*]}"
   "${as_root[@]}" apt-get update -qq
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive $install >/dev/null
+}
+
+# clang, and beside it the runtime of libFuzzer and the sanitizers, whose package bears clang's version in its name.
+install_clang() {
+  install_packages clang
+  install_packages "libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev"
 }
 
 # A requirements file is installed once; its checksum inside .venv remembers that.
@@ -60,7 +66,8 @@ make_venv() {
 install_packages "${build_packages[@]}"
 [ "$purpose" = lint ] && install_packages "${test_packages[@]}" "${lint_packages[@]}"
 [ "$purpose" = test ] && install_packages "${test_packages[@]}"
+[ "$purpose" = fuzz ] && install_clang
 make_venv
 install_requirements requirements.txt
-[ "$purpose" = test ] && install_requirements requirements-test.txt
+if [ "$purpose" = test ] || [ "$purpose" = fuzz ]; then install_requirements requirements-test.txt; fi
 exit 0

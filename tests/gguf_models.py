@@ -75,28 +75,53 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
     writer.add_add_bos_token(True)
 
 
+# Types that the wheel can't quantise to: where a block keeps its scale and minimum, and the middle of a quant's values,
+# by which the minimum is that multiple of the scale.
+_SCALES = {"Q2_K": (80, 82, 1.5), "Q3_K": (108, None, 0), "Q4_K": (0, 2, 7.5), "Q5_K": (0, 2, 15.5),
+           "Q6_K": (208, None, 0), "IQ4_NL": (0, None, 0), "IQ4_XS": (0, None, 0)}
+
+
+def _random_blocks(shape: tuple[int, int], quantization: gguf.GGMLQuantizationType, seed: int) -> np.ndarray:
+    """[rows, bytes of a row], as random as a weight of standard deviation 0.2."""
+    elements, size = gguf.GGML_QUANT_SIZES[quantization]
+    raw = np.random.default_rng(seed).integers(0, 256, (shape[0], shape[1] // elements, size), dtype=np.uint8)
+    scale_at, minimum_at, middle = _SCALES[quantization.name]
+
+    def scaled(scale: float) -> np.ndarray:
+        for place, half in ((scale_at, scale), (minimum_at, scale * middle)):
+            if place is not None:
+                raw[..., place:place + 2] = np.array([half], dtype=np.float16).view(np.uint8)
+        return raw.reshape(shape[0], -1)
+
+    return scaled(0.2 / gguf.quants.dequantize(scaled(1.0), quantization).std())
+
+
+def _encoded(values: np.ndarray, quantization: gguf.GGMLQuantizationType, seed: int) -> np.ndarray:
+    if quantization.name in _SCALES:
+        return _random_blocks(values.shape, quantization, seed)
+    return gguf.quants.quantize(values, quantization)
+
+
 def save_gguf(path: pathlib.Path, model: transformers.LlamaForCausalLM, kind: str = "F32",
-              tokens: list[str] | None = None) -> transformers.LlamaForCausalLM:
-    """Writes `model` with its matrices of type `kind`, and gives them in `model` the values that the file now holds."""
+              tokens: list[str] | None = None, **options) -> transformers.LlamaForCausalLM:
+    """Writes `model` with its matrices of type `kind`, and gives them in `model` the values that the file now holds:
+    near the old ones, or other random ones for types that the wheel can't quantise to. `options` of GGUFWriter."""
     config = model.config
     quantization = gguf.GGMLQuantizationType[kind]
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", **options)
     _add_metadata(writer, config, explicit_head_dim=config.head_dim * config.num_attention_heads != config.hidden_size)
     if tokens:
         _add_tokenizer(writer, tokens)
-    for name, parameter in model.named_parameters():
-        values = parameter.detach().numpy().copy()
-        is_matrix = values.ndim == 2
+    for seed, (name, parameter) in enumerate(model.named_parameters()):
+        stored = parameter.detach().numpy().copy()
+        is_matrix = stored.ndim == 2
         if is_matrix:
-            values = gguf.quants.dequantize(gguf.quants.quantize(values, quantization), quantization)
-            parameter.data = torch.from_numpy(values.copy())
+            stored = _encoded(stored, quantization, seed)
+            parameter.data = torch.from_numpy(gguf.quants.dequantize(stored, quantization).copy())
         for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
             if part in name:
-                values = _permuted(values, heads)
-        if is_matrix:
-            writer.add_tensor(_gguf_name(name), gguf.quants.quantize(values, quantization), raw_dtype=quantization)
-        else:
-            writer.add_tensor(_gguf_name(name), values)
+                stored = _permuted(stored, heads)
+        writer.add_tensor(_gguf_name(name), stored, raw_dtype=quantization if is_matrix else None)
     if config.rope_parameters["rope_type"] == "llama3":
         writer.add_tensor("rope_freqs.weight", _rope_divisors(config.rope_parameters, config.head_dim))
     writer.write_header_to_file()

@@ -1,4 +1,6 @@
 """What transformers computes: logits, losses and SLEB's search, one full forward a candidate."""
+import copy
+
 import numpy as np
 import torch
 import transformers
@@ -14,13 +16,44 @@ class Bypass(torch.nn.Module):
         return hidden_states
 
 
+def blocks_of(model: transformers.PreTrainedModel) -> torch.nn.ModuleList:
+    return model.model.decoder.layers if model.config.model_type == "opt" else model.model.layers
+
+
+def without_blocks(model: transformers.PreTrainedModel, removed: tuple[int, ...]) -> transformers.PreTrainedModel:
+    """A copy with the blocks taken out, as by hand: the others are renumbered for the KV cache."""
+    copied = copy.deepcopy(model)
+    blocks = blocks_of(copied)
+    for block in sorted(removed, reverse=True):
+        del blocks[block]
+    for place, block in enumerate(blocks):
+        block.self_attn.layer_idx = place
+    copied.config.num_hidden_layers = len(blocks)
+    kinds = getattr(copied.config, "layer_types", None)
+    if kinds:
+        copied.config.layer_types = [kind for block, kind in enumerate(kinds) if block not in removed]
+    return copied
+
+
+def generate(model: transformers.PreTrainedModel, ids: np.ndarray, count: int) -> list[int]:
+    """The `count` tokens that follow, each the likeliest."""
+    prompt = torch.as_tensor(ids[None, :])
+    result = model.generate(prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=count,
+                            min_new_tokens=count, do_sample=False)
+    return result[0, len(ids):].tolist()
+
+
 def load(folder, **options) -> transformers.PreTrainedModel:
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **options).eval()
+    """In float32; fails for a folder that lacks a tensor or has one too many."""
+    model, report = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
+                                                                      output_loading_info=True, **options)
+    assert not any(report.values()), report
+    return model.eval()
 
 
 def logits(model: transformers.PreTrainedModel, ids: np.ndarray, removed: tuple[int, ...] = ()) -> np.ndarray:
     """[tokens, vocabulary] of one sequence, or [sequences, tokens, vocabulary], with some blocks bypassed."""
-    blocks = model.model.layers
+    blocks = blocks_of(model)
     kept = {i: blocks[i] for i in removed}
     for i in removed:
         blocks[i] = Bypass()
@@ -42,7 +75,7 @@ def loss(model: transformers.PreTrainedModel, segments: np.ndarray, removed: tup
 def search(model: transformers.PreTrainedModel, segments: np.ndarray, rounds: int, early: int = 1,
            latter: int = 1) -> list[dict[int, float]]:
     """Every round's candidates with their losses; the smallest, the first of equals, is removed."""
-    alive = list(range(len(model.model.layers)))
+    alive = list(range(len(blocks_of(model))))
     removed, result = (), []
     for _ in range(rounds):
         candidates = alive[early:len(alive) - latter]

@@ -4,6 +4,7 @@ import pathlib
 import random
 
 import numpy as np
+import safetensors.torch
 import torch
 import transformers
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
@@ -17,6 +18,23 @@ _SIZES = {"vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 96, 
           "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256, "bos_token_id": 256,
           "eos_token_id": 0}
 
+# OPT's configuration has other names, and no key/value heads.
+_OPT_SIZES = {**_SIZES, "ffn_dim": 96}
+del _OPT_SIZES["intermediate_size"], _OPT_SIZES["num_key_value_heads"]
+
+# What OPT's configurations differ in; the second is opt-350m's, GELU is Galactica's.
+OPT = {
+    "pre-norm": {},
+    "post-norm and projections": {"do_layer_norm_before": False, "word_embed_proj_dim": 40},
+    "pre-norm and projections, untied": {"word_embed_proj_dim": 80, "tie_word_embeddings": False},
+    "no biases": {"enable_bias": False},
+    "norms without weights": {"layer_norm_elementwise_affine": False},
+    "no final norm": {"_remove_final_layer_norm": True},
+    "untied head": {"tie_word_embeddings": False},
+    "gelu": {"activation_function": "gelu"},
+    "three heads of 21": {"hidden_size": 63, "num_attention_heads": 3},
+}
+
 ROPES = {
     "default": {"rope_type": "default", "rope_theta": 500.0},
     "linear": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 2.5},
@@ -28,13 +46,13 @@ ROPES = {
 
 def make_model(family: str = "llama", seed: int = 0, **changes) -> transformers.PreTrainedModel:
     """A float32 model; `changes` to its configuration."""
-    config = transformers.AutoConfig.for_model(family, **{**_SIZES, **changes})
+    config = transformers.AutoConfig.for_model(family, **{**(_OPT_SIZES if family == "opt" else _SIZES), **changes})
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             # Large enough for queries to prefer some keys by far, biases and norms that can't be left out unseen.
-            scale, centre = (0.3, 1) if "norm" in name else (0.3, 0) if name.endswith("bias") else (0.2, 0)
+            scale, centre = (0.3, 0) if name.endswith("bias") else (0.3, 1) if "norm" in name else (0.2, 0)
             weight.copy_(centre + scale * torch.randn(weight.shape))
     return model.eval()
 
@@ -63,6 +81,40 @@ def edit_json(path: pathlib.Path, **changes) -> None:
     content = json.loads(path.read_text())
     content.update(changes)
     path.write_text(json.dumps({key: value for key, value in content.items() if value is not ...}, indent=2))
+
+
+def edit_tensors(folder: pathlib.Path, change) -> None:
+    """Calls `change` with the tensors of each file, and brings the index up to date."""
+    weight_map = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tensors = safetensors.torch.load_file(path)
+        change(tensors)
+        safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
+        weight_map.update(dict.fromkeys(tensors, path.name))
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        edit_json(index, weight_map=weight_map)
+
+
+def drop_base_prefix(folder: pathlib.Path) -> None:
+    """"decoder.layers.0..." for "model.decoder.layers.0...", as some of OPT's checkpoints have it."""
+
+    def change(tensors):
+        for name in list(tensors):
+            tensors[name.removeprefix("model.")] = tensors.pop(name)
+
+    edit_tensors(folder, change)
+
+
+def store_head(folder: pathlib.Path, embedding: str, keep_embedding: bool) -> None:
+    """Stores a tied head under its own name too, or only under that."""
+
+    def change(tensors):
+        if embedding in tensors:
+            matrix = tensors[embedding] if keep_embedding else tensors.pop(embedding)
+            tensors["lm_head.weight"] = matrix.clone()
+
+    edit_tensors(folder, change)
 
 
 def spell_as_transformers_4(folder: pathlib.Path, rope_type_key: str) -> None:

@@ -46,9 +46,9 @@ std::string tokenizer_text(const Checkpoint& checkpoint) {
 
 // Weights as they are held to run: the embedding stays in the file.
 uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
-  const int64_t elements =
-      spec.num_blocks * spec.block_parameters() + spec.hidden_size + spec.vocabulary_size * spec.hidden_size;
-  return static_cast<uint64_t>(elements) * bytes_each;
+  // A tied one is held after all, as the head.
+  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
+  return static_cast<uint64_t>(spec.parameters() - embedding) * bytes_each;
 }
 
 void run(const InfoArguments& arguments) {
@@ -82,9 +82,11 @@ void run(const InfoArguments& arguments) {
   line("parameters", fmt::format("{}{}", format_count(static_cast<double>(spec.parameters())),
                                  spec.tied_head ? ", head tied to the embedding" : ""));
   line("types", types);
-  line("hidden size", fmt::format("{}, MLP {}", spec.hidden_size, spec.intermediate_size));
+  line("hidden size", fmt::format("{}{}, MLP {}", spec.hidden_size,
+                                  spec.has_projections() ? fmt::format(", embedding {}", spec.embedding_size) : "",
+                                  spec.intermediate_size));
   line("attention", attention_text(spec));
-  line("positions", std::to_string(spec.max_positions));
+  line("positions", fmt::format("{}{}", spec.max_positions, spec.position == PositionKind::learned ? ", learned" : ""));
   line("tokenizer", tokenizer);
   line("memory", fmt::format("{} to run in float32, {} in bfloat16, and states", format_bytes(resident_bytes(spec, 4)),
                              format_bytes(resident_bytes(spec, 2))));

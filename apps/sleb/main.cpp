@@ -1,6 +1,7 @@
 // sleb: finds the transformer blocks a language model can do without, and removes them.
 
 #include <fmt/core.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
@@ -10,23 +11,23 @@
 #include "arguments.h"
 #include "commands.h"
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "terminal_progress.h"
 
 namespace {
 
 enum ExitCode { done = 0, failed_while_working = 1, wrong_usage = 2 };
 
-// Once asks the work to stop between two steps; twice stops at once.
+// Once asks the work to stop where it can be taken up again; twice stops at once.
 void on_signal(int signal) {
+  constexpr std::string_view message = "\nsleb: stopping at the next good place; once more stops at once\n";
   sleb::request_interrupt();
   std::signal(signal, SIG_DFL);
+  static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
 }
 
-// One line, whatever a path or a file's names may hold.
-int report(std::string what, ExitCode code) {
-  const auto breaks_line = [](char c) { return c == '\n' || c == '\r'; };
-  std::replace_if(what.begin(), what.end(), breaks_line, ' ');
-  std::fprintf(stderr, "sleb: %s\n", what.c_str());
+int report(std::string_view what, ExitCode code) {
+  fmt::print(stderr, "sleb: {}\n", sleb::printable(what));
   return code;
 }
 
@@ -55,7 +56,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
       "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
   app.require_subcommand(1);
-  app.set_version_flag("--version", "sleb 0.1.0");
+  app.set_version_flag("--version", "sleb " SLEB_VERSION);
   app.footer(
       "Examples:\n"
       "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
@@ -70,18 +71,20 @@ int run(int argc, char** argv, sleb::Progress& progress) {
 int main(int argc, char** argv) {
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
   sleb::app::TerminalProgress progress;
   try {
     return run(argc, argv, progress);
   } catch (const sleb::Error& error) {
     progress.end();
     return report(error.what(), error.kind() == sleb::ErrorKind::bad_input ? wrong_usage : failed_while_working);
-  } catch (const sleb::Interrupted&) {
+  } catch (const sleb::Interrupted& interrupted) {
     progress.end();
-    return report("stopped before the end; nothing was written", failed_while_working);
+    return report(interrupted.what(), failed_while_working);
   } catch (const std::bad_alloc&) {
     progress.end();
-    return report("out of memory; give fewer or shorter --segments, or a narrower --dtype", failed_while_working);
+    return report("out of memory; to prune, give fewer or shorter --segments, or a narrower --dtype",
+                  failed_while_working);
   } catch (const std::exception& error) {
     progress.end();
     // libtorch's messages carry a stack trace after the first line.

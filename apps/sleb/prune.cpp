@@ -8,12 +8,13 @@
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "kept_rounds.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/prune_report.h"
-#include "sleb/search/greedy.h"
+#include "sleb/search/exact_search.h"
 
 namespace sleb::app {
 namespace {
@@ -32,6 +33,7 @@ struct PruneArguments {
   int64_t prompt_tokens = 512;
   std::string json;
   std::string format = "md";
+  bool resume = false;
 };
 
 constexpr int64_t prompt_repeats = 5;
@@ -43,28 +45,83 @@ int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
   return static_cast<int64_t>(std::ceil(ratio * static_cast<double>(num_blocks) - 1e-9));
 }
 
-std::string round_line(const GreedyStep& step, size_t round, int64_t rounds, const Corpus& corpus) {
-  return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  {}", round, rounds,
-                     step.removed, step.loss, perplexity(step.loss, corpus.segments, corpus.seqlen),
+std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
+  const GreedyStep& step = so_far.steps.back();
+  return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  {}", so_far.steps.size(),
+                     rounds, step.removed, step.loss, perplexity(step.loss, corpus.segments, corpus.seqlen),
                      format_seconds(step.seconds));
 }
 
-GreedyResult search(const PlanEvaluator& evaluator, const GreedyOptions& options, Progress& progress) {
-  const Corpus& corpus = evaluator.corpus();
-  const auto losses = [&](const std::vector<Plan>& plans, const std::string& stage) {
-    std::vector<double> values;
-    for (const PlanLoss& loss : evaluator.evaluate(plans, {.stage = stage}, progress)) {
-      values.push_back(reference_loss(loss.total_nll(), corpus.seqlen));
-    }
-    return values;
-  };
-  size_t round = 0;
-  return greedy_search(evaluator.model().spec().num_blocks, options, losses, [&](const GreedyStep& step) {
-    progress.note(round_line(step, ++round, options.num_remove_blocks, corpus));
-  });
+// What the losses depend on.
+Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const Model& model,
+                        const Corpus& corpus, Progress& progress) {
+  Fingerprint fingerprint;
+  fingerprint.add("sleb", SLEB_VERSION);
+  fingerprint.add("the model", model.checkpoint().fingerprint(progress));
+  fingerprint.add("the calibration text's ids", corpus.ids_sha256);
+  fingerprint.add("the number of segments", std::to_string(corpus.segments));
+  fingerprint.add("--seqlen", std::to_string(corpus.seqlen));
+  fingerprint.add("--seed", std::to_string(arguments.calibration.options.seed));
+  fingerprint.add("--num-remove-blocks", std::to_string(greedy.num_remove_blocks));
+  fingerprint.add("--early-barrier", std::to_string(greedy.early_barrier));
+  fingerprint.add("--latter-barrier", std::to_string(greedy.latter_barrier));
+  fingerprint.add("--search", arguments.search);
+  fingerprint.add("--dtype", model.compute().dtype);
+  fingerprint.add("--device", model.compute().device);
+  fingerprint.add("--threads", std::to_string(model.compute().threads));
+  return fingerprint;
 }
 
-void run(PruneArguments& arguments, Session& session) {
+GreedyResult search(const PlanEvaluator& evaluator, const GreedyOptions& options, SearchState state,
+                    KeptRounds& kept_rounds, Progress& progress) {
+  ExactSearchHooks hooks;
+  if (kept_rounds.possible()) hooks.save = [&](const SearchState& now) { kept_rounds.save(now, progress); };
+  hooks.round_finished = [&](const GreedyResult& so_far) {
+    progress.note(round_line(so_far, options.num_remove_blocks, evaluator.corpus()));
+  };
+  return exact_search(evaluator, options, std::move(state), hooks, progress);
+}
+
+void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, Progress& progress) {
+  progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
+                            model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
+                            model.compute().device, model.compute().threads));
+  if (corpus.seqlen > model.spec().max_positions) {
+    progress.note(fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
+                              corpus.seqlen, model.spec().max_positions));
+  }
+}
+
+// What --resume finds done already.
+void show_finished(const PruneArguments& arguments, const OrderedJson& result) {
+  write_json(arguments.json, result);
+  if (arguments.json == "-") return;
+  fmt::print("removal list: {}\n\nfinished already: {}\n",
+             format_list(result.at("removal_list").get<std::vector<int64_t>>()),
+             arguments.out.empty() ? arguments.json : arguments.out);
+}
+
+// The sizes, held-out text and speed of the closing table.
+void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
+             const std::optional<Corpus>& held_out, Progress& progress) {
+  ExportOptions all_blocks = output;
+  all_blocks.removal_list.clear();
+  const ExportSize dense = export_size(model.checkpoint(), all_blocks);
+  const ExportSize pruned = export_size(model.checkpoint(), output);
+  const auto removed = static_cast<int64_t>(output.removal_list.size());
+  report.dense_size = {report.num_blocks, dense.parameters, dense.bytes};
+  report.pruned_size = {report.num_blocks - removed, pruned.parameters, pruned.bytes};
+  const Plan plan = Plan::without_blocks(output.removal_list);
+  if (held_out) {
+    report.held_out = HeldOut{held_out->name, held_out->segments * held_out->seqlen,
+                              compare_perplexity(model, *held_out, plan, progress)};
+  }
+  if (arguments.prompt_tokens > 0) {
+    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, prompt_repeats, progress);
+  }
+}
+
+void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.format);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
@@ -74,8 +131,10 @@ void run(PruneArguments& arguments, Session& session) {
   check(greedy, spec.num_blocks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
-  if (!arguments.out.empty()) check(checkpoint, output);
+  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
   check_json_path(arguments.json);
+  check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
+  check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
 
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
@@ -84,16 +143,11 @@ void run(PruneArguments& arguments, Session& session) {
         evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
                           arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
   }
-  const Model model(checkpoint, arguments.compute, session.progress);
+  ComputeOptions compute = arguments.compute;
+  kept_rounds.adopt(compute);
+  const Model model(checkpoint, compute, session.progress);
   const PlanEvaluator evaluator(model, calibration);
-  session.progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", arguments.model,
-                                    spec.num_blocks, calibration.segments, calibration.seqlen, model.compute().dtype,
-                                    model.compute().device, model.compute().threads));
-  if (calibration.seqlen > spec.max_positions) {
-    session.progress.note(
-        fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
-                    calibration.seqlen, spec.max_positions));
-  }
+  note_beginning(arguments.model, model, calibration, session.progress);
 
   PruneReport report;
   report.model = arguments.model;
@@ -103,31 +157,47 @@ void run(PruneArguments& arguments, Session& session) {
   report.seed = arguments.calibration.options.seed;
   report.compute = model.compute();
   report.search = arguments.search;
-  report.result = search(evaluator, greedy, session.progress);
+  if (kept_rounds.possible()) {
+    report.fingerprint = fingerprint(arguments, greedy, model, calibration, session.progress);
+  }
+  if (const auto result = kept_rounds.finished_result(report.fingerprint)) {
+    show_finished(arguments, *result);
+    kept_rounds.remove();
+    return;
+  }
+  if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
+  report.result =
+      search(evaluator, greedy, kept_rounds.begin(report.fingerprint, session.progress), kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
-  const ExportSize dense = export_size(checkpoint, output);
   output.removal_list = report.result.removal_list();
-  const ExportSize pruned = export_size(checkpoint, output);
-  report.dense_size = {spec.num_blocks, dense.parameters, dense.bytes};
-  report.pruned_size = {spec.num_blocks - greedy.num_remove_blocks, pruned.parameters, pruned.bytes};
-  const Plan plan = Plan::without_blocks(output.removal_list);
-  if (held_out) {
-    report.held_out = HeldOut{held_out->name, held_out->segments * held_out->seqlen,
-                              compare_perplexity(model, *held_out, plan, session.progress)};
-  }
-  if (arguments.prompt_tokens > 0) {
-    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, prompt_repeats, session.progress);
-  }
+  compare(report, arguments, output, model, held_out, session.progress);
   if (!arguments.out.empty()) {
     const std::vector<NamedText> extra = {{"README.md", model_card(report)},
                                           {"sleb.json", to_json(report).dump(2) + "\n"}};
     write_pruned_checkpoint(checkpoint, output, extra, session.progress);
   }
   write_json(arguments.json, to_json(report));
+  kept_rounds.remove();
   if (arguments.json == "-") return;
   fmt::print("removal list: {}\n\n{}", format_list(output.removal_list), comparison_table(report).text(format));
   if (!arguments.out.empty()) fmt::print("\nwritten: {}\n", arguments.out);
+}
+
+// A run that ends early says what became of its work.
+void run_and_keep(const PruneArguments& arguments, Session& session) {
+  KeptRounds kept_rounds({arguments.out, arguments.json, arguments.resume, arguments.output.force});
+  try {
+    run(arguments, kept_rounds, session);
+  } catch (const Interrupted&) {
+    const std::string kept = kept_rounds.farewell();
+    if (kept.empty()) throw;
+    throw Interrupted("stopped before the end; " + kept);
+  } catch (const Error& error) {
+    const std::string kept = kept_rounds.farewell();
+    if (kept.empty() || error.kind() != ErrorKind::failed) throw;
+    throw Error(ErrorKind::failed, fmt::format("{}; {}", error.what(), kept));
+  }
 }
 
 void add_search(CLI::App& command, PruneArguments& arguments) {
@@ -158,7 +228,8 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
       ->capture_default_str()
       ->type_name("TYPE");
-  command.add_flag("--force", arguments.output.force, "Replace DIR if it exists");
+  command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
+  command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
       ->type_name("FILE");
   command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
@@ -188,7 +259,7 @@ void add_prune(CLI::App& app, Session& session) {
       "Examples:\n"
       "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 --num-remove-blocks 2 --json -");
-  command->callback([arguments, &session] { run(*arguments, session); });
+  command->callback([arguments, &session] { run_and_keep(*arguments, session); });
 }
 
 }  // namespace sleb::app

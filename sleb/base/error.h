@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "sleb/base/utf8.h"
+
 namespace sleb {
 
 enum class ErrorKind {
@@ -14,10 +16,11 @@ enum class ErrorKind {
   failed,     // what went wrong while working: disk full, device lost. Exit code 1.
 };
 
-// A message for the user, on one line: what was wrong, where (file, tensor, row), what to do.
+// A message for the user, on one line: what was wrong, where (file, tensor, row), what to do. It may quote what a file
+// says, and is made printable().
 class Error : public std::runtime_error {
  public:
-  Error(ErrorKind kind, const std::string& message) : std::runtime_error(message), kind_(kind) {}
+  Error(ErrorKind kind, const std::string& message) : std::runtime_error(printable(message)), kind_(kind) {}
   ErrorKind kind() const { return kind_; }
 
  private:

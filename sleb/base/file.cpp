@@ -1,6 +1,7 @@
 #include "sleb/base/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "sleb/base/error.h"
 
@@ -28,7 +30,8 @@ struct Descriptor {
 };
 
 Descriptor open_to_read(const fs::path& path, struct stat& status) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // O_NONBLOCK: opening a pipe that nobody writes to would wait for ever.
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.value < 0) bad_input("{}: can't open: {}", path.string(), why(errno));
   if (::fstat(file.value, &status) != 0) bad_input("{}: can't read: {}", path.string(), why(errno));
   if (!S_ISREG(status.st_mode)) bad_input("{}: not a regular file", path.string());
@@ -50,8 +53,22 @@ fs::path plain_path(const fs::path& path) {
   return plain.has_filename() ? plain : plain.parent_path();
 }
 
+std::string temporary_prefix(const fs::path& path) {
+  return fmt::format(".{}.tmp-", path.filename().string());
+}
+
 fs::path temporary_sibling(const fs::path& path) {
-  return parent_of(path) / fmt::format(".{}.tmp-{}", path.filename().string(), ::getpid());
+  return parent_of(path) / fmt::format("{}{}", temporary_prefix(path), ::getpid());
+}
+
+// The system frees a lock when its holder ends, however it ends: a temporary that can be locked is nobody's.
+bool lock(const Descriptor& file) {
+  return ::flock(file.value, LOCK_EX | LOCK_NB) == 0;
+}
+
+// The two names change places in one step. False where the file system can't do that.
+bool exchange(const fs::path& a, const fs::path& b) {
+  return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
 }  // namespace
@@ -107,21 +124,31 @@ StagedFolder::StagedFolder(const fs::path& target, bool replace)
   }
   std::error_code error;
   fs::create_directories(parent_of(target_), error);
+  remove_left_temporaries(target_);
   if (!error) fs::remove_all(staging_, error);
   if (!error) fs::create_directory(staging_, error);
   if (error) bad_input("{}: can't write there: {}", target_.string(), error.message());
+  lock_ = ::open(staging_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ >= 0) ::flock(lock_, LOCK_EX | LOCK_NB);
 }
 
 StagedFolder::~StagedFolder() {
   std::error_code ignored;
   if (!committed_) fs::remove_all(staging_, ignored);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 void StagedFolder::commit() {
   sync_folder(staging_);
   std::error_code error;
-  const fs::path old = staging_.string() + ".old";
   const bool replacing = replace_ && fs::exists(fs::symlink_status(target_));
+  if (replacing && exchange(staging_, target_)) {
+    committed_ = true;
+    sync_folder(parent_of(target_));
+    fs::remove_all(staging_, error);  // the old content by now
+    return;
+  }
+  const fs::path old = staging_.string() + ".old";
   if (replacing) fs::rename(target_, old, error);
   if (error) failed("{}: can't replace: {}", target_.string(), error.message());
   fs::rename(staging_, target_, error);
@@ -133,6 +160,21 @@ void StagedFolder::commit() {
   committed_ = true;
   sync_folder(parent_of(target_));
   if (replacing) fs::remove_all(old, error);
+}
+
+void remove_left_temporaries(const fs::path& target) {
+  const fs::path plain = plain_path(target);
+  const std::string prefix = temporary_prefix(plain);
+  std::error_code ignored;
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(parent_of(plain), ignored)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(prefix) && !name.ends_with(".old")) left.push_back(entry.path());
+  }
+  for (const fs::path& path : left) {
+    const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+    if (file.value >= 0 && lock(file)) fs::remove_all(path, ignored);
+  }
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
@@ -154,6 +196,7 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 }
 
 void check_writable(const fs::path& path) {
+  remove_left_temporaries(path);
   const fs::path temporary = temporary_sibling(path);
   const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)};
   if (file.value < 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
@@ -165,6 +208,7 @@ void check_writable(const fs::path& path) {
 OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
   descriptor_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (descriptor_ < 0) failed("{}: can't write: {}", path_.string(), why(errno));
+  ::flock(descriptor_, LOCK_EX | LOCK_NB);  // for remove_left_temporaries
 }
 
 OutputFile::~OutputFile() {

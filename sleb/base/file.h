@@ -39,7 +39,8 @@ void release_pages(Bytes mapped);
 std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 
 // A folder that appears under its final name only when whole: files are written into a hidden temporary sibling, and
-// commit() syncs them and renames the folder. Without commit() the destructor removes the temporary.
+// commit() syncs them and renames the folder. Replacing a target is one step where the file system can exchange names
+// (renameat2), else two. Without commit() the destructor removes the temporary.
 class StagedFolder {
  public:
   // Throws Error(bad_input) if `target` exists and `replace` is false, or its parent can't be written.
@@ -57,7 +58,11 @@ class StagedFolder {
   std::filesystem::path staging_;
   bool replace_;
   bool committed_ = false;
+  int lock_ = -1;  // descriptor of the staging folder
 };
+
+// Removes what killed runs left of their unfinished writing to `target`; what a running one writes is kept.
+void remove_left_temporaries(const std::filesystem::path& target);
 
 // Writes `content` to a temporary sibling, syncs, renames onto `path` (replacing a file there).
 // Throws Error(failed) when the disk refuses.

@@ -1,6 +1,7 @@
 #include "sleb/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "sleb/base/error.h"
@@ -28,6 +29,8 @@ TEST_F(FileTest, RefusesMissingFilesFoldersAndTooLarge) {
   EXPECT_THROW(MappedFile{folder_}, Error);
   write_file_atomically(folder_ / "a", "hello");
   EXPECT_THROW(read_file(folder_ / "a", 4), Error);
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  EXPECT_THROW(MappedFile(folder_ / "pipe"), Error);  // and does not wait for a writer
 }
 
 TEST_F(FileTest, StagedFolderAppearsOnlyOnCommit) {
@@ -54,6 +57,20 @@ TEST_F(FileTest, StagedFolderReplacesOnlyWhenAsked) {
   staged.commit();
   EXPECT_TRUE(fs::is_empty(folder_ / "out"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
+}
+
+TEST_F(FileTest, RemovesOnlyTheTemporariesThatNobodyWrites) {
+  fs::create_directories(folder_ / ".out.tmp-1" / "inner");
+  write_file_atomically(folder_ / ".out.tmp-2", "left");
+  write_file_atomically(folder_ / ".other.tmp-2", "another target's");
+  OutputFile held(folder_ / ".out.tmp-3");
+  StagedFolder staged(folder_ / "out", false);
+  remove_left_temporaries(folder_ / "out");
+  EXPECT_TRUE(fs::exists(staged.path()));
+  EXPECT_TRUE(fs::exists(folder_ / ".out.tmp-3"));
+  EXPECT_TRUE(fs::exists(folder_ / ".other.tmp-2"));
+  EXPECT_FALSE(fs::exists(folder_ / ".out.tmp-1"));
+  EXPECT_FALSE(fs::exists(folder_ / ".out.tmp-2"));
 }
 
 TEST_F(FileTest, FullDiskIsAnError) {

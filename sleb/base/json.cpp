@@ -1,6 +1,7 @@
 #include "sleb/base/json.h"
 
 #include <cmath>
+#include <set>
 
 #include "sleb/base/error.h"
 
@@ -8,15 +9,42 @@ namespace sleb {
 namespace {
 
 constexpr int deepest_nesting = 128;
+constexpr size_t largest_ordered_text = size_t{4} << 20;
+constexpr size_t most_ordered_members = 5000;
+
+// The first key that stands twice in one object of a valid `text`.
+std::string repeated_key(std::string_view text) {
+  std::vector<std::set<std::string>> keys(deepest_nesting + 2);  // of the objects that are open, by depth
+  std::string repeated;
+  const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {
+    if (event == Json::parse_event_t::object_start) keys[static_cast<size_t>(depth) + 1].clear();
+    if (event != Json::parse_event_t::key || !repeated.empty()) return true;
+    const auto& key = parsed.get_ref<const std::string&>();
+    if (!keys[static_cast<size_t>(depth)].insert(key).second) repeated = key;
+    return true;
+  };
+  [[maybe_unused]] const Json again = Json::parse(text.begin(), text.end(), watch);
+  return repeated;
+}
 
 template <typename Document>
-Document parse(std::string_view text, std::string_view label) {
+Document parse(std::string_view text, std::string_view label, size_t most_members) {
+  using Event = typename Document::parse_event_t;
+  std::vector<size_t> members(deepest_nesting + 2);  // keys read of the objects that are open, by depth
+  const auto guard = [&](int depth, Event event, Document& parsed) {
+    if (depth > deepest_nesting) bad_input("{}: nested deeper than {} levels", label, deepest_nesting);
+    const auto level = static_cast<size_t>(depth);
+    if (event == Event::object_start) members[level + 1] = 0;
+    if (event == Event::key && ++members[level] > most_members) {
+      bad_input("{}: an object of more than {} members", label, most_members);
+    }
+    if (event == Event::object_end && parsed.size() != members[level + 1]) {
+      bad_input("{}: the key {:?} stands twice in one object", label, repeated_key(text));
+    }
+    return true;
+  };
   try {
-    const auto depth_guard = [&](int depth, typename Document::parse_event_t, Document&) {
-      if (depth > deepest_nesting) bad_input("{}: nested deeper than {} levels", label, deepest_nesting);
-      return true;
-    };
-    return Document::parse(text.begin(), text.end(), depth_guard);
+    return Document::parse(text.begin(), text.end(), guard);
   } catch (const nlohmann::json::exception& error) {
     // nlohmann's texts begin with "[json.exception.parse_error.101] " and quote all of what was read last.
     std::string_view what = error.what();
@@ -29,11 +57,14 @@ Document parse(std::string_view text, std::string_view label) {
 }  // namespace
 
 Json parse_json(std::string_view text, std::string_view label) {
-  return parse<Json>(text, label);
+  return parse<Json>(text, label, std::numeric_limits<size_t>::max());
 }
 
 OrderedJson parse_ordered_json(std::string_view text, std::string_view label) {
-  return parse<OrderedJson>(text, label);
+  if (text.size() > largest_ordered_text) {
+    bad_input("{}: {} bytes is too large for a configuration (at most {})", label, text.size(), largest_ordered_text);
+  }
+  return parse<OrderedJson>(text, label, most_ordered_members);
 }
 
 void JsonView::fail(std::string_view what) const {

@@ -14,9 +14,11 @@ namespace sleb {
 using Json = nlohmann::json;                 // objects sorted by key: fast for large vocabularies
 using OrderedJson = nlohmann::ordered_json;  // objects in file order: for what is written back
 
-// Parses `text`; `label` (a file name) begins the error message. Nesting deeper than 128 is refused.
-// Throws Error(bad_input).
+// Parses `text`; `label` (a file name) begins the error message. Nesting deeper than 128 is refused, and so is an
+// object with one key twice: other readers of the file may take the other value. Throws Error(bad_input).
 Json parse_json(std::string_view text, std::string_view label);
+// For configurations: texts of more than 4 MiB and objects of more than 5000 members are refused too, because finding a
+// member takes time proportional to their number.
 OrderedJson parse_ordered_json(std::string_view text, std::string_view label);
 
 // A value inside a parsed document and the way to it ("config.json: rope_scaling.factor"). It refers to the document,

@@ -26,8 +26,12 @@ void request_interrupt() noexcept {
   interrupted = 1;
 }
 
+bool interrupt_requested() noexcept {
+  return interrupted != 0;
+}
+
 void check_interrupt() {
-  if (interrupted != 0) throw Interrupted();
+  if (interrupt_requested()) throw Interrupted();
 }
 
 }  // namespace sleb

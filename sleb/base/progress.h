@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 #include <string_view>
 
 namespace sleb {
@@ -22,13 +23,15 @@ class Progress {
 // A Progress that shows nothing.
 Progress& silent_progress();
 
-// Thrown by check_interrupt() after request_interrupt().
+// Thrown by check_interrupt() after request_interrupt(). The message is for the user.
 class Interrupted : public std::runtime_error {
  public:
-  Interrupted() : std::runtime_error("interrupted") {}
+  explicit Interrupted(const std::string& message = "stopped before the end; nothing was written")
+      : std::runtime_error(message) {}
 };
 
 void request_interrupt() noexcept;  // safe in a signal handler
-void check_interrupt();             // called between chunks of long work
+bool interrupt_requested() noexcept;
+void check_interrupt();  // called between chunks of long work
 
 }  // namespace sleb

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "sleb/base/containment.h"
+#include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
+#include "sleb/text/sources/folder_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -21,10 +24,28 @@ constexpr std::string_view companion_files[] = {"tokenizer.json",
                                                 "added_tokens.json",
                                                 "vocab.json",
                                                 "merges.txt",
+                                                "vocab.txt",
                                                 "tokenizer.model",
+                                                "spiece.model",
+                                                "tiktoken.model",
+                                                "tekken.json",
                                                 "chat_template.jinja",
                                                 "chat_template.json",
                                                 "generation_config.json"};
+constexpr std::string_view chat_template_folder = "additional_chat_templates";  // files *.jinja
+
+// The companion files that are there, as paths below the folder.
+std::vector<fs::path> companions_of(const fs::path& folder) {
+  std::vector<fs::path> names;
+  std::error_code ignored;
+  for (const std::string_view name : companion_files) {
+    if (fs::is_regular_file(folder / name, ignored)) names.emplace_back(name);
+  }
+  for (const auto& entry : fs::directory_iterator(folder / chat_template_folder, ignored)) {
+    if (entry.path().extension() == ".jinja") names.push_back(chat_template_folder / entry.path().filename());
+  }
+  return names;
+}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -40,25 +61,52 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew.
+// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew, and
+// fairseq's format version.
 bool is_ignored(std::string_view name) {
-  return name.ends_with("rotary_emb.inv_freq");
+  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("decoder.version");
 }
 
-std::vector<std::pair<std::string, std::vector<int64_t>>> expected_tensors(const ModelSpec& spec) {
-  std::vector<std::pair<std::string, std::vector<int64_t>>> list;
-  const std::vector<int64_t> vocabulary_matrix = {spec.vocabulary_size, spec.hidden_size};
-  list.emplace_back(fmt::format("{}.weight", spec.names->embedding), vocabulary_matrix);
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Part part : all_parts) {
-      const auto shape = spec.part_shape(part);
-      list.emplace_back(spec.part_name(block, part) + ".weight", shape);
-      if (spec.has_bias(part)) list.emplace_back(spec.part_name(block, part) + ".bias", std::vector{shape[0]});
-    }
+// The model without its head, saved alone, has names without this; transformers puts it in front where it is missing.
+constexpr std::string_view base_prefix = "model.";
+
+using Tensors = std::map<std::string, StoredTensor>;
+
+Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::string_view label) {
+  std::set<std::string> expected;
+  for (TensorShape& tensor : spec.tensors()) expected.insert(std::move(tensor.name));
+  Tensors tensors;
+  for (const auto& [name, tensor] : stored) {
+    std::string longer = fmt::format("{}{}", base_prefix, name);
+    const bool lacks_prefix = !expected.contains(name) && expected.contains(longer);
+    const auto [place, added] = tensors.emplace(lacks_prefix ? std::move(longer) : name, tensor);
+    if (!added) bad_input("{}: tensor '{}' is there twice, with and without \"{}\"", label, place->first, base_prefix);
   }
-  list.emplace_back(fmt::format("{}.weight", spec.names->final_norm), std::vector{spec.hidden_size});
-  if (!spec.tied_head) list.emplace_back(fmt::format("{}.weight", spec.names->head), vocabulary_matrix);
-  return list;
+  return tensors;
+}
+
+bool are_equal(const StoredTensor& one, const StoredTensor& other) {
+  const bool equal = one.type == other.type && one.shape == other.shape && std::ranges::equal(one.data, other.data);
+  release_pages(one.data);
+  release_pages(other.data);
+  return equal;
+}
+
+// A tied head and the embedding are one matrix, and files hold it under either name or under both.
+void keep_one_of_tied(Tensors& tensors, const ModelSpec& spec, std::string_view label) {
+  if (!spec.tied_head) return;
+  const std::string embedding_name = fmt::format("{}.weight", spec.names->embedding);
+  const std::string head_name = fmt::format("{}.weight", spec.names->head);
+  const auto head = tensors.find(head_name);
+  if (head == tensors.end()) return;
+  const auto [embedding, embedding_absent] = tensors.emplace(embedding_name, head->second);
+  if (!embedding_absent && !are_equal(embedding->second, head->second)) {
+    bad_input(
+        "{}: tensors '{}' and '{}' differ, but tie_word_embeddings says that they are one; set it to false in "
+        "config.json, or remove '{}'",
+        label, embedding_name, head_name, head_name);
+  }
+  tensors.erase(head);
 }
 
 }  // namespace
@@ -77,34 +125,44 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     const fs::path file = path / "config.json";
     checkpoint.config_text_ = read_file(file, uint64_t{64} << 20);
     const Json config = parse_json(checkpoint.config_text_, file.string());
-    checkpoint.spec_ = spec_from_config(JsonView(config, file.string()));
+    const JsonView view(config, file.string());
+    checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
+    check_block_count(checkpoint.spec_, checkpoint.safetensors_->tensors().size(), path.string());
+    checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
+    keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
+    checkpoint.check_shapes();
+    checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
+                                            checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
-    checkpoint.gguf_tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.check_shapes();
   } else {
     bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
   }
-  checkpoint.check_tensors();
+  checkpoint.check_all_known();
   return checkpoint;
 }
 
-void Checkpoint::check_tensors() const {
-  const auto& present = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
-  std::set<std::string> expected;
-  for (const auto& [name, shape] : expected_tensors(spec_)) {
+void Checkpoint::check_shapes() const {
+  for (const auto& [name, shape] : spec_.tensors()) {
     const StoredTensor& stored = tensor(name);
     if (stored.shape != shape) {
       bad_input("{}: tensor '{}' has shape {}, the configuration needs {}", path_.string(), name,
                 shape_text(stored.shape), shape_text(shape));
     }
-    expected.insert(name);
   }
-  for (const auto& [name, stored] : present) {
-    const bool redundant_head = spec_.tied_head && name == fmt::format("{}.weight", spec_.names->head);
-    if (expected.contains(name) || redundant_head || is_ignored(name)) continue;
-    bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
+}
+
+void Checkpoint::check_all_known() const {
+  std::set<std::string> known;
+  for (std::string& name : tensor_names()) known.insert(std::move(name));
+  for (std::string& name : scale_names()) known.insert(std::move(name));
+  for (const auto& [name, stored] : tensors_) {
+    if (known.contains(name) || is_ignored(name)) continue;
+    bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
 }
@@ -113,17 +171,55 @@ uint64_t Checkpoint::file_bytes() const {
   return is_gguf() ? gguf_->file_bytes() : safetensors_->file_bytes();
 }
 
+std::vector<Bytes> Checkpoint::contents() const {
+  return is_gguf() ? gguf_->contents() : safetensors_->contents();
+}
+
+std::string Checkpoint::fingerprint(Progress& progress) const {
+  constexpr size_t piece = size_t{64} << 20;
+  ContentHash hash;
+  hash.add(config_text_);
+  progress.begin("reading the model once, for its fingerprint", file_bytes() >> 20, "MiB");
+  for (const Bytes content : contents()) {
+    for (size_t begin = 0; begin < content.size(); begin += piece) {
+      check_interrupt();
+      const Bytes part = content.subspan(begin, std::min(piece, content.size() - begin));
+      hash.add(part);
+      release_pages(part);
+      progress.advance(part.size() >> 20);
+    }
+  }
+  progress.end();
+  return hash.text();
+}
+
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
-  const auto& tensors = is_gguf() ? gguf_tensors_ : safetensors_->tensors();
-  const auto found = tensors.find(name);
-  if (found == tensors.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
+  const auto found = tensors_.find(name);
+  if (found == tensors_.end() && safetensors_ && safetensors_->skipped().contains(name)) {
+    bad_input("{}: tensor '{}' holds integers: a quantised form that is not known here", path_.string(), name);
+  }
+  if (found == tensors_.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
   return found->second;
 }
 
 std::vector<std::string> Checkpoint::tensor_names() const {
   std::vector<std::string> names;
-  for (const auto& [name, shape] : expected_tensors(spec_)) names.push_back(name);
+  for (TensorShape& tensor : spec_.tensors()) names.push_back(std::move(tensor.name));
   return names;
+}
+
+std::vector<std::string> Checkpoint::scale_names() const {
+  std::vector<std::string> names;
+  if (scales_.empty()) return names;
+  for (const auto& [weight, scale] : scales_) names.push_back(scale.tensor.name);
+  for (const auto& [name, stored] : tensors_) {
+    if (is_activation_scale(name) && block_of(spec_, name)) names.push_back(name);
+  }
+  return names;
+}
+
+void Checkpoint::check_scales() const {
+  for (const auto& [weight, scale] : scales_) sleb::check_scales(scale, path_.string());
 }
 
 std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
@@ -137,6 +233,9 @@ std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
 void Checkpoint::read(const std::string& name, std::span<float> out) const {
   const StoredTensor& stored = tensor(name);
   decode(stored.type, stored.data, out);
+  if (const auto scale = scales_.find(name); scale != scales_.end()) {
+    apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
+  }
   if (!is_gguf()) return;
   if (const int64_t heads = permuted_heads(spec_, name); heads > 0) undo_rope_permutation(out, heads, stored.shape[0]);
 }
@@ -145,9 +244,11 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
   const StoredTensor& stored = tensor(name);
   const auto columns = static_cast<size_t>(stored.shape[1]);
   const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  const auto scale = scales_.find(name);
   for (size_t i = 0; i < rows.size(); ++i) {
-    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes),
-           out.subspan(i * columns, columns));
+    const auto row = out.subspan(i * columns, columns);
+    decode(stored.type, stored.data.subspan(static_cast<size_t>(rows[i]) * row_bytes, row_bytes), row);
+    if (scale != scales_.end()) apply_scales(scale->second, rows[i], stored.shape[1], row, path_.string());
   }
 }
 
@@ -161,12 +262,22 @@ OrderedJson Checkpoint::config() const {
 }
 
 Tokenizer Checkpoint::tokenizer() const {
-  return is_gguf() ? tokenizer_of(*gguf_) : Tokenizer::from_file(path_ / "tokenizer.json");
+  return is_gguf() ? tokenizer_of(*gguf_) : tokenizer_of_folder(path_);
+}
+
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
+  if (!name.starts_with(spec.names->block_prefix)) return {};
+  name.remove_prefix(spec.names->block_prefix.size());
+  int64_t block = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
+  const bool is_number = error == std::errc() && end != name.data() + name.size() && *end == '.';
+  if (!is_number || block < 0 || block >= spec.num_blocks) return {};
+  return block;
 }
 
 Tokenizer load_tokenizer(const fs::path& path) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return Tokenizer::from_file(path / "tokenizer.json");
+  if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
   return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
 }
 
@@ -178,9 +289,15 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     write_file_atomically(folder / "generation_config.json", generation_config_from_gguf(*gguf_));
     return;
   }
-  for (const std::string_view name : companion_files) {
+  for (const fs::path& name : companions_of(path_)) {
     std::error_code ignored;
-    if (fs::is_regular_file(path_ / name, ignored)) write_file_atomically(folder / name, read_file(path_ / name));
+    const fs::path source = path_ / name;
+    // What is copied may be published: not a private file that somebody's checkpoint points to.
+    if (!is_inside(source, path_, ignored)) {
+      bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
+    }
+    fs::create_directories((folder / name).parent_path());
+    write_file_atomically(folder / name, read_file(source));
   }
 }
 

@@ -11,10 +11,12 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/base/progress.h"
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/formats/safetensors.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
+#include "sleb/checkpoint/weight_scales.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {
@@ -23,6 +25,8 @@ class Checkpoint {
  public:
   // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there,
   // with the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
+  // As in transformers, a folder's tensor names may lack the "model." in front, and a tied head may be stored in the
+  // embedding's place or beside it.
   static Checkpoint open(const std::filesystem::path& path);
   Checkpoint(Checkpoint&&) noexcept;
   ~Checkpoint();
@@ -30,16 +34,22 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   const ModelSpec& spec() const { return spec_; }
   bool is_gguf() const { return gguf_ != nullptr; }
-  uint64_t file_bytes() const;
+  uint64_t file_bytes() const;  // of the files that hold the tensors
+  // Of config.json and the files that hold the tensors; reads all of them. Throws Interrupted.
+  std::string fingerprint(Progress& progress) const;
 
   // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". Throws Error(bad_input) if absent.
   const StoredTensor& tensor(const std::string& name) const;
   // Every tensor that belongs to the model: embedding, blocks, final norm, and the head unless it is tied.
   std::vector<std::string> tensor_names() const;
+  // Where weights are 8-bit floats (weight_scales.h): the tensors beside them, with scales of weights and activations.
+  std::vector<std::string> scale_names() const;
+  // Reads the weights' scales. Throws Error(bad_input) for one that is not a positive number, as read() does.
+  void check_scales() const;
   // Types of the tensors with their share of the parameters, most first.
   std::vector<std::pair<StoredType, int64_t>> stored_types() const;
 
-  // A tensor's values as float32, in transformers' order (a GGUF's permutation of query and key rows undone).
+  // A tensor's values as float32, scaled, in transformers' order (a GGUF's permutation of query and key rows undone).
   void read(const std::string& name, std::span<float> out) const;
   // Rows of a matrix, [rows.size(), columns].
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
@@ -56,15 +66,21 @@ class Checkpoint {
 
  private:
   Checkpoint() = default;
-  void check_tensors() const;
+  void check_shapes() const;
+  void check_all_known() const;
+  std::vector<Bytes> contents() const;
 
   std::filesystem::path path_;
   ModelSpec spec_;
   std::string config_text_;
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;
-  std::map<std::string, StoredTensor> gguf_tensors_;  // under Hugging Face names
+  std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
+  std::map<std::string, WeightScale> scales_;    // by the weight's name
 };
+
+// The block that a tensor belongs to by its name ("model.layers.3.mlp.up_proj.weight": 3); nothing for the others.
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name);
 
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
 Tokenizer load_tokenizer(const std::filesystem::path& path);

@@ -17,6 +17,39 @@ constexpr TensorNames llama_names = {
               "post_attention_layernorm", "mlp.gate_proj", "mlp.up_proj", "mlp.down_proj"},
 };
 
+constexpr TensorNames opt_names = {
+    .embedding = "model.decoder.embed_tokens",
+    .positions = "model.decoder.embed_positions",
+    .project_in = "model.decoder.project_in",
+    .final_norm = "model.decoder.final_layer_norm",
+    .project_out = "model.decoder.project_out",
+    .head = "lm_head",
+    .block_prefix = "model.decoder.layers.",
+    .parts = {"self_attn_layer_norm", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj",
+              "final_layer_norm", "", "fc1", "fc2"},
+};
+
+constexpr ConfigKeys llama_keys = {
+    .intermediate_size = "intermediate_size",
+    .activation = "hidden_act",
+    .attention_bias = "attention_bias",
+    .mlp_bias = "mlp_bias",
+    .num_kv_heads = "num_key_value_heads",
+    .head_dim = "head_dim",
+    .norm_eps = "rms_norm_eps",
+};
+
+constexpr ConfigKeys opt_keys = {
+    .intermediate_size = "ffn_dim",
+    .activation = "activation_function",
+    .attention_bias = "enable_bias",
+    .mlp_bias = "enable_bias",
+    .embedding_size = "word_embed_proj_dim",
+    .norm_affine = "layer_norm_elementwise_affine",
+    .norm_before = "do_layer_norm_before",
+    .remove_final_norm = "_remove_final_layer_norm",
+};
+
 constexpr int64_t largest = std::numeric_limits<int32_t>::max();
 
 std::string known_families() {
@@ -70,8 +103,8 @@ RopeSpec rope_from_config(const JsonView& config, int64_t max_positions) {
 // MistralConfig's sliding_window: absent means its default, null means none. Configurations with layer_types give each
 // block its own kind.
 std::vector<int64_t> windows_from_config(const JsonView& config, const Family& family, int64_t num_blocks) {
-  int64_t window = family.defaults.sliding_window;
-  if (config.raw().contains("sliding_window") && family.defaults.sliding_window > 0) {
+  int64_t window = family.sliding_window;
+  if (config.raw().contains("sliding_window") && family.sliding_window > 0) {
     const auto given = config.find("sliding_window");
     window = given ? given->integer(1, int64_t{1} << 40) : 0;
   }
@@ -89,20 +122,83 @@ std::vector<int64_t> windows_from_config(const JsonView& config, const Family& f
   return windows;
 }
 
+// The member of that name; none where the family has no such key.
+std::optional<JsonView> find(const JsonView& config, std::string_view key) {
+  return key.empty() ? std::nullopt : config.find(std::string(key));
+}
+
+void read_boolean(const JsonView& config, std::string_view key, bool& value) {
+  if (const auto member = find(config, key)) value = member->boolean();
+}
+
+void read_sizes(const JsonView& config, const ConfigKeys& keys, ModelSpec& spec) {
+  spec.num_blocks = config.at("num_hidden_layers").integer(1, 100000);
+  spec.hidden_size = config.at("hidden_size").integer(1, largest);
+  spec.intermediate_size = config.at(std::string(keys.intermediate_size)).integer(1, largest);
+  spec.vocabulary_size = config.at("vocab_size").integer(1, largest);
+  const auto positions = config.find("max_position_embeddings");
+  if (positions) spec.max_positions = positions->integer(1, int64_t{1} << 40);
+  const auto embedding = find(config, keys.embedding_size);
+  spec.embedding_size = embedding ? embedding->integer(1, largest) : spec.hidden_size;
+
+  spec.num_heads = config.at("num_attention_heads").integer(1, largest);
+  const std::string kv_heads(keys.num_kv_heads);
+  const bool kv_heads_absent = kv_heads.empty() || !config.raw().contains(kv_heads);  // null: as many as heads
+  if (!kv_heads_absent) spec.num_kv_heads = config.integer_or(kv_heads, spec.num_heads);
+  if (kv_heads_absent && spec.num_kv_heads == 0) spec.num_kv_heads = spec.num_heads;
+  const auto head_dim = find(config, keys.head_dim);
+  if (!head_dim && spec.hidden_size % spec.num_heads != 0) {
+    config.at("hidden_size").fail(fmt::format("{} does not divide into {} heads", spec.hidden_size, spec.num_heads));
+  }
+  spec.head_dim = head_dim ? head_dim->integer() : spec.hidden_size / spec.num_heads;
+}
+
+void read_norms(const JsonView& config, const ConfigKeys& keys, ModelSpec& spec) {
+  if (const auto epsilon = find(config, keys.norm_eps)) spec.norm_eps = epsilon->number();
+  if (const auto affine = find(config, keys.norm_affine)) spec.norm_weight = spec.norm_bias = affine->boolean();
+  bool before = true;
+  read_boolean(config, keys.norm_before, before);
+  spec.norm_placement = before ? NormPlacement::before : NormPlacement::after;
+  bool removed = false;
+  read_boolean(config, keys.remove_final_norm, removed);
+  spec.final_norm = before && !removed;  // after post-norm blocks, the last one's norm is the final one
+}
+
 }  // namespace
 
 const std::vector<Family>& families() {
   static const std::vector<Family> table = {
-      {"llama",
-       "LlamaForCausalLM",
-       "llama",
-       {.num_kv_heads = 0, .sliding_window = 0, .max_positions = 2048},
-       llama_names},
-      {"mistral",
-       "MistralForCausalLM",
-       "",
-       {.num_kv_heads = 8, .sliding_window = 4096, .max_positions = 131072},
-       llama_names},
+      {.model_type = "llama",
+       .architecture = "LlamaForCausalLM",
+       .gguf_architecture = "llama",
+       .keys = llama_keys,
+       .names = llama_names,
+       .assumed = {.max_positions = 2048, .norm_eps = 1e-6}},
+      {.model_type = "mistral",
+       .architecture = "MistralForCausalLM",
+       .gguf_architecture = "",
+       .keys = llama_keys,
+       .names = llama_names,
+       .assumed = {.num_kv_heads = 8, .max_positions = 131072, .norm_eps = 1e-6},
+       .sliding_window = 4096},
+      // Its norms' epsilon is torch's own (transformers, modeling_opt.py).
+      {.model_type = "opt",
+       .architecture = "OPTForCausalLM",
+       .gguf_architecture = "",
+       .keys = opt_keys,
+       .names = opt_names,
+       .assumed = {.max_positions = 2048,
+                   .norm = NormKind::layer,
+                   .norm_eps = 1e-5,
+                   .norm_bias = true,
+                   .mlp = MlpKind::plain,
+                   .activation = Activation::relu,
+                   .qkv_bias = true,
+                   .attention_output_bias = true,
+                   .mlp_bias = true,
+                   .tied_head = true,
+                   .position = PositionKind::learned,
+                   .position_offset = 2}},
   };
   return table;
 }
@@ -113,31 +209,19 @@ ModelSpec spec_from_config(const JsonView& config) {
   if (family == families().end()) {
     config.at("model_type").fail(fmt::format("unknown family \"{}\"; known are {}", type, known_families()));
   }
-  ModelSpec spec;
+  const ConfigKeys& keys = family->keys;
+  ModelSpec spec = family->assumed;
   spec.family = type;
   spec.architecture = family->architecture;
   spec.stored_dtype = config.string_or("dtype", config.string_or("torch_dtype", ""));
   spec.names = &family->names;
-  spec.num_blocks = config.at("num_hidden_layers").integer(1, 100000);
-  spec.hidden_size = config.at("hidden_size").integer(1, largest);
-  spec.intermediate_size = config.at("intermediate_size").integer(1, largest);
-  spec.num_heads = config.at("num_attention_heads").integer(1, largest);
-  const bool kv_heads_absent = !config.raw().contains("num_key_value_heads");  // null: as many as heads
-  spec.num_kv_heads = kv_heads_absent && family->defaults.num_kv_heads > 0
-                          ? family->defaults.num_kv_heads
-                          : config.integer_or("num_key_value_heads", spec.num_heads);
-  if (!config.has("head_dim") && spec.hidden_size % spec.num_heads != 0) {
-    config.at("hidden_size").fail(fmt::format("{} does not divide into {} heads", spec.hidden_size, spec.num_heads));
-  }
-  spec.head_dim = config.integer_or("head_dim", spec.hidden_size / spec.num_heads);
-  spec.vocabulary_size = config.at("vocab_size").integer(1, largest);
-  spec.max_positions = config.integer_or("max_position_embeddings", family->defaults.max_positions);
-  spec.norm_eps = config.number_or("rms_norm_eps", 1e-6);
-  if (const auto activation = config.find("hidden_act")) spec.activation = activation_of(*activation);
-  spec.qkv_bias = spec.attention_output_bias = config.boolean_or("attention_bias", false);
-  spec.mlp_bias = config.boolean_or("mlp_bias", false);
-  spec.tied_head = config.boolean_or("tie_word_embeddings", false);
-  spec.rope = rope_from_config(config, spec.max_positions);
+  read_sizes(config, keys, spec);
+  read_norms(config, keys, spec);
+  if (const auto activation = find(config, keys.activation)) spec.activation = activation_of(*activation);
+  if (const auto bias = find(config, keys.attention_bias)) spec.qkv_bias = spec.attention_output_bias = bias->boolean();
+  read_boolean(config, keys.mlp_bias, spec.mlp_bias);
+  spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);
+  if (spec.position == PositionKind::rotary) spec.rope = rope_from_config(config, spec.max_positions);
   spec.sliding_windows = windows_from_config(config, *family, spec.num_blocks);
   check(spec, config.place());
   return spec;
@@ -160,16 +244,19 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   const auto number = [&](std::string_view name, double otherwise) {
     return file.find_number(key(name)).value_or(otherwise);
   };
-  ModelSpec spec;
+  ModelSpec spec = family->assumed;
   spec.family = family->model_type;
   spec.architecture = family->architecture;
   spec.names = &family->names;
   spec.num_blocks = file.integer(key("block_count"));
-  spec.hidden_size = file.integer(key("embedding_length"));
+  spec.hidden_size = spec.embedding_size = file.integer(key("embedding_length"));
   spec.intermediate_size = file.integer(key("feed_forward_length"));
   spec.num_heads = file.integer(key("attention.head_count"));
   spec.num_kv_heads = file.find_integer(key("attention.head_count_kv")).value_or(spec.num_heads);
   if (spec.num_heads < 1) bad_input("{}: {} attention heads", file.label(), spec.num_heads);
+  if (!file.has(key("attention.key_length")) && spec.hidden_size % spec.num_heads != 0) {
+    bad_input("{}: hidden size {} does not divide into {} heads", file.label(), spec.hidden_size, spec.num_heads);
+  }
   spec.head_dim = file.find_integer(key("attention.key_length")).value_or(spec.hidden_size / spec.num_heads);
   spec.max_positions = file.integer(key("context_length"));
   spec.norm_eps = number("attention.layer_norm_rms_epsilon", 1e-5);

@@ -10,19 +10,31 @@
 
 namespace sleb {
 
-// Where a family keeps the numbers in config.json, and what its configuration class assumes where one is absent.
-struct ConfigDefaults {
-  int64_t num_kv_heads;    // 0: as many as heads
-  int64_t sliding_window;  // 0: none
-  int64_t max_positions;
+// The keys under which a family's config.json keeps what families name differently; empty: the family has no such key,
+// and `assumed` holds.
+struct ConfigKeys {
+  std::string_view intermediate_size;
+  std::string_view activation;
+  std::string_view attention_bias;
+  std::string_view mlp_bias;
+  std::string_view num_kv_heads = {};
+  std::string_view head_dim = {};
+  std::string_view embedding_size = {};
+  std::string_view norm_eps = {};
+  std::string_view norm_affine = {};        // whether the norms have weights and biases
+  std::string_view norm_before = {};        // NormPlacement::before
+  std::string_view remove_final_norm = {};  // true: there is none
 };
 
 struct Family {
   std::string_view model_type;         // config.json's model_type
   std::string_view architecture;       // transformers' class
   std::string_view gguf_architecture;  // general.architecture; empty if GGUF files call it by another family's name
-  ConfigDefaults defaults;
+  ConfigKeys keys;
   TensorNames names;
+  // What its configuration class assumes where config.json says nothing. num_kv_heads 0: as many as heads.
+  ModelSpec assumed;
+  int64_t sliding_window = 0;  // likewise; 0: none
 };
 
 const std::vector<Family>& families();

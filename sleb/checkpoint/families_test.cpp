@@ -25,10 +25,14 @@ std::string refusal(const Json& config) {
   return "accepted";
 }
 
-std::string refusal_with(const std::string& key, const Json& value) {
-  Json config = small_config();
+std::string refusal_with(const std::string& key, const Json& value, Json config = small_config()) {
   config[key] = value;
   return refusal(config);
+}
+
+Json small_opt_config() {
+  return {{"model_type", "opt"}, {"num_hidden_layers", 3},   {"hidden_size", 64},
+          {"ffn_dim", 96},       {"num_attention_heads", 4}, {"vocab_size", 100}};
 }
 
 TEST(Families, AbsentFieldsAreWhatTransformersAssumes) {
@@ -88,7 +92,7 @@ TEST(Families, ParametersAreCounted) {
 
 TEST(Families, MalformedConfigurationsAreRefusedByField) {
   EXPECT_EQ(refusal_with("model_type", "bert"),
-            "config.json: model_type: unknown family \"bert\"; known are llama, mistral");
+            "config.json: model_type: unknown family \"bert\"; known are llama, mistral, opt");
   EXPECT_EQ(refusal_with("model_type", 5), "config.json: model_type: expected a string");
   EXPECT_EQ(refusal_with("num_hidden_layers", 0), "config.json: num_hidden_layers: 0 is less than 1");
   EXPECT_EQ(refusal_with("num_hidden_layers", -1), "config.json: num_hidden_layers: -1 is less than 1");
@@ -116,6 +120,118 @@ TEST(Families, MalformedConfigurationsAreRefusedByField) {
   EXPECT_EQ(refusal_with("vocab_size", "many"), "config.json: vocab_size: expected a whole number");
   EXPECT_EQ(refusal(Json::array()), "config.json: expected an object");
   EXPECT_EQ(refusal(Json::object()), "config.json: lacks \"model_type\"");
+}
+
+TEST(Families, OptIsWhatItsConfigurationSays) {
+  Json config = small_opt_config();
+  const ModelSpec absent = spec_of(config);
+  EXPECT_EQ(absent.norm, NormKind::layer);
+  EXPECT_EQ(absent.norm_placement, NormPlacement::before);
+  EXPECT_EQ(absent.norm_eps, 1e-5);
+  EXPECT_TRUE(absent.norm_weight && absent.norm_bias && absent.final_norm && absent.tied_head);
+  EXPECT_TRUE(absent.qkv_bias && absent.attention_output_bias && absent.mlp_bias);
+  EXPECT_EQ(absent.mlp, MlpKind::plain);
+  EXPECT_EQ(absent.activation, Activation::relu);
+  EXPECT_EQ(absent.position, PositionKind::learned);
+  EXPECT_EQ(absent.max_positions, 2048);
+  EXPECT_EQ(absent.embedding_size, 64);
+  EXPECT_EQ(absent.num_kv_heads, 4);
+
+  config["word_embed_proj_dim"] = nullptr;
+  EXPECT_FALSE(spec_of(config).has_projections());
+  config["word_embed_proj_dim"] = 32;
+  config["do_layer_norm_before"] = false;
+  config["enable_bias"] = false;
+  config["layer_norm_elementwise_affine"] = false;
+  config["activation_function"] = "gelu";
+  config["tie_word_embeddings"] = false;
+  const ModelSpec other = spec_of(config);
+  EXPECT_TRUE(other.has_projections());
+  EXPECT_EQ(other.norm_placement, NormPlacement::after);
+  EXPECT_FALSE(other.norm_weight || other.norm_bias || other.final_norm || other.tied_head);
+  EXPECT_FALSE(other.qkv_bias || other.attention_output_bias || other.mlp_bias);
+  EXPECT_EQ(other.activation, Activation::gelu);
+
+  config = small_opt_config();
+  config["_remove_final_layer_norm"] = true;
+  EXPECT_FALSE(spec_of(config).final_norm);
+  // Not among OPT's keys.
+  config["num_key_value_heads"] = 2;
+  config["attention_bias"] = false;
+  config["sliding_window"] = 5;
+  EXPECT_EQ(spec_of(config).num_kv_heads, 4);
+  EXPECT_TRUE(spec_of(config).qkv_bias);
+  EXPECT_EQ(spec_of(config).sliding_windows, (std::vector<int64_t>(3, 0)));
+}
+
+TEST(Families, ParametersOfOptAreCounted) {
+  Json config = small_opt_config();
+  // Per block: two norms 2 x 64, four attention matrices 64 x 64 + 64, up 96 x 64 + 96, down 64 x 96 + 64.
+  constexpr int64_t block = 256 + int64_t{4} * 4160 + 6240 + 6208;
+  EXPECT_EQ(spec_of(config).block_parameters(), block);
+  EXPECT_EQ(spec_of(config).parameters(), 3 * block + 128 + int64_t{2050} * 64 + int64_t{100} * 64);
+  config["word_embed_proj_dim"] = 32;
+  config["do_layer_norm_before"] = false;
+  EXPECT_EQ(spec_of(config).parameters(), 3 * block + int64_t{2050} * 64 + int64_t{100} * 32 + int64_t{2} * 32 * 64);
+}
+
+// Published counts: transformers' num_parameters() of facebook's models.
+TEST(Families, ParametersOfPublishedOptModels) {
+  const auto parameters = [](int64_t blocks, int64_t hidden, int64_t heads, int64_t embedding, bool norm_before) {
+    return spec_of({{"model_type", "opt"},
+                    {"num_hidden_layers", blocks},
+                    {"hidden_size", hidden},
+                    {"ffn_dim", 4 * hidden},
+                    {"num_attention_heads", heads},
+                    {"word_embed_proj_dim", embedding},
+                    {"do_layer_norm_before", norm_before},
+                    {"vocab_size", 50272}})
+        .parameters();
+  };
+  EXPECT_EQ(parameters(12, 768, 12, 768, true), 125239296);
+  EXPECT_EQ(parameters(24, 1024, 16, 512, false), 331196416);
+  EXPECT_EQ(parameters(24, 2048, 32, 2048, true), 1315758080);
+  EXPECT_EQ(parameters(64, 9216, 72, 9216, true), 65719701504);
+}
+
+TEST(Families, MalformedOptConfigurationsAreRefusedByField) {
+  const auto refused = [](const std::string& key, const Json& value) {
+    return refusal_with(key, value, small_opt_config());
+  };
+  EXPECT_EQ(refused("word_embed_proj_dim", 0), "config.json: word_embed_proj_dim: 0 is less than 1");
+  EXPECT_EQ(refused("word_embed_proj_dim", -4), "config.json: word_embed_proj_dim: -4 is less than 1");
+  EXPECT_EQ(refused("word_embed_proj_dim", "wide"), "config.json: word_embed_proj_dim: expected a whole number");
+  EXPECT_EQ(refused("num_attention_heads", 5), "config.json: hidden_size: 64 does not divide into 5 heads");
+  EXPECT_EQ(refused("num_attention_heads", 0), "config.json: num_attention_heads: 0 is less than 1");
+  EXPECT_EQ(refused("ffn_dim", nullptr), "config.json: lacks \"ffn_dim\"");
+  EXPECT_EQ(refused("ffn_dim", -96), "config.json: ffn_dim: -96 is less than 1");
+  EXPECT_EQ(refused("hidden_size", -64), "config.json: hidden_size: -64 is less than 1");
+  EXPECT_EQ(refused("vocab_size", -1), "config.json: vocab_size: -1 is less than 1");
+  EXPECT_EQ(refused("max_position_embeddings", -2), "config.json: max_position_embeddings: -2 is less than 1");
+  EXPECT_EQ(refused("max_position_embeddings", 0), "config.json: max_position_embeddings: 0 is less than 1");
+  EXPECT_EQ(refused("max_position_embeddings", int64_t{1} << 39),
+            "config.json: the number of learned positions is 549755813888, expected 1 to 268435456");
+  EXPECT_EQ(refused("activation_function", "mish"), "config.json: activation_function: unknown activation \"mish\"");
+  EXPECT_EQ(refused("do_layer_norm_before", "no"), "config.json: do_layer_norm_before: expected true or false");
+  EXPECT_EQ(refused("enable_bias", 1), "config.json: enable_bias: expected true or false");
+  EXPECT_EQ(refused("layer_norm_elementwise_affine", 0),
+            "config.json: layer_norm_elementwise_affine: expected true or false");
+  EXPECT_EQ(refused("_remove_final_layer_norm", "x"), "config.json: _remove_final_layer_norm: expected true or false");
+}
+
+TEST(Families, LearnedPositionsEndAndRotaryOnesDoNot) {
+  Json config = small_opt_config();
+  config["max_position_embeddings"] = 50;
+  const ModelSpec opt = spec_of(config);
+  EXPECT_NO_THROW(check_sequence_length(opt, 50, "--seqlen"));
+  try {
+    check_sequence_length(opt, 51, "--seqlen");
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "--seqlen: 51 tokens are more than the 50 positions that the model has learned; give at most 50");
+  }
+  EXPECT_NO_THROW(check_sequence_length(spec_of(small_config()), 100000, "--seqlen"));
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ void add_token_ids(const GgufFile& file, OrderedJson& config) {
 }  // namespace
 
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
+  check_block_count(spec, file.tensors().size(), file.label());
   std::map<std::string, std::string> renamed = {
       {"token_embd.weight", fmt::format("{}.weight", spec.names->embedding)},
       {"output_norm.weight", fmt::format("{}.weight", spec.names->final_norm)},
@@ -174,6 +175,24 @@ std::string generation_config_from_gguf(const GgufFile& file) {
   return config.dump(2) + "\n";
 }
 
+namespace {
+
+// llama.cpp takes whole numbers too.
+std::vector<double> scores_of(const GgufFile& file, const std::string& key) {
+  const GgufValue& value = file.metadata().at(key);
+  if (const auto* numbers = std::get_if<std::vector<double>>(&value)) return *numbers;
+  const auto& integers = file.integers(key);
+  return {integers.begin(), integers.end()};
+}
+
+std::string bytes_of(const GgufFile& file, const std::string& key) {
+  std::string bytes;
+  for (const int64_t byte : file.integers(key)) bytes += static_cast<char>(byte);
+  return bytes;
+}
+
+}  // namespace
+
 GgufVocabulary vocabulary_of(const GgufFile& file) {
   const std::string prefix = "tokenizer.ggml.";
   if (!file.has(prefix + "model"))
@@ -185,6 +204,7 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
   vocabulary.pre = file.find_string(prefix + "pre").value_or("");
   vocabulary.tokens = file.strings(prefix + "tokens");
   if (file.has(prefix + "token_type")) vocabulary.token_types = file.integers(prefix + "token_type");
+  if (file.has(prefix + "scores")) vocabulary.scores = scores_of(file, prefix + "scores");
   if (file.has(prefix + "merges")) vocabulary.merges = file.strings(prefix + "merges");
   vocabulary.bos = file.find_integer(prefix + "bos_token_id");
   vocabulary.eos = file.find_integer(prefix + "eos_token_id");
@@ -193,6 +213,10 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
   vocabulary.add_bos = file.find_boolean(prefix + "add_bos_token");
   vocabulary.add_eos = file.find_boolean(prefix + "add_eos_token");
   vocabulary.add_space_prefix = file.find_boolean(prefix + "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = file.find_boolean(prefix + "remove_extra_whitespaces");
+  if (file.has(prefix + "precompiled_charsmap")) {
+    vocabulary.precompiled_charsmap = bytes_of(file, prefix + "precompiled_charsmap");
+  }
   vocabulary.chat_template = file.find_string("tokenizer.chat_template");
   return vocabulary;
 }

@@ -85,6 +85,10 @@ void read_gzip(Bytes compressed, std::string_view label, uint64_t limit,
     if (total > limit) {
       bad_input("{}: decompresses to more than {} bytes, the most that is read; split the file", label, limit);
     }
+    if (total > gzip_ratio_checked_from && total / gzip_ratio_limit > compressed.size()) {
+      bad_input("{}: {} bytes swell to more than {} times as many: no text does; decompress the file if it is meant so",
+                label, compressed.size(), gzip_ratio_limit);
+    }
     take(piece);
   }
 }

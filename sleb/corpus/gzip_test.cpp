@@ -67,5 +67,13 @@ TEST(Gzip, StopsAtTheLimit) {
   EXPECT_NE(error_of([&] { gunzip(bomb + bomb, 1 << 20); }).find("decompresses to more"), std::string::npos);
 }
 
+TEST(Gzip, StopsWhereNoTextIsThatRepetitive) {
+  std::string bomb;
+  const std::string member = gzip(std::string(8 << 20, ' '));
+  for (int i = 0; i < 12; ++i) bomb += member;
+  const std::string expected = "x.gz: " + std::to_string(bomb.size()) + " bytes swell to more than 50 times as many";
+  EXPECT_TRUE(error_of([&] { gunzip(bomb); }).starts_with(expected));
+}
+
 }  // namespace
 }  // namespace sleb

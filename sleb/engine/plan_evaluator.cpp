@@ -32,7 +32,8 @@ void check_ids(const Model& model, std::span<const int64_t> ids, std::string_vie
 // counts every pair below the diagonal.
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
   const auto hidden = static_cast<double>(spec.hidden_size);
-  if (half == Half::mlp) return 6 * hidden * static_cast<double>(spec.intermediate_size);
+  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
+  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
   const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
   const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
   return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
@@ -58,7 +59,9 @@ class WorkMeter {
 };
 
 double head_operations(const ModelSpec& spec) {
-  return 2 * static_cast<double>(spec.hidden_size) * static_cast<double>(spec.vocabulary_size);
+  const auto width = static_cast<double>(spec.embedding_size);
+  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
+  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
 }
 
 double operations_per_segment(const Decoder& decoder, const Schedule& schedule, int64_t tokens) {
@@ -73,7 +76,6 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
   std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
   states[0] = std::move(embedded);
   for (const ScheduleStep& step : schedule.steps) {
-    check_interrupt();
     at::Tensor& source = states[static_cast<size_t>(step.source)];
     if (step.source == step.target) {
       decoder.apply_in_place(step.unit, source, rope);
@@ -88,6 +90,23 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
 std::vector<double> row_of(const at::Tensor& table, int64_t row) {
   const at::Tensor values = table.select(0, row).contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+}
+
+// How many segments `known` covers, a whole number of chunks.
+int64_t known_segments(const std::vector<PlanLoss>& known, size_t plans, bool divergence, int64_t segments,
+                       int64_t chunk) {
+  if (known.empty()) return 0;
+  const auto count = static_cast<int64_t>(known[0].nll.size());
+  const auto fits = [&](const PlanLoss& loss) {
+    return static_cast<int64_t>(loss.nll.size()) == count &&
+           static_cast<int64_t>(loss.divergence.size()) == (divergence ? count : 0);
+  };
+  const bool whole = count == segments || (count < segments && count % chunk == 0);
+  if (known.size() != plans || !whole || !std::ranges::all_of(known, fits)) {
+    bad_input("losses of {} plans on {} segments don't continue with {} plans on {} segments, {} at a time",
+              known.size(), count, plans, segments, chunk);
+  }
+  return count;
 }
 
 void append(std::vector<double>& list, const std::vector<double>& values) {
@@ -105,6 +124,7 @@ double PlanLoss::total_divergence() const {
 
 PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus) : model_(&model), corpus_(&corpus) {
   check_ids(model, corpus.ids, corpus.name);
+  check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
 
 std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const EvaluateOptions& options,
@@ -122,10 +142,14 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
   const RopeTable rope(decoder.spec(), compute, tokens);
-  WorkMeter meter(progress, options.stage,
-                  operations_per_segment(decoder, schedule, tokens) * static_cast<double>(corpus_->segments));
-  std::vector<PlanLoss> losses(plans.size());
-  for (int64_t begin = 0; begin < corpus_->segments; begin += chunk) {
+  const double operations = operations_per_segment(decoder, schedule, tokens);
+  WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
+  std::vector<PlanLoss> losses = options.known;
+  losses.resize(plans.size());
+  const int64_t known = known_segments(options.known, plans.size(), options.divergence, corpus_->segments, chunk);
+  meter.add(operations * static_cast<double>(known));
+  for (int64_t begin = known; begin < corpus_->segments; begin += chunk) {
+    check_interrupt();
     const int64_t count = std::min(chunk, corpus_->segments - begin);
     const auto chunk_ids =
         std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens), static_cast<size_t>(count * tokens));
@@ -133,6 +157,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     const auto states =
         run_schedule(decoder, schedule, decoder.embed(chunk_ids, tokens), rope, [&](const ScheduleStep& step) {
           meter.add(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
+          if (!options.chunk_done) check_interrupt();
         });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
@@ -145,6 +170,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
       append(losses[i].nll, row_of(nll, schedule.final_states[i]));
       if (dense) append(losses[i].divergence, row_of(divergence, schedule.final_states[i]));
     }
+    if (options.chunk_done) options.chunk_done(losses);
   }
   progress.end();
   return losses;
@@ -155,6 +181,7 @@ std::vector<float> compute_logits(const Model& model, const Plan& plan, std::spa
   check_ids(model, ids, "input");
   const Decoder& decoder = model.decoder();
   const auto tokens = static_cast<int64_t>(ids.size());
+  check_sequence_length(model.spec(), tokens, "input");
   const RopeTable rope(decoder.spec(), model.compute(), tokens);
   const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
   at::Tensor hidden = run_schedule(decoder, schedule, decoder.embed(ids, tokens), rope, [](const auto&) {})[0][0];

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,19 +26,25 @@ struct PlanLoss {
 struct EvaluateOptions {
   bool divergence = false;
   std::string stage = "evaluating";  // what progress calls it
+  // What an earlier call with the same plans told `chunk_done`: these segments are not computed again.
+  std::vector<PlanLoss> known = {};
+  // Hears the losses so far after each chunk of segments. Where it is given, an interrupt waits for the chunk's end.
+  std::function<void(const std::vector<PlanLoss>&)> chunk_done = {};
 };
 
 class PlanEvaluator {
  public:
-  // Both must outlive the evaluator. Throws Error(bad_input) if an id is outside the model's vocabulary.
+  // Both must outlive the evaluator. Throws Error(bad_input) if an id is outside the model's vocabulary, or a segment
+  // longer than the model's learned positions.
   PlanEvaluator(const Model& model, const Corpus& corpus);
 
   const Model& model() const { return *model_; }
   const Corpus& corpus() const { return *corpus_; }
 
   // One PlanLoss a plan, in the plans' order. Plans that agree on their first units share the computation up to there,
-  // and each unit's weights are in use once per chunk of segments. The same call gives the same bits again.
-  // Throws Interrupted; Error(failed) if the device fails.
+  // and each unit's weights are in use once per chunk of segments. The same call gives the same bits again, with and
+  // without known losses. Throws Interrupted; Error(failed) if the device fails; Error(bad_input) for known losses that
+  // are not of these plans and whole chunks.
   std::vector<PlanLoss> evaluate(std::span<const Plan> plans, const EvaluateOptions& options, Progress& progress) const;
 
  private:
@@ -48,7 +55,8 @@ class PlanEvaluator {
 enum class LogitRows { all, last };
 
 // Logits of one sequence under a plan, float32, [ids.size(), vocabulary] or [1, vocabulary].
-// Throws Error(bad_input) if an id is outside the model's vocabulary.
+// Throws Error(bad_input) if an id is outside the model's vocabulary, or the sequence longer than its learned
+// positions.
 std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows);
 
 }  // namespace sleb

@@ -35,23 +35,36 @@ StoredType written_type(const StoredTensor& stored, const Checkpoint& checkpoint
   return checkpoint.is_gguf() ? StoredType::bf16 : stored.type;
 }
 
+// 8-bit floats stay what they are, with their scales.
+bool keeps_scales(const Checkpoint& checkpoint, const ExportOptions& options) {
+  return !chosen_type(options.out_dtype) && !checkpoint.scale_names().empty();
+}
+
+// Under its new name. Nothing for a tensor of a block that is gone.
+std::optional<Transfer> plan_transfer(const Checkpoint& checkpoint, const std::vector<int64_t>& kept,
+                                      const std::string& name, StoredType type) {
+  const std::vector<int64_t>& shape = checkpoint.tensor(name).shape;
+  const auto block = block_of(checkpoint.spec(), name);
+  if (!block) return Transfer{name, {name, type, shape}};
+  const auto place = std::ranges::find(kept, *block);
+  if (place == kept.end()) return {};
+  const std::string_view prefix = checkpoint.spec().names->block_prefix;
+  const std::string new_name =
+      fmt::format("{}{}{}", prefix, place - kept.begin(), name.substr(name.find('.', prefix.size())));
+  return Transfer{name, {new_name, type, shape}};
+}
+
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
-  const ModelSpec& spec = checkpoint.spec();
-  const auto kept = kept_blocks(spec.num_blocks, options.removal_list);
-  const std::string prefix(spec.names->block_prefix);
+  const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
   std::vector<Transfer> transfers;
+  const auto add = [&](const std::string& name, StoredType type) {
+    if (auto transfer = plan_transfer(checkpoint, kept, name, type)) transfers.push_back(std::move(*transfer));
+  };
   for (const std::string& name : checkpoint.tensor_names()) {
-    std::string new_name = name;
-    if (name.starts_with(prefix)) {
-      const size_t point = name.find('.', prefix.size());
-      const int64_t block = std::stoll(name.substr(prefix.size(), point - prefix.size()));
-      const auto place = std::ranges::find(kept, block);
-      if (place == kept.end()) continue;
-      new_name = fmt::format("{}{}{}", prefix, place - kept.begin(), name.substr(point));
-    }
-    const StoredTensor& stored = checkpoint.tensor(name);
-    transfers.push_back({name, {new_name, written_type(stored, checkpoint, options), stored.shape}});
+    add(name, written_type(checkpoint.tensor(name), checkpoint, options));
   }
+  if (!keeps_scales(checkpoint, options)) return transfers;
+  for (const std::string& name : checkpoint.scale_names()) add(name, checkpoint.tensor(name).type);
   return transfers;
 }
 
@@ -118,21 +131,47 @@ void write_weights(const Checkpoint& checkpoint, const ExportOptions& options, c
   write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
+OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& options, const std::vector<int64_t>& kept) {
+  const auto type = chosen_type(options.out_dtype);
+  const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
+  OrderedJson config = prune_config(checkpoint.config(), kept, dtype);
+  const std::string label = (checkpoint.path() / "config.json").string();
+  if (type) {
+    config.erase("quantization_config");
+  } else if (keeps_scales(checkpoint, options) && !config.contains("quantization_config")) {
+    bad_input(
+        "{}: lacks quantization_config, without which nobody knows what its 8-bit weights are; give --out-dtype "
+        "bfloat16 to "
+        "write plain ones",
+        label);
+  } else if (config.contains("quantization_config")) {
+    renumber_modules(config["quantization_config"], kept, label + ": quantization_config");
+  }
+  return config;
+}
+
 }  // namespace
 
 void check(const Checkpoint& checkpoint, const ExportOptions& options) {
   chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
-  static_cast<void>(checkpoint.config());
+  // Before a search it is not known what will go; that the first block will is the least convenient case.
+  const int64_t num_blocks = checkpoint.spec().num_blocks;
+  const bool unknown = options.removal_list.empty() && num_blocks > 1;
+  static_cast<void>(new_config(checkpoint, options,
+                               kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : options.removal_list)));
+  checkpoint.check_scales();
   // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
   checkpoint.write_companions(trial.path());
 }
 
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const auto scales = checkpoint.scale_names();
   ExportSize size{0, 0};
   for (const Transfer& transfer : plan_transfers(checkpoint, options)) {
-    size.parameters += checkpoint.tensor(transfer.source).elements();
+    const bool is_scale = std::ranges::find(scales, transfer.source) != scales.end();
+    if (!is_scale) size.parameters += checkpoint.tensor(transfer.source).elements();
     size.bytes += transfer.layout.bytes();
   }
   return size;
@@ -141,10 +180,8 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options,
                              const std::vector<NamedText>& extra, Progress& progress) {
   StagedFolder staged(options.out, options.force);
-  const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
-  const auto type = chosen_type(options.out_dtype);
-  const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
-  const OrderedJson config = prune_config(checkpoint.config(), kept, dtype);
+  const OrderedJson config =
+      new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, options.removal_list));
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");
   checkpoint.write_companions(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);

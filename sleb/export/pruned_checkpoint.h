@@ -32,7 +32,8 @@ struct ExportSize {
 };
 
 // Throws Error(bad_input) for what can't be met (unknown type, existing target, a GGUF whose tokenizer or rope has no
-// Hugging Face form): call it before long work.
+// Hugging Face form, 8-bit floats whose scales or quantization_config are not usable): call it before long work. An
+// empty removal list counts as one that is not known yet.
 void check(const Checkpoint& checkpoint, const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "sleb/base/error.h"
+
 namespace sleb {
 namespace {
 
@@ -24,6 +26,50 @@ TEST(PrunedConfig, PerBlockListsAreCutAndOthersLeft) {
 
 TEST(PrunedConfig, KeptBlocksStayInOrder) {
   EXPECT_EQ(kept_blocks(5, {3, 0}), (std::vector<int64_t>{1, 2, 4}));
+}
+
+OrderedJson renumbered(const char* quantization, const std::vector<int64_t>& removed) {
+  OrderedJson config = OrderedJson::parse(quantization);
+  renumber_modules(config, kept_blocks(12, removed), "q");
+  return config;
+}
+
+std::string refusal(const char* quantization, const std::vector<int64_t>& removed) {
+  try {
+    renumbered(quantization, removed);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "accepted";
+}
+
+TEST(RenumberModules, NamesOfBlocksFollowTheirBlocks) {
+  const char* const config = R"({"quant_method":"fp8","version":"0.10.2","weight_block_size":[128,128],
+      "modules_to_not_convert":["lm_head","model.layers.1.mlp.up_proj","model.layers.3.self_attn","model.layers.11",
+                                "model.layers.40.mlp","re:.*lm_head$"],
+      "config_groups":{"group_0":{"targets":["Linear","model.layers.2.mlp.gate_proj"],"weights":{"num_bits":8}}},
+      "layers_by_name":{"model.layers.10.mlp":{"dtype":"fp8"},"model.layers.3.mlp":{"dtype":"fp8"}}})";
+  EXPECT_EQ(renumbered(config, {3, 0}).dump(), OrderedJson::parse(R"({"quant_method":"fp8","version":"0.10.2",
+      "weight_block_size":[128,128],
+      "modules_to_not_convert":["lm_head","model.layers.0.mlp.up_proj","model.layers.9","re:.*lm_head$"],
+      "config_groups":{"group_0":{"targets":["Linear","model.layers.1.mlp.gate_proj"],"weights":{"num_bits":8}}},
+      "layers_by_name":{"model.layers.8.mlp":{"dtype":"fp8"}}})")
+                                                   .dump());
+  EXPECT_EQ(renumbered(R"([["model.layers.2", null], 2, true, "x"])", {0}).dump(),
+            R"([["model.layers.1",null],2,true,"x"])");
+}
+
+TEST(RenumberModules, RefusesPatternsThatPickBlocksByNumber) {
+  for (const char* const pattern :
+       {"re:.*layers\\\\.[0-3]\\\\..*", "model.layers.(1|2).mlp", "*.2.mlp", "5.mlp.up_proj"}) {
+    const std::string config = fmt::format(R"({{"ignore":["lm_head","{}"]}})", pattern);
+    const std::string message = refusal(config.c_str(), {0});
+    EXPECT_TRUE(message.starts_with("q.ignore: \"")) << message;
+    EXPECT_NE(message.find("picks blocks by numbers that change with removal"), std::string::npos) << message;
+    EXPECT_EQ(refusal(config.c_str(), {11, 10}), "accepted");  // the other blocks keep their numbers
+  }
+  EXPECT_EQ(refusal(R"({"ignore":["re:.*lm_head","*.mlp.gate","re:model\\.layers\\..*self_attn"]})", {0}), "accepted");
+  EXPECT_EQ(refusal(R"({"re:.*\\.1\\..*":{}})", {0}).substr(0, 4), "q: \"");
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ OrderedJson to_json(const PruneReport& report) {
       {"steps", steps},
       {"seconds", report.seconds},
   };
+  if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.held_out) json["held_out"] = to_json(*report.held_out);
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},

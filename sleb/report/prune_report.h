@@ -11,7 +11,7 @@
 #include "sleb/eval/perplexity.h"
 #include "sleb/eval/prompt_speed.h"
 #include "sleb/report/table.h"
-#include "sleb/search/greedy.h"
+#include "sleb/search/search_state.h"
 
 namespace sleb {
 
@@ -35,6 +35,7 @@ struct PruneReport {
   uint64_t seed;
   Compute compute;
   std::string search;
+  Fingerprint fingerprint;
   GreedyResult result;
   double seconds;
   ModelSize dense_size;

@@ -1,5 +1,6 @@
 #include "sleb/search/greedy.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <numeric>
@@ -11,6 +12,40 @@ namespace {
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+std::vector<int64_t> candidates_of(const std::vector<int64_t>& alive, const GreedyOptions& options) {
+  return {alive.begin() + options.early_barrier, alive.end() - options.latter_barrier};
+}
+
+// values: the loss without each of `blocks`; more may follow.
+GreedyStep choose(const std::vector<int64_t>& blocks, const std::vector<double>& values) {
+  GreedyStep step{-1, std::numeric_limits<double>::infinity(), {}, 0};
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (!std::isfinite(values[i])) {
+      failed(
+          "without block {} the loss is {}; the weights may hold NaN or infinity, or the type may be too narrow "
+          "(try --dtype float32)",
+          blocks[i], values[i]);
+    }
+    step.candidates.push_back({blocks[i], values[i]});
+    if (values[i] < step.loss) {
+      step.removed = blocks[i];
+      step.loss = values[i];
+    }
+  }
+  return step;
+}
+
+// A round that some file tells of is believed only if it is what this search would have chosen from these losses.
+void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks) {
+  std::vector<double> values;
+  for (const Candidate& candidate : step.candidates) values.push_back(candidate.loss);
+  if (std::ranges::equal(step.candidates, blocks, {}, &Candidate::block)) {
+    const GreedyStep chosen = choose(blocks, values);
+    if (chosen.removed == step.removed && chosen.loss == step.loss) return;
+  }
+  bad_input("the finished round that removed block {} does not belong to this search", step.removed);
 }
 
 }  // namespace
@@ -37,39 +72,31 @@ void check(const GreedyOptions& options, int64_t num_blocks) {
 }
 
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const LossOfPlans& losses,
-                           const StepListener& finished) {
+                           const RoundListener& finished, GreedyResult so_far) {
   check(options, num_blocks);
-  GreedyResult result;
+  if (static_cast<int64_t>(so_far.steps.size()) > options.num_remove_blocks) {
+    bad_input("{} rounds are finished, of a search of {}", so_far.steps.size(), options.num_remove_blocks);
+  }
   std::vector<int64_t> alive(static_cast<size_t>(num_blocks));
   std::iota(alive.begin(), alive.end(), 0);
-  for (int64_t round = 0; round < options.num_remove_blocks; ++round) {
+  for (const GreedyStep& step : so_far.steps) {
+    check_finished(step, candidates_of(alive, options));
+    std::erase(alive, step.removed);
+  }
+  GreedyResult result = std::move(so_far);
+  for (auto round = static_cast<int64_t>(result.steps.size()); round < options.num_remove_blocks; ++round) {
     const auto start = std::chrono::steady_clock::now();
-    const Plan so_far = Plan::without_blocks(result.removal_list());
-    const std::vector<int64_t> blocks(alive.begin() + options.early_barrier, alive.end() - options.latter_barrier);
-    std::vector<Plan> plans(blocks.size(), so_far);
+    const std::vector<int64_t> blocks = candidates_of(alive, options);
+    std::vector<Plan> plans(blocks.size(), Plan::without_blocks(result.removal_list()));
     for (size_t i = 0; i < blocks.size(); ++i) plans[i].bypass_block(blocks[i]);
     if (round == 0) plans.emplace_back();  // the dense model shares all but its last units with the candidates
     const auto values = losses(plans, fmt::format("round {} of {}", round + 1, options.num_remove_blocks));
     if (round == 0) result.dense_loss = values.back();
-
-    GreedyStep step{-1, std::numeric_limits<double>::infinity(), {}, 0};
-    for (size_t i = 0; i < blocks.size(); ++i) {
-      if (!std::isfinite(values[i])) {
-        failed(
-            "without block {} the loss is {}; the weights may hold NaN or infinity, or the type may be too narrow "
-            "(try --dtype float32)",
-            blocks[i], values[i]);
-      }
-      step.candidates.push_back({blocks[i], values[i]});
-      if (values[i] < step.loss) {
-        step.removed = blocks[i];
-        step.loss = values[i];
-      }
-    }
+    GreedyStep step = choose(blocks, values);
     std::erase(alive, step.removed);
     step.seconds = seconds_since(start);
     result.steps.push_back(std::move(step));
-    finished(result.steps.back());
+    finished(result);
   }
   return result;
 }

@@ -40,14 +40,17 @@ struct GreedyResult {
 
 // The losses of several plans, in their order; `stage` names the work for a progress bar.
 using LossOfPlans = std::function<std::vector<double>(const std::vector<Plan>& plans, const std::string& stage)>;
-using StepListener = std::function<void(const GreedyStep&)>;
+// Hears of each round as it ends: the last of `so_far.steps`.
+using RoundListener = std::function<void(const GreedyResult& so_far)>;
 
 // Throws Error(bad_input), before any work, if that many blocks can't be removed between the barriers.
 void check(const GreedyOptions& options, int64_t num_blocks);
 
-// The strictly smallest loss wins, so a tie goes to the earlier block. `finished` hears of each round as it ends.
-// Throws Error(failed) if a candidate's loss is not finite.
+// The strictly smallest loss wins, so a tie goes to the earlier block.
+// `so_far`: rounds that an earlier search finished; this one goes on after them.
+// Throws Error(failed) if a candidate's loss is not finite, Error(bad_input) if `so_far` is no beginning of this
+// search.
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const LossOfPlans& losses,
-                           const StepListener& finished);
+                           const RoundListener& finished, GreedyResult so_far = {});
 
 }  // namespace sleb

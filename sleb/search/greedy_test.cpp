@@ -9,13 +9,15 @@
 namespace sleb {
 namespace {
 
-GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss) {
+GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss,
+                    GreedyResult so_far = {}) {
   const auto losses = [&](const std::vector<Plan>& plans, const std::string&) {
     std::vector<double> values;
     for (const Plan& plan : plans) values.push_back(loss(plan));
     return values;
   };
-  return greedy_search(num_blocks, options, losses, [](const GreedyStep&) {});
+  return greedy_search(
+      num_blocks, options, losses, [](const GreedyResult&) {}, std::move(so_far));
 }
 
 bool removes(const Plan& plan, int64_t block) {
@@ -55,6 +57,42 @@ TEST(Greedy, RefusesWhatCannotBeRemoved) {
   EXPECT_THROW(check({.num_remove_blocks = 4, .early_barrier = 0, .latter_barrier = 0}, 4), Error);
   EXPECT_THROW(check({.num_remove_blocks = 1, .early_barrier = -1}, 4), Error);
   EXPECT_NO_THROW(check({.num_remove_blocks = 2}, 4));
+}
+
+double sum_of_removed(const Plan& plan) {
+  double sum = 100;
+  for (int64_t block = 0; block < 6; ++block) sum -= removes(plan, block) ? static_cast<double>(block) : 0;
+  return sum;
+}
+
+TEST(Greedy, GoesOnAfterFinishedRounds) {
+  const GreedyOptions options{.num_remove_blocks = 3};
+  const GreedyResult whole = search(6, options, sum_of_removed);
+  for (size_t rounds = 0; rounds <= 3; ++rounds) {
+    GreedyResult so_far = whole;
+    so_far.steps.resize(rounds);
+    const GreedyResult resumed = search(6, options, sum_of_removed, so_far);
+    EXPECT_EQ(resumed.removal_list(), whole.removal_list());
+    EXPECT_EQ(resumed.dense_loss, whole.dense_loss);
+    EXPECT_EQ(resumed.steps[2].loss, whole.steps[2].loss);
+  }
+}
+
+TEST(Greedy, RefusesFinishedRoundsOfAnotherSearch) {
+  const GreedyOptions options{.num_remove_blocks = 2};
+  const GreedyResult whole = search(6, options, sum_of_removed);
+  const auto refuses = [&](auto change) {
+    GreedyResult so_far = whole;
+    change(so_far);
+    EXPECT_THROW(search(6, options, sum_of_removed, so_far), Error);
+  };
+  refuses([](GreedyResult& result) { result.steps[0].removed = 1; });
+  refuses([](GreedyResult& result) { result.steps[0].removed = 77; });
+  refuses([](GreedyResult& result) { result.steps[1].loss = 3; });
+  refuses([](GreedyResult& result) { result.steps[0].candidates.pop_back(); });
+  refuses([](GreedyResult& result) { result.steps[1].candidates[0].block = 0; });
+  refuses([](GreedyResult& result) { result.steps[1] = result.steps[0]; });
+  refuses([](GreedyResult& result) { result.steps.resize(7, result.steps[1]); });
 }
 
 TEST(Greedy, LossThatIsNotFiniteIsAnError) {

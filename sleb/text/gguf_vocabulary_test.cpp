@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 #include "sleb/text/tokenizer.h"
@@ -74,6 +76,65 @@ TEST(GgufVocabulary, FilesSayWhatTransformersReads) {
   EXPECT_EQ(tokenizer["added_tokens"][0]["special"], true);
   EXPECT_EQ(tokenizer["added_tokens"][2]["special"], false);
   EXPECT_EQ(tokenizer["model"]["vocab"]["[EMPTY_9]"], 9);
+}
+
+// A vocabulary of SentencePiece: pieces with scores.
+GgufVocabulary pieces() {
+  GgufVocabulary vocabulary;
+  vocabulary.label = "x.gguf";
+  vocabulary.model = "llama";
+  vocabulary.tokens = {"<unk>", "<s>", "</s>", "<0xC3>", "<0xA9>", "▁", "a", "b", "▁a", "ab", "ba", "<user>"};
+  vocabulary.token_types = {2, 3, 3, 6, 6, 1, 1, 1, 1, 1, 1, 4};
+  vocabulary.scores = {0, 0, 0, 0, 0, -9, -8, -7, -3, -2, -1, 0};
+  return vocabulary;
+}
+
+TEST(GgufVocabulary, PiecesAreMergedByTheScoreOfWhatTheyMake) {
+  EXPECT_EQ(encode(pieces(), "ab"), (Ids{1, 5, 9}));
+  EXPECT_EQ(encode(pieces(), "aba"), (Ids{1, 8, 10}));
+  EXPECT_EQ(encode(pieces(), ""), (Ids{1}));
+  EXPECT_EQ(encode(pieces(), "bé"), (Ids{1, 5, 7, 3, 4}));
+  EXPECT_EQ(encode(pieces(), "b<user>a</s> b"), (Ids{1, 5, 7, 11, 8, 2, 5, 5, 7}));  // a blank before every text
+}
+
+TEST(GgufVocabulary, PiecesAsTheFileSays) {
+  GgufVocabulary vocabulary = pieces();
+  vocabulary.add_space_prefix = false;
+  vocabulary.add_bos = false;
+  vocabulary.add_eos = true;
+  vocabulary.eos = 0;
+  EXPECT_EQ(encode(vocabulary, "b a"), (Ids{7, 8, 0}));
+}
+
+std::string pieces_error(const auto& change) {
+  return error_of([&](auto& vocabulary) {
+    vocabulary = pieces();
+    change(vocabulary);
+  });
+}
+
+TEST(GgufVocabulary, MalformedScoresAreRefused) {
+  EXPECT_EQ(pieces_error([](auto& v) { v.scores.clear(); }),
+            "x.gguf: tokenizer.ggml.scores has 0 elements for 12 tokens");
+  EXPECT_EQ(pieces_error([](auto& v) { v.scores.push_back(1); }),
+            "x.gguf: tokenizer.ggml.scores has 13 elements for 12 tokens");
+  EXPECT_EQ(pieces_error([](auto& v) { v.scores[3] = std::numeric_limits<double>::quiet_NaN(); }),
+            "x.gguf: tokenizer.ggml.scores[3] is not a finite number");
+  EXPECT_EQ(pieces_error([](auto& v) { v.tokens[6] = std::string(4097, 'a'); }),
+            "x.gguf: tokenizer.ggml.tokens[6] of 4097 bytes is too long");
+  EXPECT_EQ(pieces_error([](auto& v) { v.tokens.resize(1), v.token_types.resize(1), v.scores.resize(1); }),
+            "x.gguf: tokenizer.ggml.add_bos_token is set without a bos_token_id");
+}
+
+TEST(GgufVocabulary, UnigramPieces) {
+  GgufVocabulary vocabulary = pieces();
+  vocabulary.model = "t5";
+  vocabulary.unknown = 0;
+  vocabulary.eos = 2;
+  vocabulary.remove_extra_whitespaces = true;
+  EXPECT_EQ(encode(vocabulary, "  a  b "), (Ids{8, 5, 7, 2}));
+  vocabulary.precompiled_charsmap = "damaged";
+  EXPECT_THROW(encode(vocabulary, "a"), Error);
 }
 
 TEST(GgufVocabulary, UnknownNamesAreRefused) {

@@ -18,7 +18,8 @@ namespace sleb {
 
 // The steps, in the order in which text goes through them (tokenizers, "The tokenization pipeline").
 struct Tokenizer::Pipeline {
-  explicit Pipeline(const JsonView& file);
+  // `own_model`: in place of the file's.
+  Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model);
 
   void encode_text(std::string_view text, std::vector<int64_t>& ids) const;
 
@@ -29,11 +30,11 @@ struct Tokenizer::Pipeline {
   PostProcessors post_processors;
 };
 
-Tokenizer::Pipeline::Pipeline(const JsonView& file) {
+Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model) {
   const std::string version = file.string_or("version", "1.0");
   if (version != "1.0") file.at("version").fail(fmt::format("the version {:?} is not supported", version));
   if (const auto part = file.find("normalizer")) normalizers = Normalizers(*part);
-  model = make_token_model(file.at("model"));
+  model = own_model ? std::move(own_model) : make_token_model(file.at("model"));
   if (const auto part = file.find("added_tokens")) added_tokens = AddedTokens(*part, *model, normalizers);
   if (const auto part = file.find("pre_tokenizer")) pre_tokenizers = PreTokenizers(*part);
   if (const auto part = file.find("post_processor")) post_processors = PostProcessors(*part);
@@ -54,8 +55,12 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label) {
+  return from_json(text, label, nullptr);
+}
+
+Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model) {
   const Json document = parse_json(text, label);
-  return Tokenizer(std::make_unique<Pipeline>(JsonView(document, std::string(label))));
+  return Tokenizer(std::make_unique<Pipeline>(JsonView(document, std::string(label)), std::move(model)));
 }
 
 Tokenizer Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {

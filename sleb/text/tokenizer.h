@@ -10,11 +10,15 @@
 
 namespace sleb {
 
+class TokenModel;
+
 class Tokenizer {
  public:
   // `text`: the content of a tokenizer.json; `label` begins error messages. Throws Error(bad_input) for a malformed
   // file, and for any component (normalizer, pre-tokenizer, model, post-processor) that is not known, by its name.
   static Tokenizer from_json(std::string_view text, std::string_view label);
+  // The same with a model that is not part of the file.
+  static Tokenizer from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model);
   static Tokenizer from_file(const std::filesystem::path& tokenizer_json);
 
   ~Tokenizer();

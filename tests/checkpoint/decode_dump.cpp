@@ -1,10 +1,12 @@
-// For test_formats.py: decode_dump FILE TENSOR writes the tensor's values to stdout as little-endian float32. FILE is a
-// .gguf file, a .safetensors file, or a folder of safetensors.
+// For test_formats.py and test_fp8.py: decode_dump FILE TENSOR writes the tensor's values to stdout as little-endian
+// float32. FILE is a .gguf file, a .safetensors file, a folder of safetensors, or a model's folder with its
+// config.json.
 #include <cstdio>
 #include <filesystem>
 #include <vector>
 
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/checkpoint.h"
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/formats/safetensors.h"
 
@@ -19,8 +21,15 @@ std::vector<float> values_of(const std::map<std::string, sleb::StoredTensor>& te
   return values;
 }
 
+std::vector<float> values_of(const sleb::Checkpoint& checkpoint, const std::string& name) {
+  std::vector<float> values(static_cast<size_t>(checkpoint.tensor(name).elements()));
+  checkpoint.read(name, values);
+  return values;
+}
+
 std::vector<float> read_values(const std::filesystem::path& path, const std::string& name) {
   if (path.extension() == ".gguf") return values_of(sleb::GgufFile(path).tensors(), name);
+  if (std::filesystem::exists(path / "config.json")) return values_of(sleb::Checkpoint::open(path), name);
   if (std::filesystem::is_directory(path)) {
     return values_of(sleb::SafetensorsReader::open_folder(path).tensors(), name);
   }

@@ -17,7 +17,12 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
 DECODE_DUMP = BUILD / "tests" / "decode_dump"
 
-TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q6_K"]
+# Where a block of each type keeps halves: scales and minima.
+SCALE_OFFSETS = {"F32": [], "F16": [], "BF16": [], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2],
+                 "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+                 "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [], "TQ1_0": [52], "TQ2_0": [64]}
+TYPES = list(SCALE_OFFSETS)
+UNSUPPORTED = [kind.name for kind in gguf.GGMLQuantizationType if kind.name not in TYPES]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,9 +47,9 @@ def expect_same_bits(actual: np.ndarray, expected: np.ndarray, what: str = "") -
     assert differ.size == 0, f"{what}: elements {differ[:5]} are {actual[differ[:5]]}, not {expected[differ[:5]]}"
 
 
-def write_gguf(path, tensors: dict[str, tuple[np.ndarray, gguf.GGMLQuantizationType]]) -> None:
+def write_gguf(path, tensors: dict[str, tuple[np.ndarray, gguf.GGMLQuantizationType]], **options) -> None:
     """`tensors`: raw bytes, [rows, bytes of a row], and their type."""
-    writer = gguf.GGUFWriter(path, "llama")
+    writer = gguf.GGUFWriter(path, "llama", **options)
     for name, (raw, kind) in tensors.items():
         writer.add_tensor(name, raw, raw_dtype=kind)
     writer.write_header_to_file()
@@ -60,10 +65,6 @@ def scales_of_every_kind(random: np.random.Generator, count: int) -> np.ndarray:
     return random.permutation(np.resize(halves, count)).astype(np.uint16)
 
 
-# Where a block of each type keeps halves.
-SCALE_OFFSETS = {"Q4_0": [0], "Q4_1": [0, 2], "Q8_0": [0], "Q6_K": [208]}
-
-
 @pytest.mark.parametrize("type_name", TYPES)
 def test_random_bytes_decode_as_in_the_gguf_wheel(tmp_path, type_name):
     kind = gguf.GGMLQuantizationType[type_name]
@@ -72,7 +73,7 @@ def test_random_bytes_decode_as_in_the_gguf_wheel(tmp_path, type_name):
     rows, blocks = 16, 8192 // block
     raw = random.integers(0, 256, (rows, blocks, size), dtype=np.uint8)
     special = raw.copy()
-    for offset in SCALE_OFFSETS.get(type_name, []):
+    for offset in SCALE_OFFSETS[type_name]:
         scales = scales_of_every_kind(random, rows * blocks)
         special[..., offset:offset + 2] = scales.view(np.uint8).reshape(rows, blocks, 2)
     tensors = {"random": (raw.reshape(rows, -1), kind), "special": (special.reshape(rows, -1), kind)}
@@ -91,15 +92,45 @@ def test_every_16_bit_value(tmp_path, type_name):
     expect_same_bits(decoded(tmp_path / "x.gguf", "every"), gguf.quants.dequantize(raw, kind))
 
 
-@pytest.mark.parametrize("type_name", ["Q4_0", "Q4_1", "Q8_0"])
-def test_quantized_weights(tmp_path, type_name):
+def every_value_of_every_byte(size: int) -> np.ndarray:
+    """[256 * (size - 1), size]: while a byte takes its values, so does its neighbour, downwards."""
+    values = np.arange(256)
+    blocks = np.zeros((size - 1, 256, size), dtype=np.uint8)
+    for place in range(size - 1):
+        blocks[place, :, place] = values
+        blocks[place, :, place + 1] = 255 - values
+    return blocks.reshape(-1, size)
+
+
+@pytest.mark.parametrize("type_name", [name for name in TYPES if name not in ("F32", "F16", "BF16")])
+def test_every_value_of_every_byte(tmp_path, type_name):
+    """Of a block whose halves are -1 or infinite."""
     kind = gguf.GGMLQuantizationType[type_name]
-    weights = np.random.default_rng(3).normal(0, 0.02, (64, 576)).astype(np.float32)
+    blocks = every_value_of_every_byte(gguf.GGML_QUANT_SIZES[kind][1])
+    tensors = {}
+    for scale in (0xBC00, 0x7C00) if SCALE_OFFSETS[type_name] else (None,):
+        scaled = blocks.copy()
+        for offset in SCALE_OFFSETS[type_name]:
+            scaled[:, offset:offset + 2] = np.array([scale], dtype=np.uint16).view(np.uint8)
+        tensors[f"scale {scale}"] = (scaled, kind)
+    write_gguf(tmp_path / "x.gguf", tensors)
+    for name, (scaled, _) in tensors.items():
+        with np.errstate(all="ignore"):
+            expected = gguf.quants.dequantize(scaled, kind)
+        expect_same_bits(decoded(tmp_path / "x.gguf", name), expected, name)
+
+
+@pytest.mark.parametrize("type_name, most", [("Q4_0", 0.01), ("Q4_1", 0.01), ("Q5_0", 0.005), ("Q5_1", 0.005),
+                                             ("Q8_0", 0.001), ("MXFP4", 0.03), ("TQ1_0", 0.06), ("TQ2_0", 0.06)])
+def test_quantized_weights(tmp_path, type_name, most):
+    """The types that the wheel can quantise to; `most` is what an element may be off by."""
+    kind = gguf.GGMLQuantizationType[type_name]
+    weights = np.random.default_rng(3).normal(0, 0.02, (64, 768)).astype(np.float32)
     raw = gguf.quants.quantize(weights, kind)
     write_gguf(tmp_path / "x.gguf", {"w": (raw, kind)})
     actual = decoded(tmp_path / "x.gguf", "w")
     expect_same_bits(actual, gguf.quants.dequantize(raw, kind))
-    assert np.abs(actual - weights.ravel()).max() < 0.01  # the right elements in the right places
+    assert np.abs(actual - weights.ravel()).max() < most  # the right elements in the right places
 
 
 def test_a_real_model():
@@ -114,12 +145,28 @@ def test_a_real_model():
         expect_same_bits(decoded(path, tensor.name), expected, tensor.name)
 
 
-def test_unsupported_type_is_named(tmp_path):
-    raw = np.zeros((1, 144), dtype=np.uint8)
-    write_gguf(tmp_path / "x.gguf", {"w": (raw, gguf.GGMLQuantizationType.Q4_K)})
+def test_a_split_model(tmp_path):
+    """As the wheel splits it; any part opens all."""
+    random = np.random.default_rng(1)
+    tensors = {f"t{i}": (random.normal(size=(3, 32 * i)).astype(np.float32), gguf.GGMLQuantizationType.F32)
+               for i in range(1, 8)}
+    write_gguf(tmp_path / "x.gguf", tensors, split_max_tensors=3)
+    parts = sorted(tmp_path.glob("*.gguf"))
+    assert [part.name for part in parts] == [f"x-0000{i}-of-00003.gguf" for i in (1, 2, 3)]
+    for part in parts:
+        for name, (values, _) in tensors.items():
+            expect_same_bits(decoded(part, name), values, f"{part.name} {name}")
+
+
+@pytest.mark.parametrize("type_name", UNSUPPORTED)
+def test_unsupported_types_are_named(tmp_path, type_name):
+    kind = gguf.GGMLQuantizationType[type_name]
+    raw = np.zeros((1, gguf.GGML_QUANT_SIZES[kind][1]), dtype=np.uint8)
+    write_gguf(tmp_path / "x.gguf", {"w": (raw, kind)})
     done = subprocess.run([DECODE_DUMP, tmp_path / "x.gguf", "w"], capture_output=True, check=False, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"{tmp_path / 'x.gguf'}: tensor 'w': type Q4_K is not supported")
+    assert done.stderr.startswith(f"{tmp_path / 'x.gguf'}: tensor 'w': type {type_name} is not supported")
+    assert "IQ2_XXS" in UNSUPPORTED and "NVFP4" in UNSUPPORTED
 
 
 def random_tensors() -> dict[str, torch.Tensor]:
@@ -127,7 +174,9 @@ def random_tensors() -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(5)
     halves = torch.arange(-32768, 32768, dtype=torch.int32).to(torch.int16)
     words = torch.randint(-2**31, 2**31, (37, 11), generator=generator).to(torch.int32)
-    return {"f32": words.view(torch.float32), "f16": halves.view(torch.float16).reshape(256, 256),
+    bytes_ = torch.arange(256).to(torch.uint8).repeat(3)
+    return {"f8_e4m3": bytes_.view(torch.float8_e4m3fn), "f8_e5m2": bytes_.clone().view(torch.float8_e5m2).reshape(3, -1),
+            "f32": words.view(torch.float32), "f16": halves.view(torch.float16).reshape(256, 256),
             "bf16": halves.clone().view(torch.bfloat16).reshape(4, -1), "scalar": torch.tensor(-1.5),
             "none": torch.zeros(0, 3), "position_ids": torch.arange(7)}
 

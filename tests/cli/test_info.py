@@ -1,7 +1,10 @@
 """`sleb info`: what a checkpoint is, from its headers alone."""
 import json
+import os
 import struct
 
+import gguf
+import numpy as np
 import torch
 
 import oracle
@@ -79,4 +82,41 @@ def test_two_gigabytes_are_opened_without_reading_them(sleb_measured, tmp_path):
         file.write(struct.pack("<Q", len(text)) + text)
         file.truncate(8 + len(text) + end)
     (_, peak), (_, usual_peak) = (sleb_measured("info", model) for model in (large, small))
+    assert peak < usual_peak + 20 * 10**6
+
+
+def test_twenty_gigabytes_of_gguf_are_opened_without_reading_them(sleb_measured, tmp_path):
+    """Two of its matrices are larger than 4 GiB each."""
+    path = tmp_path / "large.gguf"
+    writer = gguf.GGUFWriter(path, "llama")
+    hidden, feed_forward, vocabulary, blocks = 8192, 28672, 2_000_000, 8
+    for add, value in ((writer.add_block_count, blocks), (writer.add_context_length, 8192),
+                       (writer.add_embedding_length, hidden), (writer.add_feed_forward_length, feed_forward),
+                       (writer.add_head_count, 64), (writer.add_head_count_kv, 8),
+                       (writer.add_layer_norm_rms_eps, 1e-5)):
+        add(value)
+    kind = gguf.GGMLQuantizationType.Q4_K
+    shapes = {"token_embd": (vocabulary, hidden), "output": (vocabulary, hidden), "output_norm": (hidden,)}
+    for block in range(blocks):
+        for name, shape in {"attn_norm": (hidden,), "attn_q": (hidden, hidden), "attn_k": (1024, hidden),
+                            "attn_v": (1024, hidden), "attn_output": (hidden, hidden), "ffn_norm": (hidden,),
+                            "ffn_gate": (feed_forward, hidden), "ffn_up": (feed_forward, hidden),
+                            "ffn_down": (hidden, feed_forward)}.items():
+            shapes[f"blk.{block}.{name}"] = shape
+    size = 0
+    for name, shape in shapes.items():
+        elements = int(np.prod(shape))
+        is_matrix = len(shape) == 2
+        nbytes = elements // 256 * 144 if is_matrix else 4 * elements
+        writer.add_tensor_info(f"{name}.weight", shape, np.dtype(np.float32), nbytes, kind if is_matrix else None)
+        size += nbytes + -nbytes % 32
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    writer.close()
+    begin = path.stat().st_size
+    os.truncate(path, begin + -begin % 32 + size)
+    assert size > 2 * 10**10
+    (text, peak), (_, usual_peak) = (sleb_measured("info", model) for model in (path, save_model(tmp_path / "small")))
+    assert "Q4_K" in text
     assert peak < usual_peak + 20 * 10**6

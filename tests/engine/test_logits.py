@@ -3,15 +3,16 @@ import itertools
 import shutil
 import struct
 
+import gguf
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
+import fp8_models
 import oracle
 from gguf_models import save_gguf
-from tiny_models import (ROPES, VOCABULARY, edit_json, make_model, pairwise, random_ids, save_model,
-                         spell_as_transformers_4)
+from tiny_models import (OPT, ROPES, VOCABULARY, drop_base_prefix, edit_json, edit_tensors, make_model, pairwise,
+                         random_ids, save_model, spell_as_transformers_4, store_head)
 
 TOLERANCE = 2e-4  # of logits that reach 5 to 15
 REMOVALS = [(), (1, 3), (4, 0, 2)]
@@ -28,6 +29,15 @@ MISTRAL = pairwise({**SHAPES, **STORED,
                     # Attention is computed in slices of at least 64 queries.
                     "sliding_window": [1, 5, 64, 100, 149, 4096, None], "tokens": [150, 40],
                     "rope": list(ROPES), "spelling": SPELLINGS})
+CROSSED_OPT = pairwise({**STORED,
+                        "hidden_size, num_attention_heads": [(64, 4), (63, 3), (60, 1), (62, 31)],
+                        "word_embed_proj_dim": [None, 40, 80], "tie_word_embeddings": [False, True],
+                        "do_layer_norm_before": [False, True], "_remove_final_layer_norm": [False, True],
+                        "layer_norm_elementwise_affine": [False, True], "enable_bias": [False, True],
+                        "activation_function": ["relu", "gelu", "gelu_new", "silu"], "tokens": [150, 40, 1],
+                        "names": ["full", "without model."],
+                        # Of a tied head: where the one matrix is stored.
+                        "stored_head": ["as embedding", "as head", "as both"]})
 GGUF = pairwise({"kind": ["F32", "F16", "Q8_0", "Q4_0"], "head_dim": [16, 32], "num_key_value_heads": [4, 2, 1],
                  "tie_word_embeddings": [False, True], "rope": ["default", "linear", "llama3"],
                  "attention_bias": [False, True], "mlp_bias": [False, True]})
@@ -66,6 +76,80 @@ def test_crossed_variants(logits_dump, tmp_path, family, variant):
     ids = random_ids(options.pop("tokens"))
     model = save_variant(tmp_path / "model", family, **options)
     expect_transformers_logits(logits_dump, tmp_path, model, ids)
+
+
+OPT_EMBEDDING = "model.decoder.embed_tokens.weight"
+
+
+def save_opt(folder, *, names="full", stored_head="as embedding", sharded=False, **options):
+    if "hidden_size, num_attention_heads" in options:
+        options["hidden_size"], options["num_attention_heads"] = options.pop("hidden_size, num_attention_heads")
+    save_model(folder, "opt", max_position_embeddings=150, shard_size="60KB" if sharded else "1GB", **options)
+    if options.get("tie_word_embeddings", True) and stored_head != "as embedding":
+        store_head(folder, OPT_EMBEDDING, keep_embedding=stored_head == "as both")
+    if names == "without model.":
+        drop_base_prefix(folder)
+    return folder
+
+
+@pytest.mark.parametrize("variant", [*OPT.values(), *CROSSED_OPT],
+                         ids=[*OPT, *(f"opt-{i}" for i in range(len(CROSSED_OPT)))])
+def test_variants_of_opt(logits_dump, tmp_path, variant):
+    options = dict(variant)
+    ids = random_ids(options.pop("tokens", 150))
+    model = save_opt(tmp_path / "model", **options)
+    expect_transformers_logits(logits_dump, tmp_path, model, ids)
+
+
+def shift_positions(model):
+    table = model.model.decoder.embed_positions.weight.data
+    table.copy_(table.roll(1, 0))
+
+
+def norms_of(model):
+    return [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+
+
+def set_norms(**changes):
+    return lambda model: [vars(norm).update(changes) for norm in norms_of(model)]
+
+
+def forget_norm_biases(model):
+    for norm in norms_of(model):
+        norm.bias.data.zero_()
+
+
+def forget_one_bias(part):
+    return lambda model: model.get_submodule(f"model.decoder.layers.2.{part}").bias.data.zero_()
+
+
+def scale_queries(model):
+    for block in oracle.blocks_of(model):
+        block.self_attn.scaling *= 1.01
+
+
+# What could be wrong in how OPT is computed.
+OPT_MISTAKES = {
+    "positions one off": shift_positions,
+    "epsilon": set_norms(eps=1e-4),
+    "no norm biases": forget_norm_biases,
+    "queries scaled by 1% more": scale_queries,
+    **{f"no bias of {part}": forget_one_bias(part) for part in ("self_attn.q_proj", "self_attn.v_proj",
+                                                                 "self_attn.out_proj", "fc1", "fc2")},
+}
+
+
+# What post-norm divides by is large beside any epsilon.
+@pytest.mark.parametrize("variant, name", [
+    *(("pre-norm", name) for name in OPT_MISTAKES),
+    *(("post-norm and projections", name) for name in OPT_MISTAKES if name != "epsilon")])
+def test_the_tolerance_notices_mistakes_in_opt(variant, name):
+    model = make_model("opt", max_position_embeddings=150, **OPT[variant])
+    ids = random_ids(150)
+    expected = oracle.logits(model, ids)
+    assert 3 < np.abs(expected).max() < 30
+    OPT_MISTAKES[name](model)
+    assert np.abs(oracle.logits(model, ids) - expected).max() > 10 * TOLERANCE
 
 
 # What sleb reads of a configuration, changed a little in its copy alone.
@@ -109,6 +193,37 @@ def test_crossed_variants_of_gguf(logits_dump, tmp_path, variant):
     expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model.gguf", random_ids(150), model)
 
 
+@pytest.mark.parametrize("kind", ["BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+                                  "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"])
+def test_every_type_of_gguf(logits_dump, tmp_path, kind):
+    """The same as of the values that the wheel dequantises, to the bit."""
+    rows_of_256 = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType[kind]][0] == 256
+    sizes = {"hidden_size": 256, "intermediate_size": 256, "num_attention_heads": 16} if rows_of_256 else {}
+    model = save_gguf(tmp_path / "model.gguf", make_model(**sizes), kind)
+    save_gguf(tmp_path / "plain.gguf", model, "F32")
+    ids = random_ids(60)
+    plain, actual = (sleb_logits(logits_dump, tmp_path, tmp_path / name, ids, [()])[0]
+                     for name in ("plain.gguf", "model.gguf"))
+    assert np.array_equal(actual, plain)
+    oracle.expect_close(plain, oracle.logits(model, ids), 5 * TOLERANCE if rows_of_256 else TOLERANCE)
+
+
+def test_a_split_gguf(logits_dump, tmp_path):
+    model = save_gguf(tmp_path / "model.gguf", make_model(), "Q8_0", split_max_tensors=9)
+    assert len(list(tmp_path.glob("*.gguf"))) == 6
+    expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model-00003-of-00006.gguf", random_ids(60), model)
+
+
+@pytest.mark.parametrize("form", list(fp8_models.CONFIGS))
+def test_8_bit_floats(logits_dump, tmp_path, form):
+    """The same as of the same values stored plainly, to the bit."""
+    plain = save_model(tmp_path / "plain")
+    fp8_models.save_fp8(tmp_path / "fp8", plain, form)
+    ids = random_ids(60)
+    assert np.array_equal(sleb_logits(logits_dump, tmp_path, tmp_path / "fp8", ids, REMOVALS),
+                          sleb_logits(logits_dump, tmp_path, plain, ids, REMOVALS))
+
+
 def test_blocks_with_windows_and_without(logits_dump, tmp_path):
     """A Mistral configuration with layer_types gives each block its own kind of attention."""
     model = save_model(tmp_path / "model", "mistral", sliding_window=7)
@@ -149,12 +264,27 @@ def test_misaligned_weights(logits_dump, tmp_path, dtype):
 def test_constants_of_old_checkpoints_are_ignored(logits_dump, tmp_path):
     """rotary_emb.inv_freq in every block, and a head beside a tied embedding, as transformers ignores them."""
     model = save_model(tmp_path / "model", tie_word_embeddings=True)
-    tensors = safetensors.torch.load_file(model / "model.safetensors")
-    for block in range(5):
-        tensors[f"model.layers.{block}.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
-    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"].clone()
-    safetensors.torch.save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    add_constants = lambda tensors: tensors.update({
+        f"model.layers.{block}.self_attn.rotary_emb.inv_freq": torch.ones(8) for block in range(5)})
+    edit_tensors(model, add_constants)
+    store_head(model, "model.embed_tokens.weight", keep_embedding=True)
     expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
+
+
+def test_llama_without_the_base_prefix(logits_dump, tmp_path):
+    model = save_model(tmp_path / "model", tie_word_embeddings=True)
+    drop_base_prefix(model)
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
+
+
+@pytest.mark.parametrize("variant", ["pre-norm", "post-norm and projections"])
+@pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])
+def test_narrow_compute_types_are_near_in_opt(logits_dump, tmp_path, variant, dtype, tolerance):
+    model = save_opt(tmp_path / "model", **OPT[variant])
+    ids = random_ids(60)
+    wide, narrow = (sleb_logits(logits_dump, tmp_path, model, ids, [()], kind) for kind in ("float32", dtype))
+    error = np.abs(narrow - wide).mean() / np.abs(wide).mean()
+    assert 0 < error < tolerance
 
 
 @pytest.mark.parametrize("dtype, tolerance", [("bfloat16", 0.05), ("float16", 0.01)])

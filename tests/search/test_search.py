@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import oracle
-from tiny_models import make_model, random_ids, save_model, save_tokenizer
+from tiny_models import OPT, make_model, random_ids, save_model, save_tokenizer
 
 TOLERANCE = 1e-4  # relative, of a loss
 SEQLEN = 100
@@ -41,6 +41,7 @@ def prune(sleb_ok, tmp_path):
 MODELS = {
     "llama": {"num_hidden_layers": 7},
     "mistral": {"num_hidden_layers": 7, "family": "mistral", "sliding_window": 9, "num_key_value_heads": 1},
+    **{f"opt, {name}": {"num_hidden_layers": 7, "family": "opt", **variant} for name, variant in OPT.items()},
 }
 
 
@@ -123,9 +124,10 @@ def test_ratio_rounds_up(prune, tmp_path, option, removed):
     assert len(prune(model, random_ids(100), *option)["removal_list"]) == removed
 
 
-def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path):
+@pytest.mark.parametrize("name", ["llama", "opt, pre-norm", "opt, post-norm and projections"])
+def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path, name):
     """--eval-dataset: perplexity of dense and pruned, and KL(dense || pruned) in nats per token."""
-    model = save_tokenizer(save_model(tmp_path / "model"))
+    model = save_tokenizer(save_model(tmp_path / "model", **MODELS[name]))
     text = "".join(chr(32 + i) for i in random_ids(700, seed=9) % 90) + "\n"
     (tmp_path / "held-out.txt").write_text(text)
     result = prune(model, random_ids(300), "--num-remove-blocks", 1, "--eval-dataset", tmp_path / "held-out.txt")
@@ -141,6 +143,25 @@ def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path):
         assert held_out["perplexity"][name] == pytest.approx(expected, rel=1e-4)
     divergence = (dense.exp() * (dense - pruned)).sum(-1).mean().item()
     assert held_out["divergence"] == pytest.approx(divergence, rel=1e-4)
+
+
+def test_learned_positions_end(prune, sleb, tmp_path):
+    """More tokens than positions are refused before anything is computed; rotary models take them with a warning."""
+    model = save_tokenizer(save_model(tmp_path / "model", "opt", max_position_embeddings=60))
+    ids, text = random_ids(300), tmp_path / "text.txt"
+    text.write_text("some text\n" * 40)
+    calibration = {"--tokens": tmp_path / "ids.npy", "--dataset": text}
+    result = prune(model, ids, "--num-remove-blocks", 1, "--eval-dataset", text, seqlen=60, prompt_tokens=60)
+    expect_losses(result["steps"][0], oracle.search(oracle.load(model), segments_of(ids, 60), 1)[0])
+    for option, lengths in {"--seqlen": (61, 0), "--prompt-tokens": (60, 61)}.items():
+        for kind, source in calibration.items():
+            done = sleb("prune", model, kind, source, "--seqlen", lengths[0], "--prompt-tokens", lengths[1],
+                        "--eval-dataset", text, *EXACT)
+            assert (done.returncode, done.stdout) == (2, "")
+            assert done.stderr == (f"sleb: {option}: 61 tokens are more than the 60 positions that the model has "
+                                   "learned; give at most 60\n")
+    rotary = save_model(tmp_path / "rotary", max_position_embeddings=60)
+    assert len(prune(rotary, ids, "--num-remove-blocks", 1, seqlen=100, prompt_tokens=61)["removal_list"]) == 1
 
 
 @pytest.mark.slow

@@ -1,10 +1,12 @@
-"""Where the tests of this folder find the program under test and the data they read."""
+"""Where the tests of this folder find the programs under test and the data they read; the table of test_kinds.py."""
 import json
 import os
 import pathlib
 import subprocess
 
 import pytest
+
+from texts import data_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -67,9 +69,56 @@ def rebuilt_files(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def data_texts() -> dict[str, bytes]:
-    """The project's test data; skips the test where it is absent."""
-    files = sorted(file for file in DATA.rglob("*") if file.suffix in (".raw", ".jsonl", ".md"))
-    if not files:
+def data_texts(data_paths) -> dict[str, bytes]:
+    """The project's test data, whole files; skips the test where it is absent."""
+    if not data_paths:
         pytest.skip(f"test data absent: {DATA}")
-    return {str(file.relative_to(DATA)): file.read_bytes() for file in files}
+    return {str(path.relative_to(DATA)): path.read_bytes() for path in data_paths}
+
+
+# --- The table kind x (data, adversarial, random) ---
+
+_TABLE = pytest.StashKey[dict]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--all-data", action="store_true", help="compare all data files whole, for every kind of tokenizer")
+    parser.addoption("--fuzz-seed", type=int, default=1, help="seed of the random strings")
+    parser.addoption("--kinds-table", action="store_true", help="print which texts have equal ids, for every kind")
+
+
+@pytest.fixture(scope="session")
+def all_data(request) -> bool:
+    return request.config.getoption("--all-data", False)
+
+
+@pytest.fixture(scope="session")
+def fuzz_seed(request) -> int:
+    return request.config.getoption("--fuzz-seed", 1)
+
+
+@pytest.fixture(scope="session")
+def data_paths() -> list[pathlib.Path]:
+    """The texts of the project's test data; none where it is absent."""
+    return data_files(DATA)
+
+
+@pytest.fixture(scope="session")
+def record_kind(request):
+    """Puts a cell into the table."""
+    table = request.config.stash.setdefault(_TABLE, {})
+
+    def record(kind: str, column: str, cell: str) -> None:
+        table.setdefault(kind, {})[column] = cell
+
+    return record
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if not config.getoption("--kinds-table", False):
+        return
+    columns = ("data", "adversarial", "random")
+    terminalreporter.write_line(f"| kind | {' | '.join(columns)} |")
+    terminalreporter.write_line("| :--- | ---: | ---: | ---: |")
+    for kind, cells in config.stash.get(_TABLE, {}).items():
+        terminalreporter.write_line(f"| {kind} | {' | '.join(cells.get(column, '') for column in columns)} |")

@@ -1,11 +1,11 @@
-"""sleb's token ids against the tokenizers wheel, and against transformers for what is rebuilt from a GGUF."""
+"""Token ids by the command line, what is refused, and the files rebuilt from a GGUF; test_kinds.py has the large sets."""
 import json
 import pathlib
 import random
 
 import gguf
 import pytest
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 LLAMA3_PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
@@ -57,12 +57,10 @@ def random_texts(count: int) -> list[bytes]:
     ]
 
 
-def trained(pre_tokenizer, normalizer=None, vocab_size=600) -> Tokenizer:
+def trained(pre_tokenizer, vocab_size=600) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizer
     tokenizer.decoder = decoders.ByteLevel()
-    if normalizer:
-        tokenizer.normalizer = normalizer
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
@@ -106,40 +104,11 @@ def llama3_kind() -> Tokenizer:
     return tokenizer
 
 
-def digits_kind() -> Tokenizer:
-    digits = pre_tokenizers.Digits(individual_digits=True)
-    tokenizer = trained(pre_tokenizers.Sequence([digits, pre_tokenizers.ByteLevel(add_prefix_space=True)]))
-    tokenizer.post_processor = template("<|bos|>", "$A", "<|eos|>")(tokenizer)
-    return tokenizer
-
-
-def normalizing_kind() -> Tokenizer:
-    normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])
-    return trained(pre_tokenizers.ByteLevel(add_prefix_space=False), normalizer)
-
-
-def splitting_kind() -> Tokenizer:
-    """Every behavior of Split, one after another."""
-    return trained(
-        split_and_byte_level(
-            pre_tokenizers.Split(Regex(r"\s*[\r\n]+"), "merged_with_previous"),
-            pre_tokenizers.Split(" ", "merged_with_next"),
-            pre_tokenizers.Split(Regex(r"\p{L}+"), "contiguous", invert=True),
-            pre_tokenizers.Split("-", "removed"),
-            pre_tokenizers.Punctuation("isolated"),
-        ),
-        normalizers.NFC(),
-    )
-
-
-KINDS = {kind.__name__: kind for kind in (gpt2_kind, llama3_kind, digits_kind, normalizing_kind, splitting_kind)}
-
-
-@pytest.fixture(scope="session", params=KINDS)
-def model(request, tmp_path_factory) -> tuple[pathlib.Path, Tokenizer]:
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> tuple[pathlib.Path, Tokenizer]:
     """A checkpoint folder, as far as tokenizing needs it, and the wheel's tokenizer of it."""
-    folder = tmp_path_factory.mktemp(request.param)
-    KINDS[request.param]().save(str(folder / "tokenizer.json"))
+    folder = tmp_path_factory.mktemp("llama3")
+    llama3_kind().save(str(folder / "tokenizer.json"))
     return folder, Tokenizer.from_file(str(folder / "tokenizer.json"))
 
 
@@ -147,15 +116,9 @@ def wheel_ids(tokenizer: Tokenizer, text: bytes, add_special_tokens: bool = True
     return tokenizer.encode(text.decode("utf-8", "replace"), add_special_tokens=add_special_tokens).ids
 
 
-def test_adversarial_texts(model, sleb_ids):
+def test_texts(model, sleb_ids):
     folder, wheel = model
-    for text in TEXTS:
-        assert sleb_ids(folder, text) == wheel_ids(wheel, text), text
-
-
-def test_mixtures(model, sleb_ids):
-    folder, wheel = model
-    for text in random_texts(12):
+    for text in TEXTS + random_texts(3):
         assert sleb_ids(folder, text) == wheel_ids(wheel, text), text
 
 
@@ -163,12 +126,6 @@ def test_without_special_tokens(model, sleb_ids):
     folder, wheel = model
     text = b"The <|bos|> 12 dogs"
     assert sleb_ids(folder, text, "--no-special-tokens") == wheel_ids(wheel, text, add_special_tokens=False)
-
-
-def test_data(model, sleb_ids, data_texts):
-    folder, wheel = model
-    for name, text in data_texts.items():
-        assert sleb_ids(folder, text) == wheel_ids(wheel, text), name
 
 
 def test_merges_as_strings_and_untyped_model(sleb_ids, tmp_path):
@@ -186,10 +143,10 @@ def test_merges_as_strings_and_untyped_model(sleb_ids, tmp_path):
 @pytest.mark.parametrize(
     ("change", "name"),
     [
-        ({"normalizer": {"type": "Precompiled", "precompiled_charsmap": ""}}, "Precompiled"),
+        ({"normalizer": {"type": "Nonesuch"}}, "Nonesuch"),
         ({"pre_tokenizer": {"type": "Nonesuch"}}, "Nonesuch"),
-        ({"post_processor": {"type": "BertProcessing", "sep": ["b", 1], "cls": ["a", 0]}}, "BertProcessing"),
-        ({"model": {"type": "WordPiece", "vocab": {}}}, "WordPiece"),
+        ({"post_processor": {"type": "Nonesuch"}}, "Nonesuch"),
+        ({"model": {"type": "Nonesuch", "vocab": {}}}, "Nonesuch"),
         ({"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}}, '"a"'),
         ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}}, '"b"'),
         ({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.5}}, "dropout"),

@@ -26,6 +26,7 @@ sleb::GgufVocabulary vocabulary_of(const JsonView& object) {
   vocabulary.pre = object.string_or("pre", "");
   vocabulary.tokens = object.at("tokens").raw().get<std::vector<std::string>>();
   vocabulary.token_types = object.at("token_types").raw().get<std::vector<int64_t>>();
+  if (const auto scores = object.find("scores")) vocabulary.scores = scores->raw().get<std::vector<double>>();
   vocabulary.merges = object.at("merges").raw().get<std::vector<std::string>>();
   vocabulary.bos = find<int64_t>(object, "bos");
   vocabulary.eos = find<int64_t>(object, "eos");
@@ -33,6 +34,8 @@ sleb::GgufVocabulary vocabulary_of(const JsonView& object) {
   vocabulary.padding = find<int64_t>(object, "padding");
   vocabulary.add_bos = find<bool>(object, "add_bos");
   vocabulary.add_eos = find<bool>(object, "add_eos");
+  vocabulary.add_space_prefix = find<bool>(object, "add_space_prefix");
+  vocabulary.remove_extra_whitespaces = find<bool>(object, "remove_extra_whitespaces");
   vocabulary.chat_template = find<std::string>(object, "chat_template");
   return vocabulary;
 }

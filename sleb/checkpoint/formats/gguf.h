@@ -8,32 +8,32 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "sleb/base/file.h"
+#include "sleb/checkpoint/formats/gguf/part.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
 
 namespace sleb {
 
-// A metadata value. Integers of every width are widened; arrays are of one type each.
-using GgufValue = std::variant<uint64_t, int64_t, double, bool, std::string, std::vector<int64_t>, std::vector<double>,
-                               std::vector<bool>, std::vector<std::string>>;
-
 class GgufFile {
  public:
+  // `path`: a file, or any of the parts of a model that is split into several: then all of them are opened.
   // Reads metadata and descriptions only, whatever the size of the data.
   // Throws Error(bad_input), naming file, key or tensor, for anything that does not follow the format, where ggml's own
-  // reader is the judge. A tensor type that StoredType lacks is refused by its ggml name, and so is a file that is one
-  // of several (split.count > 1), big-endian, or has arrays of arrays.
+  // reader is the judge, and for parts that do not make a whole (gguf/split.h). A tensor type that StoredType lacks is
+  // refused by its ggml name, and so is a file that is big-endian or has arrays of arrays.
   explicit GgufFile(const std::filesystem::path& path);
 
-  const std::string& label() const { return label_; }  // the path as given, for messages
+  // The path as given, or of the first part: where the metadata is, for messages.
+  const std::string& label() const { return label_; }
   uint32_t version() const { return version_; }
-  const std::map<std::string, GgufValue>& metadata() const { return metadata_; }
+  const GgufMetadata& metadata() const { return metadata_; }
   // Shapes outermost first (GGUF stores them innermost first).
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
-  uint64_t file_bytes() const { return file_.bytes().size(); }
+  uint64_t file_bytes() const;  // of all parts
+  // The files as they are, in the parts' order.
+  std::vector<Bytes> contents() const;
 
   // Metadata by key. `find_*` give nothing where the key is absent; the others throw Error(bad_input) there. All throw
   // Error(bad_input) if the value is of another kind. A number is an integer or a finite floating-point value.
@@ -53,10 +53,10 @@ class GgufFile {
   template <typename Value>
   const Value& at(const std::string& key, std::string_view kind) const;
 
-  MappedFile file_;
+  std::vector<MappedFile> files_;
   std::string label_;
   uint32_t version_ = 0;
-  std::map<std::string, GgufValue> metadata_;
+  GgufMetadata metadata_;
   std::map<std::string, StoredTensor> tensors_;
 };
 

@@ -6,63 +6,15 @@
 #include <functional>
 #include <limits>
 
-#include "tests/untrusted_file.h"
+#include "sleb/checkpoint/formats/gguf/test_support.h"
 
 namespace sleb {
 namespace {
 namespace fs = std::filesystem;
+using namespace gguf_files;
 using testing_files::bytes_of;
 using testing_files::refusal_of;
 using testing_files::TemporaryFolder;
-
-// Value types by their numbers in ggml's docs/gguf.md.
-enum : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
-// Tensor types by their numbers in ggml.h.
-enum : uint32_t { ggml_f32 = 0, ggml_q4_1 = 3, ggml_q8_0 = 8, ggml_q4_k = 12, ggml_i32 = 26, ggml_bf16 = 30 };
-
-std::string text(std::string_view content) {
-  return bytes_of<uint64_t>(content.size()) + std::string(content);
-}
-
-template <typename Number>
-std::string entry(std::string_view key, uint32_t type, Number number) {
-  return text(key) + bytes_of(type) + bytes_of(number);
-}
-
-std::string entry(std::string_view key, std::string_view value) {
-  return text(key) + bytes_of<uint32_t>(string) + text(value);
-}
-
-// An array whose elements are `content`.
-std::string entry(std::string_view key, uint32_t element_type, uint64_t count, std::string_view content) {
-  return text(key) + bytes_of<uint32_t>(array) + bytes_of(element_type) + bytes_of(count) + std::string(content);
-}
-
-std::string tensor(std::string_view name, const std::vector<uint64_t>& innermost_first, uint32_t type,
-                   uint64_t offset) {
-  std::string bytes = text(name) + bytes_of(static_cast<uint32_t>(innermost_first.size()));
-  for (const uint64_t dimension : innermost_first) bytes += bytes_of(dimension);
-  return bytes + bytes_of(type) + bytes_of(offset);
-}
-
-// A GGUF file, byte for byte.
-struct Gguf {
-  std::string magic = "GGUF";
-  uint32_t version = 3;
-  std::vector<std::string> metadata = {};
-  std::vector<std::string> tensors = {};
-  size_t alignment = 32;  // of the data
-  size_t data_bytes = 0;
-
-  std::string bytes() const {
-    std::string all =
-        magic + bytes_of(version) + bytes_of<uint64_t>(tensors.size()) + bytes_of<uint64_t>(metadata.size());
-    for (const std::string& one : metadata) all += one;
-    for (const std::string& one : tensors) all += one;
-    all.resize((all.size() + alignment - 1) / alignment * alignment);
-    return all + std::string(data_bytes, '\1');
-  }
-};
 
 std::string refusal(const std::string& content) {
   const TemporaryFolder folder;
@@ -215,8 +167,6 @@ TEST(Gguf, RefusesBadMetadata) {
   EXPECT_EQ(refusal_of_metadata(entry("k", u64, 1, bytes_of(~uint64_t{0}))),
             "metadata 'k': element 0 is 18446744073709551615, which is too large");
   EXPECT_EQ(refusal(Gguf{.metadata = {entry("k", "1"), entry("k", "2")}}.bytes()), "metadata 'k': given twice");
-  EXPECT_EQ(refusal_of_metadata(entry<uint16_t>("split.count", u16, 2)),
-            "one of 2 parts of a model; join them with llama-gguf-split --merge");
 }
 
 TEST(Gguf, RefusesTextThatIsNotUtf8) {
@@ -247,11 +197,15 @@ TEST(Gguf, RefusesBadShapesAndTypes) {
             "tensor 't': rows of 16 elements are not whole Q8_0 blocks of 32");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {}, ggml_q8_0, 0)}, 34),
             "tensor 't': rows of 1 elements are not whole Q8_0 blocks of 32");
-  EXPECT_EQ(refusal_of_tensors({tensor("t", {256}, ggml_q4_k, 0)}, 144),
-            "tensor 't': type Q4_K is not supported; requantize the model to Q8_0, for example");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {32}, ggml_q4_k, 0)}, 144),
+            "tensor 't': rows of 32 elements are not whole Q4_K blocks of 256");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {256}, ggml_iq2_xxs, 0)}, 66),
+            "tensor 't': type IQ2_XXS is not supported; requantize the model to Q8_0, for example");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, ggml_i32, 0)}, 4),
             "tensor 't': type I32 is not supported; requantize the model to Q8_0, for example");
-  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 42, 0)}, 4), "tensor 't': unknown tensor type 42");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 42, 0)}, 4),
+            "tensor 't': type Q2_0 is not supported; requantize the model to Q8_0, for example");
+  EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 43, 0)}, 4), "tensor 't': unknown tensor type 43");
 }
 
 TEST(Gguf, RefusesBadDataOffsets) {
@@ -297,6 +251,37 @@ TEST(Gguf, KeepsTheAlignmentThatTheFileAsksFor) {
                         .bytes())
                 .find("end past the 0"),
             std::string::npos);
+}
+
+// Sparse: of the 20 GiB only the header and a page are on the disk, or ever read.
+TEST(Gguf, TensorsBeyondFourGibibytes) {
+  const TemporaryFolder folder;
+  const uint64_t rows = uint64_t{5} << 20;  // of 2048 bfloat16: 20 GiB
+  const uint64_t bytes = rows * 4096;
+  const std::string header =
+      Gguf{.tensors = {tensor("big", {2048, rows}, ggml_bf16, 0), tensor("last", {4}, ggml_f32, bytes)}}.bytes();
+  const fs::path path = folder.write("x.gguf", header);
+  fs::resize_file(path, header.size() + bytes + 16);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(header.size() + bytes - 2));
+  file << bytes_of<uint16_t>(0x3f80) << bytes_of(2.0F);
+  file.close();
+
+  const GgufFile gguf(path);
+  const StoredTensor& big = gguf.tensors().at("big");
+  EXPECT_EQ(big.data.size(), bytes);
+  std::vector<float> row(2048);
+  decode(big.type, big.data.last(4096), row);
+  EXPECT_EQ(row[2046], 0);
+  EXPECT_EQ(row[2047], 1);
+  std::vector<float> last(4);
+  decode(gguf.tensors().at("last").type, gguf.tensors().at("last").data, last);
+  EXPECT_EQ(last, (std::vector<float>{2, 0, 0, 0}));
+
+  fs::resize_file(path, header.size() + bytes + 15);
+  EXPECT_EQ(refusal_of([&] { GgufFile{path}; }),
+            fmt::format("{}: tensor 'last': its 16 bytes of data at {} end past the {} that the file holds: cut short?",
+                        path.string(), bytes, bytes + 15));
 }
 
 }  // namespace

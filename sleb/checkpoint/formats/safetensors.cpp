@@ -7,6 +7,7 @@
 #include <cstring>
 #include <optional>
 
+#include "sleb/base/containment.h"
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 
@@ -22,7 +23,7 @@ constexpr const char* index_name = "model.safetensors.index.json";
 
 struct Dtype {
   std::string_view name;
-  int64_t bytes;                   // of one element
+  uint64_t bytes;                  // of one element
   std::optional<StoredType> type;  // nothing: skipped
 };
 
@@ -30,6 +31,8 @@ constexpr std::array dtypes = {
     Dtype{"F32", 4, StoredType::f32},
     Dtype{"F16", 2, StoredType::f16},
     Dtype{"BF16", 2, StoredType::bf16},
+    Dtype{"F8_E4M3", 1, StoredType::f8_e4m3},
+    Dtype{"F8_E5M2", 1, StoredType::f8_e5m2},
     Dtype{"I64", 8, {}},
     Dtype{"I32", 4, {}},
     Dtype{"I16", 2, {}},
@@ -71,18 +74,6 @@ std::string_view header_text(std::string_view file, const std::string& label) {
   return header;
 }
 
-// The JSON reader keeps the last of several members of one name; the format forbids them.
-void refuse_repeated_names(std::string_view header, const std::string& label) {
-  std::set<std::string> names;
-  const auto check = [&](int depth, Json::parse_event_t event, Json& parsed) {
-    if (depth == 1 && event == Json::parse_event_t::key && !names.insert(parsed.get<std::string>()).second) {
-      bad_input("{}: described twice", tensor_place(label, parsed.get<std::string>()));
-    }
-    return true;
-  };
-  [[maybe_unused]] const Json parsed_again = Json::parse(header, check);
-}
-
 void check_metadata(const JsonView& metadata) {
   if (!metadata.is_object()) metadata.fail("expected an object");
   for (const auto& [key, value] : metadata.raw().items()) {
@@ -94,7 +85,7 @@ const Dtype& parse_dtype(const JsonView& tensor) {
   const std::string& name = tensor.at("dtype").string();
   const auto found = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) { return dtype.name == name; });
   if (found == dtypes.end()) {
-    tensor.fail(fmt::format("dtype {} is not supported (F32, F16 and BF16 are)", quote(name)));
+    tensor.fail(fmt::format("dtype {} is not supported (F32, F16, BF16, F8_E4M3 and F8_E5M2 are)", quote(name)));
   }
   return *found;
 }
@@ -115,7 +106,8 @@ Entry parse_entry(const std::string& name, const JsonView& tensor) {
   entry.end = static_cast<uint64_t>(offsets.at(1).integer(0));
   if (entry.end < entry.begin)
     tensor.fail(fmt::format("data ends at {}, before it begins at {}", entry.end, entry.begin));
-  const auto needed = static_cast<uint64_t>(*elements * entry.dtype->bytes);
+  // At most 2^60 elements of 8 bytes: 2^63, which is too large for an int64_t.
+  const auto needed = static_cast<uint64_t>(*elements) * entry.dtype->bytes;
   if (entry.end - entry.begin != needed) {
     tensor.fail(fmt::format("{} of shape {} needs {} bytes, but its data offsets span {}", entry.dtype->name,
                             entry.shape, needed, entry.end - entry.begin));
@@ -126,7 +118,6 @@ Entry parse_entry(const std::string& name, const JsonView& tensor) {
 // In the order of their data.
 std::vector<Entry> parse_header(std::string_view header, const std::string& label) {
   const Json document = parse_json(header, label);
-  refuse_repeated_names(header, label);
   std::vector<Entry> entries;
   for (const auto& [name, value] : document.items()) {
     if (name == metadata_key) {
@@ -170,17 +161,6 @@ std::map<std::string, std::set<std::string>> read_index(const fs::path& path) {
   return shards;
 }
 
-bool is_inside(const fs::path& path, const fs::path& folder) {
-  const fs::path relative = path.lexically_relative(folder);
-  return !relative.empty() && *relative.begin() != "." && *relative.begin() != "..";
-}
-
-// The Hugging Face cache keeps contents in MODEL/blobs/ and links to them from MODEL/snapshots/REVISION/.
-bool is_cached_blob(const fs::path& path, const fs::path& folder) {
-  const fs::path snapshots = folder.parent_path();
-  return snapshots.filename() == "snapshots" && is_inside(path, snapshots.parent_path() / "blobs");
-}
-
 fs::path shard_path(const fs::path& folder, const std::string& shard, const std::string& index_label) {
   const fs::path name(shard);
   const bool climbs = std::any_of(name.begin(), name.end(), [](const fs::path& part) { return part == ".."; });
@@ -189,12 +169,9 @@ fs::path shard_path(const fs::path& folder, const std::string& shard, const std:
   }
   fs::path path = folder / name;
   std::error_code error;
-  const fs::path real_folder = fs::canonical(folder, error);
-  const fs::path real_path = error ? fs::path() : fs::canonical(path, error);
+  const bool inside = is_inside(path, folder, error);
   if (error) bad_input("{}: shard {}: {}", index_label, quote(shard), error.message());
-  if (!is_inside(real_path, real_folder) && !is_cached_blob(real_path, real_folder)) {
-    bad_input("{}: shard {} is a link that leaves the folder", index_label, quote(shard));
-  }
+  if (!inside) bad_input("{}: shard {} is a link that leaves the folder", index_label, quote(shard));
   return path;
 }
 
@@ -221,11 +198,14 @@ SafetensorsReader SafetensorsReader::open_file(const fs::path& path) {
 }
 
 SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
-  if (fs::exists(folder / "model.safetensors")) return open_file(folder / "model.safetensors");
+  std::error_code unknown;  // a link that leads nowhere, say: opening it tells
+  if (fs::exists(folder / "model.safetensors", unknown) || unknown) return open_file(folder / "model.safetensors");
   const fs::path index = folder / index_name;
-  if (!fs::exists(index)) {
-    bad_input("{}: holds neither model.safetensors nor {} (other formats must be converted)", folder.string(),
-              index_name);
+  if (!fs::exists(index, unknown) && !unknown) {
+    bad_input(
+        "{}: holds neither model.safetensors nor {}; convert pytorch_model.bin and other formats to safetensors, "
+        "for example by transformers' save_pretrained",
+        folder.string(), index_name);
   }
   SafetensorsReader reader;
   for (const auto& [shard, expected] : read_index(index)) {
@@ -240,6 +220,12 @@ SafetensorsReader SafetensorsReader::open_folder(const fs::path& folder) {
     }
   }
   return reader;
+}
+
+std::vector<Bytes> SafetensorsReader::contents() const {
+  std::vector<Bytes> contents;
+  for (const MappedFile& file : files_) contents.push_back(file.bytes());
+  return contents;
 }
 
 uint64_t SafetensorsReader::file_bytes() const {

@@ -32,6 +32,8 @@ class SafetensorsReader {
   const std::set<std::string>& skipped() const { return skipped_; }
   // Bytes on disk of all files together.
   uint64_t file_bytes() const;
+  // The files as they are, in the order in which they were opened.
+  std::vector<Bytes> contents() const;
 
  private:
   SafetensorsReader() = default;
@@ -46,7 +48,7 @@ class SafetensorsReader {
 // What a file will hold: known before the first byte is written, since the header comes first.
 struct TensorLayout {
   std::string name;
-  StoredType type;  // F32, F16 or BF16
+  StoredType type;  // not a quantised one
   std::vector<int64_t> shape;
 
   uint64_t bytes() const;

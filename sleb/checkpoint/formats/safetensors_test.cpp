@@ -85,9 +85,9 @@ TEST(Safetensors, RefusesBadTensors) {
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":"F32","data_offsets":[0,8]})"), ": lacks \"shape\"");
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":"F32","shape":[2]})"), ": lacks \"data_offsets\"");
   EXPECT_EQ(refusal_of_tensor(R"({"dtype":7,"shape":[2],"data_offsets":[0,8]})"), ".dtype: expected a string");
-  for (const std::string dtype : {"F64", "F8_E4M3", "f32", "", "C64"}) {
+  for (const std::string dtype : {"F64", "F8_E4M3FNUZ", "F8_E8M0", "F4", "f32", "", "C64"}) {
     EXPECT_EQ(refusal_of_tensor(R"({"dtype":")" + dtype + R"(","shape":[1],"data_offsets":[0,8]})"),
-              ": dtype '" + dtype + "' is not supported (F32, F16 and BF16 are)");
+              ": dtype '" + dtype + "' is not supported (F32, F16, BF16, F8_E4M3 and F8_E5M2 are)");
   }
   const auto shaped = [](std::string_view shape) {
     return refusal_of_tensor(fmt::format(R"({{"dtype":"F32","shape":{},"data_offsets":[0,8]}})", shape));
@@ -99,6 +99,8 @@ TEST(Safetensors, RefusesBadTensors) {
   EXPECT_EQ(shaped("[18446744073709551615]"), ".shape[0]: 18446744073709551615 is more than 9223372036854775807");
   EXPECT_EQ(shaped("[4294967296,4294967296]"), ": shape [4294967296, 4294967296] is too large");
   EXPECT_EQ(shaped("[4611686018427387905]"), ": shape [4611686018427387905] is too large");  // 4 + 2^64 bytes
+  EXPECT_EQ(refusal_of_tensor(R"({"dtype":"I64","shape":[1152921504606846976],"data_offsets":[0,8]})"),
+            ": I64 of shape [1152921504606846976] needs 9223372036854775808 bytes, but its data offsets span 8");
   EXPECT_EQ(shaped("[3]"), ": F32 of shape [3] needs 12 bytes, but its data offsets span 8");
   std::string many = "[1";
   for (int i = 0; i < 64; ++i) many += ",1";
@@ -136,7 +138,7 @@ TEST(Safetensors, RefusesRepeatedNames) {
   EXPECT_EQ(refusal(safetensors(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
                                 R"("a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]}})",
                                 4)),
-            "tensor 'a': described twice");
+            "the key \"a\" stands twice in one object");
 }
 
 TEST(Safetensors, KeepsHostileNamesOnOneLine) {
@@ -180,6 +182,15 @@ TEST_F(ShardedFolder, RefusesAFolderWithoutWeights) {
   EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("holds neither"),
             std::string::npos);
   EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path() / "absent"); }).find("holds neither"),
+            std::string::npos);
+}
+
+TEST_F(ShardedFolder, RefusesLinksThatLeadNowhere) {
+  fs::create_symlink("model.safetensors.index.json", folder_.path() / "model.safetensors.index.json");
+  EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("Too many levels"),
+            std::string::npos);
+  fs::create_symlink("model.safetensors", folder_.path() / "model.safetensors");
+  EXPECT_NE(refusal_of([&] { SafetensorsReader::open_folder(folder_.path()); }).find("model.safetensors: can't open"),
             std::string::npos);
 }
 
@@ -247,6 +258,32 @@ TEST(Safetensors, FollowsLinksOfTheHuggingFaceCache) {
   fs::remove(link);
   fs::create_symlink("../../../secret", link);
   refusal_of([&] { SafetensorsReader::open_folder(model / "snapshots" / "rev"); });
+}
+
+// Sparse: of the 6 GiB only the header and a page are on the disk, or ever read.
+TEST(Safetensors, TensorsBeyondFourGibibytes) {
+  const TemporaryFolder folder;
+  const uint64_t bytes = uint64_t{6} << 30;
+  const std::string start =
+      safetensors(fmt::format(R"({{"big":{{"dtype":"F8_E4M3","shape":[{},1024],"data_offsets":[0,{}]}},)"
+                              R"("last":{{"dtype":"F32","shape":[1],"data_offsets":[{},{}]}}}})",
+                              bytes / 1024, bytes, bytes, bytes + 4),
+                  0);
+  const fs::path path = folder.write("x.safetensors", start);
+  fs::resize_file(path, start.size() + bytes + 4);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(static_cast<std::streamoff>(start.size() + bytes - 1));
+  file << '\x38' << bytes_of(2.0F);
+  file.close();
+
+  const SafetensorsReader reader = SafetensorsReader::open_file(path);
+  std::vector<float> row(1024);
+  decode(StoredType::f8_e4m3, reader.tensors().at("big").data.last(1024), row);
+  EXPECT_EQ(row[1022], 0);
+  EXPECT_EQ(row[1023], 1);
+  float last = 0;
+  decode(StoredType::f32, reader.tensors().at("last").data, {&last, 1});
+  EXPECT_EQ(last, 2);
 }
 
 TEST(SafetensorsWriter, WritesWhatTheReaderReads) {

@@ -12,7 +12,28 @@
 
 namespace sleb {
 
-enum class StoredType { f32, f16, bf16, q4_0, q4_1, q8_0, q6_k };
+enum class StoredType {
+  f32,
+  f16,
+  bf16,
+  f8_e4m3,
+  f8_e5m2,
+  q4_0,
+  q4_1,
+  q5_0,
+  q5_1,
+  q8_0,
+  q2_k,
+  q3_k,
+  q4_k,
+  q5_k,
+  q6_k,
+  iq4_nl,
+  iq4_xs,
+  mxfp4,
+  tq1_0,
+  tq2_0,
+};
 
 // "F32", "BF16", "Q4_1", ...
 std::string_view name_of(StoredType type);
@@ -41,7 +62,8 @@ std::optional<int64_t> count_elements(std::span<const int64_t> shape);
 uint64_t encoded_bytes(StoredType type, int64_t elements);
 
 // Decodes `data` to float32, equal bit for bit to the gguf wheel's `dequantize` for GGUF's types (ggml-quants.c is the
-// format's definition) and exact for F32, F16 and BF16. `out` has as many elements as `data` encodes.
+// format's definition) and exact for F32, F16, BF16 and 8-bit floats, whose scales are other tensors. `out` has as many
+// elements as `data` encodes.
 // Where a scale is infinite or NaN the result is NaN where the wheel's is, but the NaN's bits may differ.
 void decode(StoredType type, Bytes data, std::span<float> out);
 

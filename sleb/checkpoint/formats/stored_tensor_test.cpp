@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 
 namespace sleb {
@@ -54,9 +55,16 @@ TEST(StoredType, SizesAreThoseOfGgml) {
     std::string_view name;
     int64_t elements, bytes;
   } expected[] = {
-      {StoredType::f32, "F32", 1, 4},       {StoredType::f16, "F16", 1, 2},     {StoredType::bf16, "BF16", 1, 2},
-      {StoredType::q4_0, "Q4_0", 32, 18},   {StoredType::q4_1, "Q4_1", 32, 20}, {StoredType::q8_0, "Q8_0", 32, 34},
-      {StoredType::q6_k, "Q6_K", 256, 210},
+      {StoredType::f32, "F32", 1, 4},           {StoredType::f16, "F16", 1, 2},
+      {StoredType::bf16, "BF16", 1, 2},         {StoredType::f8_e4m3, "F8_E4M3", 1, 1},
+      {StoredType::f8_e5m2, "F8_E5M2", 1, 1},   {StoredType::q4_0, "Q4_0", 32, 18},
+      {StoredType::q4_1, "Q4_1", 32, 20},       {StoredType::q5_0, "Q5_0", 32, 22},
+      {StoredType::q5_1, "Q5_1", 32, 24},       {StoredType::q8_0, "Q8_0", 32, 34},
+      {StoredType::q2_k, "Q2_K", 256, 84},      {StoredType::q3_k, "Q3_K", 256, 110},
+      {StoredType::q4_k, "Q4_K", 256, 144},     {StoredType::q5_k, "Q5_K", 256, 176},
+      {StoredType::q6_k, "Q6_K", 256, 210},     {StoredType::iq4_nl, "IQ4_NL", 32, 18},
+      {StoredType::iq4_xs, "IQ4_XS", 256, 136}, {StoredType::mxfp4, "MXFP4", 32, 17},
+      {StoredType::tq1_0, "TQ1_0", 256, 54},    {StoredType::tq2_0, "TQ2_0", 256, 66},
   };
   for (const auto& row : expected) {
     EXPECT_EQ(name_of(row.type), row.name);
@@ -66,7 +74,7 @@ TEST(StoredType, SizesAreThoseOfGgml) {
     EXPECT_EQ(is_quantized(row.type), row.elements > 1) << row.name;
     EXPECT_EQ(encoded_bytes(row.type, 512), static_cast<uint64_t>(512 / row.elements * row.bytes)) << row.name;
   }
-  EXPECT_EQ(type_named("Q4_K"), std::nullopt);
+  EXPECT_EQ(type_named("IQ2_XXS"), std::nullopt);
 }
 
 TEST(StoredTensor, CountsElementsWithoutOverflow) {
@@ -96,6 +104,30 @@ TEST(Decode, EveryHalf) {
 TEST(Decode, PlainTypes) {
   EXPECT_EQ(decoded(StoredType::f32, {0, 0, 0x80, 0x3f, 0, 0, 0x20, 0xc1}), (std::vector<float>{1, -10}));
   EXPECT_EQ(decoded(StoredType::bf16, {0x80, 0x3f, 0x20, 0xc1, 0x80, 0xff}), (std::vector<float>{1, -10, -infinity}));
+}
+
+// An 8-bit float by its fields: 4 exponent bits (bias 7) and no infinities, or 5 (bias 15) and IEEE 754's rules.
+double value_of_fp8(int code, int exponent_bits) {
+  const int mantissa_bits = 7 - exponent_bits, bias = (1 << (exponent_bits - 1)) - 1;
+  const int exponent = (code & 0x7f) >> mantissa_bits, mantissa = code & ((1 << mantissa_bits) - 1);
+  const double sign = (code & 0x80) != 0 ? -1 : 1;
+  if (exponent_bits == 5 && exponent == 31) return mantissa == 0 ? sign * infinity : std::nan("");
+  if (exponent_bits == 4 && (code & 0x7f) == 0x7f) return std::nan("");
+  if (exponent == 0) return sign * std::ldexp(mantissa, 1 - bias - mantissa_bits);
+  return sign * std::ldexp((1 << mantissa_bits) + mantissa, exponent - bias - mantissa_bits);
+}
+
+TEST(Decode, EveryFp8) {
+  std::vector<uint8_t> codes(256);
+  std::iota(codes.begin(), codes.end(), uint8_t{0});
+  const auto e4m3 = decoded(StoredType::f8_e4m3, codes);
+  const auto e5m2 = decoded(StoredType::f8_e5m2, codes);
+  for (size_t code = 0; code < 256; ++code) {
+    expect_same_bits(e4m3[code], static_cast<float>(value_of_fp8(static_cast<int>(code), 4)), code);
+    expect_same_bits(e5m2[code], static_cast<float>(value_of_fp8(static_cast<int>(code), 5)), code);
+  }
+  EXPECT_EQ(e4m3[0x7e], 448);
+  EXPECT_EQ(e5m2[0x7b], 57344);
 }
 
 TEST(Decode, MisalignedData) {

@@ -5,10 +5,6 @@
 namespace sleb {
 namespace {
 
-RmsNorm load_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
-  return {weights.weight(spec.part_name(block, part)), spec.norm_eps};
-}
-
 at::Tensor activate(const at::Tensor& input, Activation activation) {
   switch (activation) {
     case Activation::silu:
@@ -49,28 +45,25 @@ at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, co
   return at::cat(outputs, 2);
 }
 
-}  // namespace
-
-at::Tensor RmsNorm::operator()(const at::Tensor& input) const {
-  const at::Tensor wide = input.to(at::kFloat);
-  const at::Tensor scale = wide.square().mean(-1, /*keepdim=*/true).add_(eps_).rsqrt_();
-  return wide.mul(scale).to(input.scalar_type()).mul_(weight_);
+// One product computes both parts of a gated MLP.
+Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
+  return kind == MlpKind::gated ? weights.fused(block, {Part::gate, Part::up}) : weights.fused(block, {Part::up});
 }
 
+}  // namespace
+
 Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-    : norm_(load_norm(weights, spec, block, Part::attention_norm)),
-      query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
+    : query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
       output_(weights.fused(block, {Part::attention_output})),
       num_heads_(spec.num_heads),
       num_kv_heads_(spec.num_kv_heads),
       head_dim_(spec.head_dim),
       window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
 
-at::Tensor Attention::operator()(const at::Tensor& hidden, const RopeTable& rope) const {
-  const int64_t batch = hidden.size(0);
-  const int64_t tokens = hidden.size(1);
-  const at::Tensor heads =
-      query_key_value_(norm_(hidden)).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
+at::Tensor Attention::operator()(const at::Tensor& input, const RopeTable& rope) const {
+  const int64_t batch = input.size(0);
+  const int64_t tokens = input.size(1);
+  const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   rope.apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
   const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
   const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
@@ -82,17 +75,42 @@ at::Tensor Attention::operator()(const at::Tensor& hidden, const RopeTable& rope
 }
 
 Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-    : norm_(load_norm(weights, spec, block, Part::mlp_norm)),
-      gate_up_(weights.fused(block, {Part::gate, Part::up})),
+    : up_(load_up(weights, spec.mlp, block)),
       down_(weights.fused(block, {Part::down})),
-      activation_(spec.activation),
-      intermediate_size_(spec.intermediate_size) {}
+      kind_(spec.mlp),
+      activation_(spec.activation) {}
 
-at::Tensor Mlp::operator()(const at::Tensor& hidden) const {
-  const at::Tensor gate_up = gate_up_(norm_(hidden));
-  const at::Tensor gate = gate_up.narrow(-1, 0, intermediate_size_);
-  const at::Tensor up = gate_up.narrow(-1, intermediate_size_, intermediate_size_);
-  return down_(activate(gate, activation_).mul_(up));
+at::Tensor Mlp::operator()(const at::Tensor& input) const {
+  const at::Tensor up = up_(input);
+  if (kind_ == MlpKind::plain) return down_(activate(up, activation_));
+  const auto halves = up.chunk(2, -1);
+  return down_(activate(halves[0], activation_).mul_(halves[1]));
+}
+
+Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
+    : norm_placement_(spec.norm_placement),
+      attention_norm_(weights, spec, spec.part_name(block, Part::attention_norm)),
+      attention_(weights, spec, block),
+      mlp_norm_(weights, spec, spec.part_name(block, Part::mlp_norm)),
+      mlp_(weights, spec, block) {}
+
+at::Tensor Block::output_of(Half half, const at::Tensor& input, const RopeTable& rope) const {
+  return half == Half::attention ? attention_(input, rope) : mlp_(input);
+}
+
+at::Tensor Block::apply(Half half, const at::Tensor& hidden, const RopeTable& rope) const {
+  const Norm& norm = norm_of(half);
+  if (norm_placement_ == NormPlacement::after) return norm(output_of(half, hidden, rope).add_(hidden));
+  return output_of(half, norm(hidden), rope).add_(hidden);
+}
+
+void Block::apply_in_place(Half half, at::Tensor& hidden, const RopeTable& rope) const {
+  const Norm& norm = norm_of(half);
+  if (norm_placement_ == NormPlacement::after) {
+    hidden = norm(hidden.add_(output_of(half, hidden, rope)));
+  } else {
+    hidden.add_(output_of(half, norm(hidden), rope));
+  }
 }
 
 }  // namespace sleb

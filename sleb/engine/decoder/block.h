@@ -1,60 +1,62 @@
-// One transformer block: attention and MLP, each behind its norm.
+// One transformer block: attention and MLP, each with its norm and residual connection.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/decoder/linear.h"
+#include "sleb/engine/decoder/norm.h"
 #include "sleb/engine/decoder/rope.h"
 #include "sleb/engine/decoder/weights.h"
+#include "sleb/engine/plan.h"
 
 namespace sleb {
 
-// x / rms(x) * weight over the last dimension (Zhang and Sennrich, arXiv 1910.07467); the mean of squares in float32,
-// the product with the weight in the input's type, as transformers computes it.
-class RmsNorm {
- public:
-  RmsNorm(at::Tensor weight, double eps) : weight_(std::move(weight)), eps_(eps) {}
-  at::Tensor operator()(const at::Tensor& input) const;
-
- private:
-  at::Tensor weight_;
-  double eps_;
-};
-
-// [batch, tokens, hidden] -> [batch, tokens, hidden], before the residual sum.
+// [batch, tokens, hidden] -> [batch, tokens, hidden]: causal self-attention, without norm and residual sum.
 class Attention {
  public:
   Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& hidden, const RopeTable& rope) const;
+  at::Tensor operator()(const at::Tensor& input, const RopeTable& rope) const;
 
  private:
-  RmsNorm norm_;
   Linear query_key_value_;
   Linear output_;
   int64_t num_heads_, num_kv_heads_, head_dim_;
   int64_t window_;
 };
 
+// The same shapes; likewise without norm and residual sum.
 class Mlp {
  public:
   Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& hidden) const;
+  at::Tensor operator()(const at::Tensor& input) const;
 
  private:
-  RmsNorm norm_;
-  Linear gate_up_;
+  Linear up_;  // of a gated MLP, gate and up side by side
   Linear down_;
+  MlpKind kind_;
   Activation activation_;
-  int64_t intermediate_size_;
 };
 
-struct Block {
-  Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-      : attention(weights, spec, block), mlp(weights, spec, block) {}
+// Each half is one step of the hidden state: hidden + f(norm(hidden)), or norm(hidden + f(hidden)).
+class Block {
+ public:
+  Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
 
-  Attention attention;
-  Mlp mlp;
+  // The next hidden state, [batch, tokens, hidden].
+  at::Tensor apply(Half half, const at::Tensor& hidden, const RopeTable& rope) const;
+  // The same into `hidden` itself, whose old memory may be overwritten.
+  void apply_in_place(Half half, at::Tensor& hidden, const RopeTable& rope) const;
+
+ private:
+  at::Tensor output_of(Half half, const at::Tensor& input, const RopeTable& rope) const;
+  const Norm& norm_of(Half half) const { return half == Half::attention ? attention_norm_ : mlp_norm_; }
+
+  NormPlacement norm_placement_;
+  Norm attention_norm_;
+  Attention attention_;
+  Norm mlp_norm_;
+  Mlp mlp_;
 };
 
 }  // namespace sleb

@@ -21,35 +21,42 @@ std::vector<Block> load_blocks(const Checkpoint& checkpoint, const Compute& comp
   return blocks;
 }
 
+Linear load_head(const WeightLoader& weights, const ModelSpec& spec) {
+  return {weights.weight(spec.tied_head ? spec.names->embedding : spec.names->head), std::nullopt};
+}
+
 }  // namespace
 
 Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, Progress& progress)
     : checkpoint_(&checkpoint),
       compute_(compute),
       blocks_(load_blocks(checkpoint, compute, progress)),
-      final_norm_(WeightLoader(checkpoint, compute).weight(std::string(spec().names->final_norm)), spec().norm_eps),
-      head_(WeightLoader(checkpoint, compute)
-                .weight(std::string(spec().tied_head ? spec().names->embedding : spec().names->head)),
-            std::nullopt) {}
+      head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec())) {
+  const WeightLoader weights(checkpoint, compute);
+  const TensorNames& names = *spec().names;
+  if (spec().position == PositionKind::learned) {
+    positions_ = weights.weight(names.positions).narrow(0, spec().position_offset, spec().max_positions);
+  }
+  if (spec().final_norm) final_norm_ = Norm(weights, spec(), std::string(names.final_norm));
+  if (!spec().has_projections()) return;
+  project_in_ = Linear(weights.weight(names.project_in), std::nullopt);
+  project_out_ = Linear(weights.weight(names.project_out), std::nullopt);
+}
 
 at::Tensor Decoder::embed(std::span<const int64_t> ids, int64_t tokens) const {
-  at::Tensor rows = at::empty({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().hidden_size}, at::kFloat);
+  at::Tensor rows = at::empty({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
   checkpoint_->read_rows(std::string(spec().names->embedding) + ".weight", ids,
                          {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
-  return rows.to(tensor_options(compute_));
+  at::Tensor hidden = rows.to(tensor_options(compute_));
+  if (project_in_) hidden = (*project_in_)(hidden);
+  if (positions_.defined()) hidden = hidden.add(positions_.narrow(0, 0, tokens));
+  return hidden;
 }
 
-at::Tensor Decoder::output_of(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const {
-  const Block& block = blocks_[static_cast<size_t>(unit.block)];
-  return unit.half == Half::attention ? block.attention(hidden, rope) : block.mlp(hidden);
-}
-
-at::Tensor Decoder::apply(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const {
-  return output_of(unit, hidden, rope).add_(hidden);
-}
-
-void Decoder::apply_in_place(Unit unit, at::Tensor& hidden, const RopeTable& rope) const {
-  hidden.add_(output_of(unit, hidden, rope));
+at::Tensor Decoder::logits(const at::Tensor& hidden) const {
+  at::Tensor last = final_norm_ ? (*final_norm_)(hidden) : hidden;
+  if (project_out_) last = (*project_out_)(last);
+  return head_(last);
 }
 
 }  // namespace sleb

@@ -3,7 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <map>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -23,23 +23,29 @@ class Decoder {
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const Compute& compute() const { return compute_; }
 
-  // ids [batch * tokens] -> [batch, tokens, hidden]. The rows are read from the checkpoint itself, so the embedding
-  // takes no memory. Every id must be below the vocabulary's size.
+  // ids [batch * tokens] -> [batch, tokens, hidden], learned positions included. The rows are read from the checkpoint
+  // itself, so the embedding takes no memory. Every id must be below the vocabulary's size, and `tokens` no more than
+  // check_sequence_length allows.
   at::Tensor embed(std::span<const int64_t> ids, int64_t tokens) const;
-  // hidden + unit(hidden), [batch, tokens, hidden].
-  at::Tensor apply(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const;
+  // The hidden state after a unit, [batch, tokens, hidden].
+  at::Tensor apply(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const {
+    return blocks_[static_cast<size_t>(unit.block)].apply(unit.half, hidden, rope);
+  }
   // The same into `hidden` itself.
-  void apply_in_place(Unit unit, at::Tensor& hidden, const RopeTable& rope) const;
+  void apply_in_place(Unit unit, at::Tensor& hidden, const RopeTable& rope) const {
+    blocks_[static_cast<size_t>(unit.block)].apply_in_place(unit.half, hidden, rope);
+  }
   // [rows, hidden] -> logits [rows, vocabulary] in the compute type.
-  at::Tensor logits(const at::Tensor& hidden) const { return head_(final_norm_(hidden)); }
+  at::Tensor logits(const at::Tensor& hidden) const;
 
  private:
-  at::Tensor output_of(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const;
-
   const Checkpoint* checkpoint_;
   Compute compute_;
+  at::Tensor positions_;  // [max_positions, hidden]; undefined unless learned
+  std::optional<Linear> project_in_;
   std::vector<Block> blocks_;
-  RmsNorm final_norm_;
+  std::optional<Norm> final_norm_;
+  std::optional<Linear> project_out_;
   Linear head_;
 };
 

@@ -48,12 +48,14 @@ at::Tensor rope_frequencies(const ModelSpec& spec, int64_t tokens) {
 }
 
 RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, int64_t tokens) {
+  if (spec.position != PositionKind::rotary) return;
   const at::Tensor angles = at::outer(at::arange(0, tokens, at::kFloat), rope_frequencies(spec, tokens)).unsqueeze(1);
   cos_ = angles.cos().to(tensor_options(compute));
   sin_ = angles.sin().to(tensor_options(compute));
 }
 
 void RopeTable::apply(const at::Tensor& heads) const {
+  if (!cos_.defined()) return;
   const int64_t half = heads.size(-1) / 2;
   at::Tensor first = heads.narrow(-1, 0, half);
   at::Tensor second = heads.narrow(-1, half, half);

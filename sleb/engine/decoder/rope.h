@@ -8,7 +8,8 @@
 
 namespace sleb {
 
-// Cosines and sines of every position and pair, for sequences of one length.
+// Cosines and sines of every position and pair, for sequences of one length. In a model whose positions are not rotary
+// it turns nothing.
 class RopeTable {
  public:
   RopeTable(const ModelSpec& spec, const Compute& compute, int64_t tokens);

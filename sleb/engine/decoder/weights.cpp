@@ -43,8 +43,12 @@ at::Tensor WeightLoader::read(const std::string& name) const {
   return result;
 }
 
-at::Tensor WeightLoader::weight(const std::string& name) const {
-  return read(name + ".weight");
+at::Tensor WeightLoader::weight(std::string_view name) const {
+  return read(std::string(name) + ".weight");
+}
+
+at::Tensor WeightLoader::bias(std::string_view name) const {
+  return read(std::string(name) + ".bias");
 }
 
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
@@ -53,12 +57,12 @@ Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) con
   std::vector<at::Tensor> biases;
   for (const Part part : parts) {
     const std::string name = spec.part_name(block, part);
-    weights.push_back(read(name + ".weight"));
-    if (spec.has_bias(part)) biases.push_back(read(name + ".bias"));
+    weights.push_back(weight(name));
+    if (spec.has_bias(part)) biases.push_back(bias(name));
   }
-  std::optional<at::Tensor> bias;
-  if (!biases.empty()) bias = at::cat(biases);
-  return {weights.size() == 1 ? weights[0] : at::cat(weights), bias};
+  std::optional<at::Tensor> fused_bias;
+  if (!biases.empty()) fused_bias = at::cat(biases);
+  return {weights.size() == 1 ? weights[0] : at::cat(weights), fused_bias};
 }
 
 }  // namespace sleb

@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
@@ -17,8 +18,9 @@ class WeightLoader {
  public:
   WeightLoader(const Checkpoint& checkpoint, const Compute& compute) : checkpoint_(&checkpoint), compute_(compute) {}
 
-  // `name` without its ending; both read NAME.weight.
-  at::Tensor weight(const std::string& name) const;
+  // NAME.weight and NAME.bias.
+  at::Tensor weight(std::string_view name) const;
+  at::Tensor bias(std::string_view name) const;
   // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
   // is faster than several small ones.
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;

@@ -60,8 +60,11 @@ size_t leaf_value(uint32_t unit) {
 
 // The end of the grapheme cluster (UAX 29) that begins at `begin`.
 size_t grapheme_end(std::string_view text, size_t begin) {
+  constexpr utf8proc_int32_t old_mark = 0x300;
   const auto code = [&](size_t i) {
-    return static_cast<utf8proc_int32_t>(older_equivalent(first_character(text.substr(i))));
+    const char32_t character = first_character(text.substr(i));
+    if (is_new_mark_of_unicode_17(character)) return old_mark;
+    return static_cast<utf8proc_int32_t>(older_equivalent(character));
   };
   utf8proc_int32_t state = 0;
   utf8proc_int32_t previous = code(begin);

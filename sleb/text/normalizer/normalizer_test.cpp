@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
-
 #include "sleb/base/error.h"
 
 namespace sleb {
@@ -142,13 +140,11 @@ TEST(Normalizers, TextsDoNotGrowBeyondMeasure) {
 }
 
 TEST(Normalizers, RunawayPatternsAreStopped) {
-  const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(error_of(replace("Regex", "(x+x+)+y", ""), std::string(60, 'x')),
             "x.json: pattern.Regex: searching a text of 60 bytes: retry-limit-in-match over");
   // Every place by itself is cheap enough, all together would take the square of the text's length.
   EXPECT_EQ(error_of(replace("Regex", "(?:x|z)+y", ""), std::string(100000, 'x')),
             "x.json: pattern.Regex: searching a text of 100000 bytes: retry-limit-in-search over");
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(60));
 }
 
 }  // namespace

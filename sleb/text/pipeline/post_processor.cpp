@@ -10,6 +10,9 @@
 namespace sleb {
 namespace {
 
+// More than any model is given. A file could otherwise multiply places by ids, and text by places.
+constexpr size_t most_special_ids = 1024;
+
 // "TemplateProcessing": for one text, the list "single" of places for the text and for special tokens.
 class Template : public PostProcessor {
  public:
@@ -19,9 +22,15 @@ class Template : public PostProcessor {
       const JsonView element = single.at(i);
       if (const auto sequence = element.find("Sequence")) {
         if (sequence->at("id").string() != "A") sequence->fail("the template of a single text names a second one");
+        if (takes_text_) sequence->fail("the template takes the text twice");
+        takes_text_ = true;
         places_.push_back({});
       } else {
         places_.push_back(special_ids(component.at("special_tokens"), element.at("SpecialToken").at("id")));
+        num_special_ids_ += places_.back()->size();
+        if (num_special_ids_ > most_special_ids) {
+          single.fail(fmt::format("adds more than {} special tokens", most_special_ids));
+        }
       }
     }
   }
@@ -47,6 +56,8 @@ class Template : public PostProcessor {
   }
 
   std::vector<std::optional<std::vector<int64_t>>> places_;  // nothing: the text
+  bool takes_text_ = false;
+  size_t num_special_ids_ = 0;
 };
 
 // "BertProcessing" and "RobertaProcessing": one token before the text and one behind it.

@@ -73,5 +73,15 @@ TEST(PostProcessors, UnknownAndMalformedAreRefused) {
   EXPECT_EQ(error_of(replaced("Sequence", "Text")), "x.json: single[1]: lacks \"SpecialToken\"");
 }
 
+TEST(PostProcessors, TemplatesThatMultiplyAreRefused) {
+  std::string ids = "1";
+  for (int i = 0; i < 600; ++i) ids += ", 1";
+  EXPECT_EQ(from(replaced("[1]", "[" + ids + "]")).apply({7}, true).size(), 604u);
+  EXPECT_EQ(error_of(replaced("[2, 3]", "[" + ids + ", " + ids + "]")),
+            "x.json: single: adds more than 1024 special tokens");
+  EXPECT_EQ(error_of(replaced(R"({"SpecialToken": {"id": "end", "type_id": 0}})", R"({"Sequence": {"id": "A"}})")),
+            "x.json: single[2].Sequence: the template takes the text twice");
+}
+
 }  // namespace
 }  // namespace sleb

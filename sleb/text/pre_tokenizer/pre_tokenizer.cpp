@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "sleb/base/error.h"
 #include "sleb/text/pre_tokenizer/by_script.h"
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/metaspace.h"
@@ -121,6 +122,16 @@ constexpr Row rows[] = {
 };
 
 }  // namespace
+
+void PreTokenizers::apply(Pieces& pieces) const {
+  // ByteLevel at most doubles a text, Metaspace trebles it.
+  constexpr size_t most_growth = 64, short_text = size_t{1} << 16;
+  const size_t longest = pieces.text.size() * most_growth + short_text;
+  for (const auto& step : steps_) {
+    step->apply(pieces);
+    if (pieces.text.size() > longest) bad_input("{}: makes a text more than {} times longer", place_, most_growth);
+  }
+}
 
 void PreTokenizers::append(const JsonView& component) {
   const std::string& type = component.at("type").string();

@@ -39,15 +39,15 @@ class PreTokenizers {
  public:
   PreTokenizers() = default;
   // Throws Error(bad_input) for a component that is not known, by its name.
-  explicit PreTokenizers(const JsonView& component) { append(component); }
+  explicit PreTokenizers(const JsonView& component) : place_(component.place()) { append(component); }
 
-  void apply(Pieces& pieces) const {
-    for (const auto& step : steps_) step->apply(pieces);
-  }
+  // Throws Error(bad_input) if the text grows beyond all measure: a file may list a step that doubles it forty times.
+  void apply(Pieces& pieces) const;
 
  private:
   void append(const JsonView& component);
 
+  std::string place_;
   std::vector<std::unique_ptr<PreTokenizer>> steps_;
 };
 

@@ -155,5 +155,20 @@ TEST(PreTokenizers, UnknownAndMalformedAreRefused) {
             "x.json: pretokenizers[0]: lacks \"individual_digits\"");
 }
 
+// Every step of them doubles what is not ASCII.
+TEST(PreTokenizers, GrowthWithoutEndIsRefused) {
+  Json steps = Json::array();
+  for (int i = 0; i < 60; ++i) steps.push_back(byte_level(false, false));
+  const Json component = {{"type", "Sequence"}, {"pretokenizers", steps}};
+  Pieces pieces{"\u00E9"};
+  const PreTokenizers endless(JsonView(component, "x.json: pre_tokenizer"));
+  try {
+    endless.apply(pieces);
+    ADD_FAILURE() << "not refused";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "x.json: pre_tokenizer: makes a text more than 64 times longer");
+  }
+}
+
 }  // namespace
 }  // namespace sleb

@@ -10,6 +10,10 @@ namespace sleb {
 bool is_newer_than_unicode_8(char32_t character);
 bool is_newer_than_unicode_9(char32_t character);
 
+// Whether a character is a combining mark that came with Unicode 17.0, which the library's grapheme clusters know
+// (the crate unicode-segmentation).
+bool is_new_mark_of_unicode_17(char32_t character);
+
 // For a character that came with Unicode 15.0 to 16.0, which the library's regular expressions know and the system's
 // may not: an old character of the same general category, script as far as it matters, and length in UTF-8. Otherwise
 // the character itself.

@@ -1,0 +1,54 @@
+// How a stopped or killed `sleb prune` goes on: its finished rounds are kept in a file beside the output until that is
+// whole.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "sleb/engine/compute.h"
+#include "sleb/search/search_state.h"
+
+namespace sleb::app {
+
+struct OutputPlaces {
+  std::string out;   // folder; "": none
+  std::string json;  // file; "" or "-": none
+  bool resume = false;
+  bool force = false;
+};
+
+class KeptRounds {
+ public:
+  // Throws Error(bad_input) if rounds are kept there and the user asked neither to go on nor to begin anew, and if
+  // there is nowhere to keep rounds and the user asked to go on.
+  explicit KeptRounds(const OutputPlaces& places);
+
+  // False: there is no output beside which to keep anything.
+  bool possible() const { return !file_.empty(); }
+  // The output may be an earlier run's of the same command; finished_result() will tell.
+  bool may_be_finished() const;
+  // Options that were left to sleb are what they were in the earlier run.
+  void adopt(ComputeOptions& options) const;
+
+  // sleb.json of the output, if it is there and of this very search.
+  std::optional<OrderedJson> finished_result(const Fingerprint& now) const;
+  // Where the search begins. Throws Error(bad_input), naming the difference, if what is kept is another search's.
+  SearchState begin(const Fingerprint& now, Progress& progress);
+  // A disk that refuses costs a warning, not the search.
+  void save(const SearchState& state, Progress& progress);
+  void remove();
+  // What became of the work when a run ends early: "2 rounds are kept ..."; empty if nothing is kept.
+  std::string farewell() const;
+
+ private:
+  std::filesystem::path result_file() const;
+
+  OutputPlaces places_;
+  std::filesystem::path file_;
+  std::optional<SavedSearch> earlier_;
+  Fingerprint fingerprint_;
+  std::optional<size_t> rounds_kept_;
+};
+
+}  // namespace sleb::app

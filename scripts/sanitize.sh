@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Unit tests, those of libtorch's callers included, under a sanitizer; any report fails the test that caused it. No
+# suppressions: libtorch and its OpenMP are not instrumented, but no unit test runs tensor code on several threads.
+#
+# usage: scripts/sanitize.sh asan-ubsan|tsan
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:?usage: scripts/sanitize.sh asan-ubsan|tsan}
+
+cmake --preset "$preset" >/dev/null
+cmake --build "build/$preset" --target unit_tests
+export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_init_order=1
+export UBSAN_OPTIONS=print_stacktrace=1
+ctest --test-dir "build/$preset" --output-on-failure --no-tests=error -j "$(nproc)"

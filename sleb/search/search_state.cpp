@@ -1,0 +1,101 @@
+#include "sleb/search/search_state.h"
+
+#include <algorithm>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr int64_t format_version = 1;
+constexpr int64_t largest_index = int64_t{1} << 31;
+
+GreedyStep step_from_json(const JsonView& json) {
+  GreedyStep step{json.at("removed").integer(0, largest_index), json.at("loss").number(), {}, 0};
+  step.seconds = json.at("seconds").number();
+  const JsonView candidates = json.at("candidates");
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const JsonView candidate = candidates.at(i);
+    step.candidates.push_back({candidate.at("block").integer(0, largest_index), candidate.at("loss").number()});
+  }
+  return step;
+}
+
+OrderedJson to_json(const GreedyStep& step) {
+  OrderedJson candidates = OrderedJson::array();
+  for (const Candidate& candidate : step.candidates) {
+    candidates.push_back({{"block", candidate.block}, {"loss", candidate.loss}});
+  }
+  return {{"removed", step.removed}, {"loss", step.loss}, {"candidates", candidates}, {"seconds", step.seconds}};
+}
+
+PlanLoss plan_loss_from_json(const JsonView& json) {
+  PlanLoss loss;
+  for (size_t i = 0; i < json.size(); ++i) loss.nll.push_back(json.at(i).number());
+  return loss;
+}
+
+}  // namespace
+
+std::string Fingerprint::value(std::string_view name) const {
+  const auto found = std::ranges::find(entries_, name, &std::pair<std::string, std::string>::first);
+  return found == entries_.end() ? "" : found->second;
+}
+
+OrderedJson Fingerprint::json() const {
+  OrderedJson json = OrderedJson::object();
+  for (const auto& [name, value] : entries_) json[name] = value;
+  return json;
+}
+
+Fingerprint Fingerprint::from_json(const JsonView& json) {
+  if (!json.is_object()) json.fail("expected an object");
+  Fingerprint fingerprint;
+  for (const auto& [name, value] : json.raw().items()) fingerprint.add(name, json.at(name).string());
+  return fingerprint;
+}
+
+std::string Fingerprint::difference_to(const Fingerprint& now) const {
+  std::string differences;
+  for (const auto& [name, value] : now.entries_) {
+    const std::string before = this->value(name);
+    if (before == value) continue;
+    differences += fmt::format("{}{} was {}, is {}", differences.empty() ? "" : "; ", name,
+                               before.empty() ? "not recorded" : before, value);
+  }
+  return differences;
+}
+
+std::optional<SavedSearch> load_search(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return {};
+  const Json document = parse_json(read_file(file), file.string());
+  const JsonView json(document, file.string());
+  if (json.at("sleb_search_state").integer() != format_version) {
+    json.at("sleb_search_state").fail("written by another version of sleb; remove the file to begin anew");
+  }
+  SavedSearch search{Fingerprint::from_json(json.at("fingerprint")), {}};
+  search.state.finished.dense_loss = json.number_or("dense_loss", 0);
+  const JsonView steps = json.at("steps");
+  for (size_t i = 0; i < steps.size(); ++i) search.state.finished.steps.push_back(step_from_json(steps.at(i)));
+  const JsonView round = json.at("round");
+  for (size_t i = 0; i < round.size(); ++i) search.state.round.push_back(plan_loss_from_json(round.at(i)));
+  return search;
+}
+
+void save_search(const fs::path& file, const SavedSearch& search) {
+  const SearchState& state = search.state;
+  OrderedJson steps = OrderedJson::array(), round = OrderedJson::array();
+  for (const GreedyStep& step : state.finished.steps) steps.push_back(to_json(step));
+  for (const PlanLoss& loss : state.round) round.push_back(loss.nll);
+  const OrderedJson json = {{"sleb_search_state", format_version},
+                            {"fingerprint", search.fingerprint.json()},
+                            {"dense_loss", state.finished.dense_loss},
+                            {"steps", steps},
+                            {"round", round}};
+  write_file_atomically(file, json.dump() + "\n");
+}
+
+}  // namespace sleb

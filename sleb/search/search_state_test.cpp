@@ -1,0 +1,88 @@
+#include "sleb/search/search_state.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+
+namespace sleb {
+namespace {
+namespace fs = std::filesystem;
+
+class SearchStateTest : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(file_); }
+
+  std::string message_for(std::string_view content) {
+    write_file_atomically(file_, content);
+    try {
+      load_search(file_);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  fs::path file_ = fs::temp_directory_path() / fmt::format("sleb-search-state-test-{}.json", ::getpid());
+};
+
+SavedSearch example() {
+  SavedSearch search;
+  search.fingerprint.add("--seed", "0");
+  search.fingerprint.add("the model", "xxh3:00");
+  search.state.finished = {.dense_loss = 0.1 + 0.2, .steps = {{4, 1.0 / 3, {{1, 2.0 / 3}, {4, 1.0 / 3}}, 0.5}}};
+  search.state.round = {{.nll = {1e-300, 3}, .divergence = {}}, {.nll = {4, 5e300}, .divergence = {}}};
+  return search;
+}
+
+TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
+  EXPECT_FALSE(load_search(file_).has_value());
+  const SavedSearch search = example();
+  save_search(file_, search);
+  const auto loaded = load_search(file_);
+  ASSERT_TRUE(loaded.has_value());
+  EXPECT_EQ(loaded->fingerprint.difference_to(search.fingerprint), "");
+  EXPECT_EQ(loaded->state.finished.dense_loss, search.state.finished.dense_loss);
+  const GreedyStep& step = loaded->state.finished.steps.at(0);
+  EXPECT_EQ(step.removed, 4);
+  EXPECT_EQ(step.loss, 1.0 / 3);
+  EXPECT_EQ(step.candidates.at(0).block, 1);
+  EXPECT_EQ(step.candidates.at(0).loss, 2.0 / 3);
+  EXPECT_EQ(step.seconds, 0.5);
+  ASSERT_EQ(loaded->state.round.size(), 2U);
+  EXPECT_EQ(loaded->state.round[1].nll, search.state.round[1].nll);
+}
+
+TEST_F(SearchStateTest, NamesTheDifference) {
+  const Fingerprint before = example().fingerprint;
+  Fingerprint now;
+  now.add("--seed", "1");
+  now.add("the model", "xxh3:00");
+  now.add("--seqlen", "2048");
+  EXPECT_EQ(before.difference_to(now), "--seed was 0, is 1; --seqlen was not recorded, is 2048");
+}
+
+TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
+  save_search(file_, example());
+  const std::string whole = read_file(file_);
+  for (size_t size = 0; size + 1 < whole.size(); size += 11) {
+    EXPECT_NE(message_for(whole.substr(0, size)).find(file_.string()), std::string::npos) << size;
+  }
+  const auto with = [&](std::string_view old, std::string_view changed) {
+    std::string content = whole;
+    const size_t place = content.find(old);
+    EXPECT_NE(place, std::string::npos) << old;
+    return message_for(content.replace(place, old.size(), changed));
+  };
+  EXPECT_NE(with("\"sleb_search_state\":1", "\"sleb_search_state\":2").find("another version"), std::string::npos);
+  EXPECT_NE(with("\"--seed\":\"0\"", "\"--seed\":0").find("--seed"), std::string::npos);
+  EXPECT_NE(with("\"removed\":4", "\"removed\":-4").find("steps[0].removed"), std::string::npos);
+  EXPECT_NE(with("\"loss\":0.33", "\"loss\":null,\"x\":0.33").find("steps[0]"), std::string::npos);
+  EXPECT_NE(with("\"block\":1", "\"block\":1e99").find("steps[0].candidates[0].block"), std::string::npos);
+  EXPECT_NE(with("\"steps\":[", "\"steps\":3,\"x\":[").find("steps"), std::string::npos);
+  EXPECT_NE(with("[4.0,", "[\"4\",").find("round[1][0]"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace sleb
