@@ -142,6 +142,9 @@ TEST(Normalizers, TextsDoNotGrowBeyondMeasure) {
 TEST(Normalizers, RunawayPatternsAreStopped) {
   EXPECT_EQ(error_of(replace("Regex", "(x+x+)+y", ""), std::string(60, 'x')),
             "x.json: pattern.Regex: searching a text of 60 bytes: retry-limit-in-match over");
+  // Every place by itself is cheap enough, all together would take the square of the text's length.
+  EXPECT_EQ(error_of(replace("Regex", "(?:x|z)+y", ""), std::string(100000, 'x')),
+            "x.json: pattern.Regex: searching a text of 100000 bytes: retry-limit-in-search over");
 }
 
 }  // namespace

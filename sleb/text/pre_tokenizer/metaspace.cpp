@@ -36,9 +36,10 @@ class Metaspace : public PreTokenizer {
   }
 
   void apply(Pieces& pieces) const override {
-    const auto prefix_of = [this](std::string_view piece, bool from_first) -> std::string_view {
+    const std::string_view replacement = replacement_;
+    const auto prefix_of = [&](std::string_view piece, bool from_first) {
       const bool wanted = scheme_ == PrependScheme::always || (scheme_ == PrependScheme::first && from_first);
-      return wanted && !piece.starts_with(' ') && !piece.starts_with(replacement_) ? replacement_ : "";
+      return wanted && !piece.starts_with(' ') && !piece.starts_with(replacement) ? replacement : std::string_view();
     };
     const auto append = [this](std::string& out, std::string_view text) {
       size_t done = 0;
