@@ -124,7 +124,7 @@ def test_every_assigned_code_point(name, training, tmp_path):
     """Each alone between letters, digits, blanks and added tokens; a wrong table shows as a list of ranges."""
     kind = next(kind for kind in KINDS if kind.name == name)
     comparison = Comparison(*kind.write(tmp_path, training))
-    points = [point for first, last in texts.ASSIGNED_PLANES for point in range(first, last)]
+    points = [point for first, last in texts.ASSIGNED for point in range(first, last)]
     rows = [points[i : i + 64] for i in range(0, len(points), 64)]
     strings = ["".join(texts.IN_CONTEXT.format(chr(point)) for point in row).encode() for row in rows]
     wrong = {difference.text for difference in comparison.of(strings).differences}

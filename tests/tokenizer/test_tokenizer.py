@@ -238,7 +238,7 @@ def test_gguf_with_unknown_pre_tokenizer_is_refused_by_name(sleb_error, tmp_path
     assert 'tokenizer.ggml.pre "nonesuch" is not supported' in sleb_error(tmp_path / "model.gguf")
 
 
-def test_smollm2_gguf_on_data(smollm2_gguf, rebuilt_files, sleb_ids, data_texts):
+def test_smollm2_gguf_on_data(smollm2_gguf, rebuilt_files, sleb_ids, data_starts):
     """sleb on the GGUF, and the wheel and transformers on the files that sleb makes of it."""
     transformers = pytest.importorskip("transformers")
     folder = rebuilt_files(vocabulary_of(smollm2_gguf))
@@ -246,17 +246,17 @@ def test_smollm2_gguf_on_data(smollm2_gguf, rebuilt_files, sleb_ids, data_texts)
     wheel = Tokenizer.from_file(str(folder / "tokenizer.json"))
     auto = transformers.AutoTokenizer.from_pretrained(folder)
     assert auto.bos_token == "<|im_start|>" and auto.chat_template
-    for name, text in data_texts.items():
+    for name, text in data_starts.items():
         expected = wheel_ids(wheel, text)
         assert sleb_ids(smollm2_gguf, text) == expected, name
         assert auto(text.decode("utf-8", "replace"))["input_ids"] == expected, name
 
 
-def test_smollm2_folder_on_data(smollm2_gguf, sleb_ids, data_texts, tmp_path):
+def test_smollm2_folder_on_data(smollm2_gguf, sleb_ids, data_starts, tmp_path):
     """The folder as transformers makes it of the GGUF (without a step for digits, unlike llama.cpp and the original)."""
     transformers = pytest.importorskip("transformers")
     auto = transformers.AutoTokenizer.from_pretrained(smollm2_gguf.parent, gguf_file=smollm2_gguf.name)
     auto.save_pretrained(tmp_path)
     wheel = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
-    for name, text in data_texts.items():
+    for name, text in data_starts.items():
         assert sleb_ids(tmp_path, text) == wheel_ids(wheel, text), name
