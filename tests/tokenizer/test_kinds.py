@@ -9,7 +9,7 @@ from training import Training
 
 SMOLLM2 = "SmolLM2's own tokenizer.json"
 # Of every data file, except for SmolLM2 and with --all-data.
-DATA_LIMIT = 50_000
+DATA_LIMIT = 30_000
 RANDOM_STRINGS = 20_000
 # Kinds that between them show every table of Unicode that a tokenizer.json reaches.
 UNICODE_KINDS = [
