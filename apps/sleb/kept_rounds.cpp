@@ -17,7 +17,8 @@ fs::path place_beside(const OutputPlaces& places) {
   return places.json.empty() || places.json == "-" ? "" : places.json + ".sleb-state.json";
 }
 
-std::string count_rounds(size_t rounds) {
+std::string work_done(size_t rounds) {
+  if (rounds == 0) return "a part of the first round";
   return fmt::format("{} finished round{}", rounds, rounds == 1 ? "" : "s");
 }
 
@@ -80,7 +81,7 @@ SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
               file_.string(), difference);
   }
   rounds_kept_ = earlier_->state.finished.steps.size();
-  progress.note(fmt::format("going on after {}", count_rounds(*rounds_kept_)));
+  progress.note(fmt::format("going on after {}", work_done(*rounds_kept_)));
   return earlier_->state;
 }
 
@@ -100,7 +101,7 @@ void KeptRounds::remove() {
 
 std::string KeptRounds::farewell() const {
   if (!rounds_kept_) return "";
-  return fmt::format("{} kept in {}; the same command with --resume goes on", count_rounds(*rounds_kept_),
+  return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_),
                      file_.string());
 }
 
