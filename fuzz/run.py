@@ -32,7 +32,8 @@ def fuzz(target: str, seconds: int, scratch: str) -> dict:
     findings = BUILD / "findings" / target
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
-    command = [program, corpus, BUILD / "seeds" / target, f"-max_total_time={seconds}", "-print_final_stats=1",
+    # What was found before is tried again.
+    command = [program, corpus, BUILD / "seeds" / target, findings, f"-max_total_time={seconds}", "-print_final_stats=1",
                f"-artifact_prefix={findings}/", *LIMITS]
     dictionary = ROOT / "fuzz" / f"{target}.dict"
     if dictionary.exists():
