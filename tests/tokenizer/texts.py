@@ -186,7 +186,7 @@ def generated_text() -> str:
     """Stands in for the project's data where that is absent: words of made-up syllables, numbers, code and signs."""
     choose = random.Random(3)
     syllables = [c + v + e for c in "bcdfglmnprstvw" for v in "aeiou" for e in ("", "n", "r", "st")]
-    words = ["".join(choose.choices(syllables, k=choose.randrange(1, 4))) for _ in range(600)]
+    words = ["".join(choose.choices(syllables, k=choose.randrange(1, 4))) for _ in range(3000)]
     signs = [". ", ", ", " - ", "; ", "\n", "\n\n", " 1234 ", " 3.14 ", "'s ", " (", ") ", "\t", "  "]
     return "".join(choose.choice(words) + (choose.choice(signs) if choose.random() < 0.2 else " ") for _ in range(20000))
 
