@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <set>
 #include <utility>
 
+#include <fmt/ranges.h>
+
+#include "sleb/base/error.h"
 #include "sleb/eval/perplexity.h"
 
 namespace sleb {
@@ -15,6 +19,18 @@ constexpr auto between_saves = std::chrono::seconds(30);
 
 bool is_finite(const PlanLoss& loss) {
   return std::ranges::all_of(loss.nll, [](double nll) { return std::isfinite(nll); });
+}
+
+// Says so in the user's terms, before a search that knows nothing of files or types does.
+void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint) {
+  if (is_finite(loss)) return;
+  std::set<int64_t> blocks;
+  for (const Unit& unit : plan.bypassed()) blocks.insert(unit.block);
+  const std::string removed = blocks.empty() ? "" : fmt::format(" without block {}", fmt::join(blocks, ", "));
+  failed(
+      "{}: the model{} has a loss of {}; its weights may hold NaN or infinity, or the type may be too narrow (try "
+      "--dtype float32)",
+      checkpoint.path().string(), removed, std::isnan(loss.total_nll()) ? "NaN" : "infinity");
 }
 
 }  // namespace
@@ -35,8 +51,10 @@ GreedyResult exact_search(const PlanEvaluator& evaluator, const GreedyOptions& o
     EvaluateOptions evaluate{.stage = stage, .known = std::exchange(state.round, {})};
     if (hooks.save) evaluate.chunk_done = chunk_done;
     std::vector<double> values;
-    for (const PlanLoss& loss : evaluator.evaluate(plans, evaluate, progress)) {
-      values.push_back(reference_loss(loss.total_nll(), evaluator.corpus().seqlen));
+    const std::vector<PlanLoss> results = evaluator.evaluate(plans, evaluate, progress);
+    for (size_t i = 0; i < plans.size(); ++i) {
+      check_finite(results[i], plans[i], evaluator.model().checkpoint());
+      values.push_back(reference_loss(results[i].total_nll(), evaluator.corpus().seqlen));
     }
     return values;
   };

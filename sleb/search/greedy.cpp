@@ -22,12 +22,7 @@ std::vector<int64_t> candidates_of(const std::vector<int64_t>& alive, const Gree
 GreedyStep choose(const std::vector<int64_t>& blocks, const std::vector<double>& values) {
   GreedyStep step{-1, std::numeric_limits<double>::infinity(), {}, 0};
   for (size_t i = 0; i < blocks.size(); ++i) {
-    if (!std::isfinite(values[i])) {
-      failed(
-          "without block {} the loss is {}; the weights may hold NaN or infinity, or the type may be too narrow "
-          "(try --dtype float32)",
-          blocks[i], values[i]);
-    }
+    if (!std::isfinite(values[i])) failed("without block {} the loss is {}", blocks[i], values[i]);
     step.candidates.push_back({blocks[i], values[i]});
     if (values[i] < step.loss) {
       step.removed = blocks[i];
