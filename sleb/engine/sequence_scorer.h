@@ -30,7 +30,8 @@ struct ScoreOptions {
   std::string stage = "scoring";  // what progress calls it
 };
 
-// [plans][groups][sequences of the group]. Groups of like length run together. Throws Error(bad_input) for a sequence
+// [plans][groups][sequences of the group]. Groups of like length run together; rotary frequencies that depend on the
+// sequence's length follow the longest of them. Throws Error(bad_input) for a sequence
 // whose `scored` is out of range, with an id outside the model's vocabulary, or longer than the model's learned
 // positions; Interrupted.
 std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model& model, std::span<const Plan> plans,

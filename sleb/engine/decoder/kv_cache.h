@@ -25,7 +25,7 @@ class KvCache {
   // here and never again.
   KvCache(const ModelSpec& spec, const Compute& compute, const Plan& plan, int64_t batch, int64_t capacity);
 
-  int64_t batch() const { return batch_; }
+  int64_t batch() const { return batch_; }  // that there is room for
   int64_t capacity() const { return capacity_; }
   int64_t tokens() const { return tokens_; }
 
@@ -33,11 +33,13 @@ class KvCache {
   KeysAndValues append(int64_t block, const at::Tensor& keys, const at::Tensor& values);
   // Every block has appended that many tokens.
   void advance(int64_t tokens) { tokens_ += tokens; }
-  void clear() { tokens_ = 0; }
+  // For `batch` other sequences, no more than there is room for.
+  void clear(int64_t batch);
 
  private:
   std::vector<KeysAndValues> blocks_;  // with room for `capacity` tokens; undefined where bypassed
   int64_t batch_, capacity_;
+  int64_t used_batch_;
   int64_t tokens_ = 0;
 };
 
