@@ -64,10 +64,11 @@ double head_operations(const ModelSpec& spec) {
   return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
 }
 
-double operations_per_segment(const Decoder& decoder, const Schedule& schedule, int64_t tokens) {
-  double sum = static_cast<double>(schedule.num_states) * head_operations(decoder.spec());
-  for (const ScheduleStep& step : schedule.steps) sum += unit_operations(decoder.spec(), step.unit.half, tokens);
-  return sum * static_cast<double>(tokens);
+double operations_per_segment(const ModelSpec& spec, const Schedule& schedule, const Corpus& corpus) {
+  const auto heads = static_cast<double>(schedule.num_states * corpus.scored());
+  double units = 0;
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, corpus.seqlen);
+  return units * static_cast<double>(corpus.seqlen) + heads * head_operations(spec);
 }
 
 // The hidden states after the last unit, [segments, tokens, hidden] each.
@@ -142,7 +143,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
   const RopeTable rope(decoder.spec(), compute, tokens);
-  const double operations = operations_per_segment(decoder, schedule, tokens);
+  const double operations = operations_per_segment(decoder.spec(), schedule, *corpus_);
   WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
   std::vector<PlanLoss> losses = options.known;
   losses.resize(plans.size());
@@ -164,9 +165,11 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
         });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
-    const double head_step = head_operations(decoder.spec()) * chunk_size * static_cast<double>(states.size()) /
-                             static_cast<double>(head_steps(decoder, schedule.num_states, count, tokens));
-    const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { add_work(head_step); });
+    const auto head_rows = static_cast<double>(schedule.num_states * count * corpus_->scored());
+    const double head_step = head_operations(decoder.spec()) * head_rows /
+                             static_cast<double>(head_steps(decoder, schedule.num_states, count, corpus_->scored()));
+    const HeadLosses chunk_losses =
+        head_losses(decoder, states, ids, corpus_->first_scored, dense, [&] { add_work(head_step); });
     const at::Tensor nll = chunk_losses.nll.cpu();
     const at::Tensor divergence = dense ? chunk_losses.divergence.cpu() : at::Tensor();
     for (size_t i = 0; i < plans.size(); ++i) {
