@@ -18,6 +18,13 @@ namespace {
 constexpr int64_t chunk_tokens_cpu = 2048;
 constexpr int64_t chunk_tokens_cuda = 16384;
 
+double operations_per_segment(const ModelSpec& spec, const Schedule& schedule, const Corpus& corpus) {
+  const auto heads = static_cast<double>(schedule.num_states * corpus.scored());
+  double units = 0;
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, corpus.seqlen);
+  return units * static_cast<double>(corpus.seqlen) + heads * head_operations(spec);
+}
+
 std::vector<double> row_of(const at::Tensor& table, int64_t row) {
   const at::Tensor values = table.select(0, row).contiguous();
   return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
@@ -73,7 +80,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
   const AttentionContext context(decoder.spec(), compute, tokens);
-  const double operations = operations_per_token(decoder.spec(), schedule, tokens) * static_cast<double>(tokens);
+  const double operations = operations_per_segment(decoder.spec(), schedule, *corpus_);
   WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
   std::vector<PlanLoss> losses = options.known;
   losses.resize(plans.size());
@@ -94,9 +101,11 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
-    const double head_step = head_operations(decoder.spec()) * chunk_size * static_cast<double>(states.size()) /
-                             static_cast<double>(head_steps(decoder, schedule.num_states, count, tokens));
-    const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { add_work(head_step); });
+    const auto head_rows = static_cast<double>(schedule.num_states * count * corpus_->scored());
+    const double head_step = head_operations(decoder.spec()) * head_rows /
+                             static_cast<double>(head_steps(decoder, schedule.num_states, count, corpus_->scored()));
+    const HeadLosses chunk_losses =
+        head_losses(decoder, states, ids, corpus_->first_scored, dense, [&] { add_work(head_step); });
     const at::Tensor nll = chunk_losses.nll.cpu();
     const at::Tensor divergence = dense ? chunk_losses.divergence.cpu() : at::Tensor();
     for (size_t i = 0; i < plans.size(); ++i) {

@@ -47,12 +47,6 @@ double head_operations(const ModelSpec& spec) {
   return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
 }
 
-double operations_per_token(const ModelSpec& spec, const Schedule& schedule, int64_t tokens) {
-  double sum = static_cast<double>(schedule.num_states) * head_operations(spec);
-  for (const ScheduleStep& step : schedule.steps) sum += unit_operations(spec, step.unit.half, tokens);
-  return sum;
-}
-
 WorkMeter::WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {
   progress_.begin(stage, static_cast<uint64_t>(operations / 1e9), "GFLOP");
 }

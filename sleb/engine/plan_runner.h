@@ -31,8 +31,6 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
 // grows with the sequence counts every pair below the diagonal.
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens);
 double head_operations(const ModelSpec& spec);
-// Of all the schedule's units and of the head for each of its final states.
-double operations_per_token(const ModelSpec& spec, const Schedule& schedule, int64_t tokens);
 
 // Counts operations and reports them in whole GFLOP.
 class WorkMeter {
