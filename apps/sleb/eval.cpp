@@ -3,11 +3,11 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <set>
 
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/report/eval_report.h"
@@ -26,21 +26,6 @@ struct EvalArguments {
   std::string json;
   std::string format = "md";
 };
-
-// One list a --removal-list, in the order of the rows.
-std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks) {
-  std::vector<std::vector<int64_t>> lists;
-  std::set<std::set<int64_t>> seen;
-  for (const std::string& text : texts) {
-    const std::vector<int64_t> list = parse_removal_list(text, num_blocks);
-    if (list.empty()) bad_input("--removal-list \"{}\": no block; the dense model is always the first row", text);
-    if (!seen.insert({list.begin(), list.end()}).second) {
-      bad_input("--removal-list \"{}\": another list removes the same blocks", text);
-    }
-    lists.push_back(list);
-  }
-  return lists;
-}
 
 EvaluationOptions evaluation_options(const EvalArguments& arguments, const ModelSpec& spec) {
   EvaluationOptions options;
@@ -107,12 +92,6 @@ void run(const EvalArguments& arguments, Session& session) {
   if (arguments.json != "-") fmt::print("{}", perplexity_table(report).text(format));
 }
 
-// An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
-                            std::function<void(const std::string&)> take) {
-  return command.add_option_function<std::string>(name, std::move(take), description)->trigger_on_parse();
-}
-
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   const auto add_texts = [&arguments](const std::string& names) {
     for (std::string& name : CLI::detail::split(names, ',')) arguments.texts.push_back(std::move(name));
@@ -140,9 +119,7 @@ void add_eval(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("eval", "Measure what a model loses without given blocks");
   auto arguments = std::make_shared<EvalArguments>();
   add_model(*command, arguments->model);
-  add_repeatable(*command, "--removal-list", "Blocks to leave out, as 5,4,9; given again, a\nfurther row of the table",
-                 [arguments](const std::string& list) { arguments->removal_lists.push_back(list); })
-      ->type_name("LIST");
+  add_removal_lists(*command, arguments->removal_lists, "a\nfurther row of the table");
   add_perplexity(*command, *arguments);
   add_compute(*command, arguments->compute);
   command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
