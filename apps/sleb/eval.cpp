@@ -128,8 +128,8 @@ void run(const EvalArguments& arguments, Session& session) {
 
 // An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
-                            std::function<void(const std::string&)> take) {
-  return command.add_option_function<std::string>(name, std::move(take), description)->trigger_on_parse();
+                            const std::function<void(const std::string&)>& take) {
+  return command.add_option_function<std::string>(name, take, description)->trigger_on_parse();
 }
 
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {

@@ -372,7 +372,7 @@ def _(g):
     return g.eval(texts=("--ppl", "rows.jsonl"))
 
 
-@case("ids of the tokenizer outside the vocabulary", "tokenizer", str(VOCABULARY))
+@case("ids of the tokenizer outside the vocabulary", "text.txt", "vocabulary of 100")
 def _(g):
     shutil.rmtree(g.model)
     save_tokenizer(save_model(g.model, vocab_size=100))
