@@ -2,7 +2,7 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <filesystem>
 
 #include "arguments.h"
 #include "calibration.h"
@@ -37,13 +37,30 @@ EvaluationOptions evaluation_options(const EvalArguments& arguments, const Model
   return options;
 }
 
+// File names of one --ppl.
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  names.emplace_back(text);
+  return names;
+}
+
+void check_names(const std::vector<std::string>& names) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& name : names) {
+    if (name.empty()) bad_input("--ppl: a file without a name; give files separated by commas");
+    if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
+      bad_input("--ppl {}: the file stands twice", name);
+    }
+    refuse_dataset_by_name("--ppl", name, DatasetPart::evaluation);
+  }
+}
+
 std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Checkpoint& checkpoint,
                                const EvaluationOptions& options) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty()) bad_input("--ppl: a file without a name; give files separated by commas");
-    if (std::ranges::count(names, names[i]) > 1) bad_input("--ppl {}: the file stands twice", names[i]);
-    refuse_dataset_by_name("--ppl", names[i], DatasetPart::evaluation);
-  }
   std::vector<Corpus> texts;
   const Tokenizer tokenizer = checkpoint.tokenizer();
   for (const std::string& name : names) texts.push_back(evaluation_corpus(name, tokenizer, options));
@@ -68,6 +85,7 @@ std::string speed_line(const TextPerplexity& perplexity) {
 void run(const EvalArguments& arguments, Session& session) {
   const TableFormat format = table_format(arguments.format);
   if (arguments.texts.empty()) bad_input("nothing to evaluate: give --ppl FILE");
+  check_names(arguments.texts);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   EvalReport report;
   report.model = arguments.model;
@@ -76,16 +94,17 @@ void run(const EvalArguments& arguments, Session& session) {
   const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
   report.protocol = options.protocol;
   check_json_path(arguments.json);
-  std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();
+  std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
+  for (const Corpus& text : texts) evaluators.emplace_back(model, text);
   note_beginning(arguments.model, model, options.seqlen, session.progress);
   std::vector<Plan> plans;
   for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
-  for (Corpus& text : texts) {
-    const CorpusPerplexity result = evaluate_perplexity(model, text, plans, session.progress);
-    report.perplexity.push_back({std::move(text), result});
+  for (const PlanEvaluator& evaluator : evaluators) {
+    report.perplexity.push_back({evaluator.corpus(), evaluate_perplexity(evaluator, plans, session.progress)});
     session.progress.note(speed_line(report.perplexity.back()));
   }
   write_json(arguments.json, to_json(report));
@@ -94,7 +113,7 @@ void run(const EvalArguments& arguments, Session& session) {
 
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   const auto add_texts = [&arguments](const std::string& names) {
-    for (std::string& name : CLI::detail::split(names, ',')) arguments.texts.push_back(std::move(name));
+    for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
   };
   add_repeatable(command, "--ppl",
                  "Perplexity on these texts: .txt or .raw (a row a\nline), .jsonl, .jsonl.gz or .json.gz (field text)",

@@ -8,8 +8,8 @@
 namespace sleb::app {
 
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
-                            std::function<void(const std::string&)> take) {
-  return command.add_option_function<std::string>(name, std::move(take), description)->trigger_on_parse();
+                            const std::function<void(const std::string&)>& take) {
+  return command.add_option_function<std::string>(name, take, description)->trigger_on_parse();
 }
 
 void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again) {

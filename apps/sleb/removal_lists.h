@@ -11,7 +11,7 @@ namespace sleb::app {
 
 // An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
 CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
-                            std::function<void(const std::string&)> take);
+                            const std::function<void(const std::string&)>& take);
 
 // --removal-list; `again`: what a further list is ("a further row of the table").
 void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again);
