@@ -60,6 +60,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
   app.footer(
       "Examples:\n"
       "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
+      "  sleb eval MODEL --removal-list 5,13,20 --ppl wiki.test.raw\n"
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
   sleb::app::add_commands(app, session);

@@ -86,10 +86,7 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
                             model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
                             model.compute().device, model.compute().threads));
-  if (corpus.seqlen > model.spec().max_positions) {
-    progress.note(fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
-                              corpus.seqlen, model.spec().max_positions));
-  }
+  warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
 
 // What --resume finds done already.
@@ -139,9 +136,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
   if (!arguments.held_out.empty()) {
-    held_out =
-        evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
-                          arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
+    EvaluationOptions options{.seqlen = calibration.seqlen};
+    if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
+    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
   }
   ComputeOptions compute = arguments.compute;
   kept_rounds.adopt(compute);

@@ -16,7 +16,7 @@ namespace sleb {
 
 // What a plan costs on each segment of the corpus.
 struct PlanLoss {
-  std::vector<double> nll;  // [segments]: negative log-likelihood, nats, summed over the seqlen - 1 predicted tokens
+  std::vector<double> nll;         // [segments]: negative log-likelihood, nats, summed over the corpus.scored() tokens
   std::vector<double> divergence;  // [segments]: KL(dense || plan), nats, summed likewise; empty unless asked for
 
   double total_nll() const;
