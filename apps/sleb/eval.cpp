@@ -8,6 +8,7 @@
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "eval_tasks.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/report/eval_report.h"
@@ -22,6 +23,7 @@ struct EvalArguments {
   int64_t segments = 0;  // 0: all
   int64_t seqlen = 0;    // 0: the protocol's
   std::string protocol = "reference";
+  TaskArguments tasks;
   ComputeOptions compute;
   std::string json;
   std::string format = "md";
@@ -48,7 +50,7 @@ EvaluationOptions evaluation_options(const EvalArguments& arguments, const Model
   options.seqlen = options.protocol == EvaluationProtocol::llama_cpp ? 512 : 2048;
   if (arguments.seqlen > 0) options.seqlen = arguments.seqlen;
   if (arguments.segments > 0) options.segments = arguments.segments;
-  check_sequence_length(spec, options.seqlen, "--seqlen");
+  if (!arguments.texts.empty()) check_sequence_length(spec, options.seqlen, "--seqlen");
   return options;
 }
 
@@ -65,10 +67,9 @@ std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Chec
   return texts;
 }
 
-void note_beginning(const std::string& name, const Model& model, int64_t seqlen, Progress& progress) {
+void note_beginning(const std::string& name, const Model& model, Progress& progress) {
   progress.note(fmt::format("{}: {} blocks; {} on {}, {} threads", name, model.spec().num_blocks, model.compute().dtype,
                             model.compute().device, model.compute().threads));
-  warn_of_long_segments(model.spec(), seqlen, progress);
 }
 
 std::string speed_line(const TextPerplexity& perplexity) {
@@ -82,7 +83,9 @@ std::string speed_line(const TextPerplexity& perplexity) {
 
 void run(const EvalArguments& arguments, Session& session) {
   const TableFormat format = table_format(arguments.format);
-  if (arguments.texts.empty()) bad_input("nothing to evaluate: give --ppl FILE");
+  if (arguments.texts.empty() && !arguments.tasks.wanted()) {
+    bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
+  }
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   EvalReport report;
   report.model = arguments.model;
@@ -92,10 +95,12 @@ void run(const EvalArguments& arguments, Session& session) {
   report.protocol = options.protocol;
   check_json_path(arguments.json);
   std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+  std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();
-  note_beginning(arguments.model, model, options.seqlen, session.progress);
+  note_beginning(arguments.model, model, session.progress);
+  if (!texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
   std::vector<Plan> plans;
   for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
   for (Corpus& text : texts) {
@@ -103,8 +108,18 @@ void run(const EvalArguments& arguments, Session& session) {
     report.perplexity.push_back({std::move(text), result});
     session.progress.note(speed_line(report.perplexity.back()));
   }
-  write_json(arguments.json, to_json(report));
-  if (arguments.json != "-") fmt::print("{}", perplexity_table(report).text(format));
+  OrderedJson json = to_json(report);
+  std::vector<Table> tables;
+  if (!report.perplexity.empty()) tables.push_back(perplexity_table(report));
+  if (!tasks.empty()) {
+    const TaskReport task_report =
+        run_tasks(arguments.tasks, model, std::move(tasks), report.removal_lists, session.progress);
+    json.update(to_json(task_report));
+    tables.push_back(task_table(task_report));
+  }
+  write_json(arguments.json, json);
+  if (arguments.json == "-") return;
+  for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
 }
 
 // An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
@@ -144,6 +159,7 @@ void add_eval(CLI::App& app, Session& session) {
                  [arguments](const std::string& list) { arguments->removal_lists.push_back(list); })
       ->type_name("LIST");
   add_perplexity(*command, *arguments);
+  add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
   command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
   command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
@@ -154,6 +170,7 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
+      "  sleb eval SmolLM2-135M --tasks piqa,arc_easy --tasks-data rows --removal-list 12,26,13\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
   command->callback([arguments, &session] { run(*arguments, session); });
 }

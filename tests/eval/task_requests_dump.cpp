@@ -39,7 +39,7 @@ void run(const std::vector<std::string>& arguments) {
   };
   const sleb::Tokenizer tokenizer = sleb::load_tokenizer(arguments[0]);
   sleb::TaskTable table = sleb::built_in_tasks();
-  if (arguments.size() > 7) sleb::add_tasks(sleb::read_file(arguments[7]), arguments[7], table);
+  if (arguments.size() > 7) sleb::read_tasks(sleb::read_file(arguments[7]), arguments[7], table);
   const sleb::ContextRules rules{sleb::prefix_token(arguments[0], tokenizer), number(3, 2048)};
   sleb::TaskOptions options{.data = arguments[2]};
   if (const int64_t limit = number(4, 0); limit > 0) options.limit = limit;

@@ -13,17 +13,16 @@ namespace {
 struct NamedMetric {
   std::string_view name;
   Metric metric;
-  bool higher_is_better;
 };
 
 constexpr NamedMetric metrics[] = {
-    {"acc", Metric::acc, true},
-    {"acc_norm", Metric::acc_norm, true},
-    {"acc_bytes", Metric::acc_bytes, true},
-    {"perplexity", Metric::perplexity, false},
-    {"word_perplexity", Metric::word_perplexity, false},
-    {"byte_perplexity", Metric::byte_perplexity, false},
-    {"bits_per_byte", Metric::bits_per_byte, false},
+    {"acc", Metric::acc},
+    {"acc_norm", Metric::acc_norm},
+    {"acc_bytes", Metric::acc_bytes},
+    {"perplexity", Metric::perplexity},
+    {"word_perplexity", Metric::word_perplexity},
+    {"byte_perplexity", Metric::byte_perplexity},
+    {"bits_per_byte", Metric::bits_per_byte},
 };
 
 const NamedMetric& entry_of(Metric metric) {
@@ -109,10 +108,6 @@ std::optional<Metric> find_metric(std::string_view name) {
   return found == std::end(metrics) ? std::nullopt : std::optional(found->metric);
 }
 
-bool higher_is_better(Metric metric) {
-  return entry_of(metric).higher_is_better;
-}
-
 MetricPart metric_part(Metric metric, const Answer& answer, std::span<const ContinuationScore> scores) {
   switch (metric) {
     case Metric::perplexity:
@@ -127,12 +122,13 @@ MetricPart metric_part(Metric metric, const Answer& answer, std::span<const Cont
   }
 }
 
-Estimate estimate(Metric metric, std::span<const MetricPart> parts) {
+MetricEstimate estimate(Metric metric, std::span<const MetricPart> parts) {
   const Influences all = influences_of(metric, parts);
   return {all.value, standard_error(all.influences)};
 }
 
-Estimate paired_difference(Metric metric, std::span<const MetricPart> parts, std::span<const MetricPart> reference) {
+MetricEstimate paired_difference(Metric metric, std::span<const MetricPart> parts,
+                                 std::span<const MetricPart> reference) {
   const Influences ours = influences_of(metric, parts);
   const Influences theirs = influences_of(metric, reference);
   std::vector<double> differences;

@@ -22,7 +22,6 @@ enum class Metric {
 
 std::string_view metric_name(Metric metric);
 std::optional<Metric> find_metric(std::string_view name);
-bool higher_is_better(Metric metric);
 
 struct ContinuationScore {
   double log_likelihood;  // nats
@@ -45,7 +44,7 @@ struct MetricPart {
 // `scores`: one for each choice, or the single one of a continuation or a text. The first of equal choices counts.
 MetricPart metric_part(Metric metric, const Answer& answer, std::span<const ContinuationScore> scores);
 
-struct Estimate {
+struct MetricEstimate {
   double value;
   std::optional<double> standard_error;  // needs two questions
 };
@@ -53,9 +52,10 @@ struct Estimate {
 // The standard error is that of a mean for accuracies (sample standard deviation / sqrt(n), as in
 // lm-evaluation-harness) and its linearisation for the others (delta method), where the harness resamples or prints
 // none.
-Estimate estimate(Metric metric, std::span<const MetricPart> parts);
+MetricEstimate estimate(Metric metric, std::span<const MetricPart> parts);
 
 // How much higher `parts` score than `reference` on the same questions, with the standard error of the differences.
-Estimate paired_difference(Metric metric, std::span<const MetricPart> parts, std::span<const MetricPart> reference);
+MetricEstimate paired_difference(Metric metric, std::span<const MetricPart> parts,
+                                 std::span<const MetricPart> reference);
 
 }  // namespace sleb

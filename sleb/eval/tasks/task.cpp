@@ -148,11 +148,11 @@ std::string names_of(const TaskTable& tasks) {
 
 TaskTable built_in_tasks() {
   TaskTable tasks;
-  add_tasks(built_in_tasks_json, "tasks.json", tasks);
+  read_tasks(built_in_tasks_json, "tasks.json", tasks);
   return tasks;
 }
 
-void add_tasks(std::string_view json, const std::string& label, TaskTable& tasks) {
+void read_tasks(std::string_view json, const std::string& label, TaskTable& tasks) {
   const Json document = parse_json(json, label);
   const JsonView entries(document, label);
   if (!entries.is_object()) entries.fail("expected an object of tasks");

@@ -59,7 +59,7 @@ TaskTable built_in_tasks();
 
 // Adds the tasks of a user's file in the form of tasks.json; one of a known name takes its place. `label` begins error
 // messages. Throws Error(bad_input) for missing, unknown and misplaced keys, unknown filters and metrics.
-void add_tasks(std::string_view json, const std::string& label, TaskTable& tasks);
+void read_tasks(std::string_view json, const std::string& label, TaskTable& tasks);
 
 // The tasks that "piqa,arc_easy" names, in this order. Throws Error(bad_input) for names that are not known (naming the
 // known ones) or stand twice.
