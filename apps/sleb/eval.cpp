@@ -3,10 +3,12 @@
 #include <fmt/core.h>
 
 #include <filesystem>
+#include <set>
 
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "eval_tasks.h"
 #include "removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -22,6 +24,7 @@ struct EvalArguments {
   int64_t segments = 0;  // 0: all
   int64_t seqlen = 0;    // 0: the protocol's
   std::string protocol = "reference";
+  TaskArguments tasks;
   ComputeOptions compute;
   std::string json;
   std::string format = "md";
@@ -33,7 +36,7 @@ EvaluationOptions evaluation_options(const EvalArguments& arguments, const Model
   options.seqlen = options.protocol == EvaluationProtocol::llama_cpp ? 512 : 2048;
   if (arguments.seqlen > 0) options.seqlen = arguments.seqlen;
   if (arguments.segments > 0) options.segments = arguments.segments;
-  check_sequence_length(spec, options.seqlen, "--seqlen");
+  if (!arguments.texts.empty()) check_sequence_length(spec, options.seqlen, "--seqlen");
   return options;
 }
 
@@ -67,10 +70,9 @@ std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Chec
   return texts;
 }
 
-void note_beginning(const std::string& name, const Model& model, int64_t seqlen, Progress& progress) {
+void note_beginning(const std::string& name, const Model& model, Progress& progress) {
   progress.note(fmt::format("{}: {} blocks; {} on {}, {} threads", name, model.spec().num_blocks, model.compute().dtype,
                             model.compute().device, model.compute().threads));
-  warn_of_long_segments(model.spec(), seqlen, progress);
 }
 
 std::string speed_line(const TextPerplexity& perplexity) {
@@ -84,7 +86,9 @@ std::string speed_line(const TextPerplexity& perplexity) {
 
 void run(const EvalArguments& arguments, Session& session) {
   const TableFormat format = table_format(arguments.format);
-  if (arguments.texts.empty()) bad_input("nothing to evaluate: give --ppl FILE");
+  if (arguments.texts.empty() && !arguments.tasks.wanted()) {
+    bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
+  }
   check_names(arguments.texts);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   EvalReport report;
@@ -95,20 +99,32 @@ void run(const EvalArguments& arguments, Session& session) {
   report.protocol = options.protocol;
   check_json_path(arguments.json);
   const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+  std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();
   std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
   for (const Corpus& text : texts) evaluators.emplace_back(model, text);
-  note_beginning(arguments.model, model, options.seqlen, session.progress);
+  note_beginning(arguments.model, model, session.progress);
+  if (!texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
   std::vector<Plan> plans;
   for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
   for (const PlanEvaluator& evaluator : evaluators) {
     report.perplexity.push_back({evaluator.corpus(), evaluate_perplexity(evaluator, plans, session.progress)});
     session.progress.note(speed_line(report.perplexity.back()));
   }
-  write_json(arguments.json, to_json(report));
-  if (arguments.json != "-") fmt::print("{}", perplexity_table(report).text(format));
+  OrderedJson json = to_json(report);
+  std::vector<Table> tables;
+  if (!report.perplexity.empty()) tables.push_back(perplexity_table(report));
+  if (!tasks.empty()) {
+    const TaskReport task_report =
+        run_tasks(arguments.tasks, model, std::move(tasks), report.removal_lists, session.progress);
+    json.update(to_json(task_report));
+    tables.push_back(task_table(task_report));
+  }
+  write_json(arguments.json, json);
+  if (arguments.json == "-") return;
+  for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
 }
 
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {
@@ -140,6 +156,7 @@ void add_eval(CLI::App& app, Session& session) {
   add_model(*command, arguments->model);
   add_removal_lists(*command, arguments->removal_lists, "a\nfurther row of the table");
   add_perplexity(*command, *arguments);
+  add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
   command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
   command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
@@ -150,6 +167,7 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
+      "  sleb eval SmolLM2-135M --tasks piqa,arc_easy --tasks-data rows --removal-list 12,26,13\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
   command->callback([arguments, &session] { run(*arguments, session); });
 }
