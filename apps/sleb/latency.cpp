@@ -100,7 +100,7 @@ void add_measurement(CLI::App& command, LatencyArguments& arguments) {
       ->check(CLI::IsMember({"generation", "prompt"}))
       ->type_name("KIND");
   const auto add_count = [&](const std::string& name, int64_t& value, const std::string& description) {
-    command.add_option(name, value, description)->check(at_least(1))->type_name("N");
+    command.add_option(name, value, description)->check(CLI::Range(1, 1 << 20))->type_name("N");
   };
   add_count("--batch-size", arguments.batch, "Sequences at once (generation: 64, prompt: 1)");
   add_count("--prompt-tokens", arguments.prompt_tokens, "Tokens of each prompt (generation: 64, prompt: 2048)");

@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
     return report(interrupted.what(), failed_while_working);
   } catch (const std::bad_alloc&) {
     progress.end();
-    return report("out of memory; to prune, give fewer or shorter --segments, or a narrower --dtype",
+    return report("out of memory; give fewer or shorter segments or sequences, or a narrower --dtype",
                   failed_while_working);
   } catch (const std::exception& error) {
     progress.end();

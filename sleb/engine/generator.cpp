@@ -5,11 +5,10 @@
 #include <random>
 
 #include "sleb/base/error.h"
-#include "sleb/base/memory.h"
-#include "sleb/base/numbers.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/forward.h"
 #include "sleb/engine/plan_runner.h"
 
 namespace sleb {
@@ -19,36 +18,6 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-uint64_t product(std::initializer_list<int64_t> numbers) {
-  uint64_t result = 1;
-  for (const int64_t number : numbers) result *= static_cast<uint64_t>(number);
-  return result;
-}
-
-// What the states of a prompt take at most: the residual state beside one unit's input and widest output, and the last
-// position's logits twice, as computed and in float32.
-uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t tokens) {
-  const uint64_t width = bytes_per_element(compute);
-  const int64_t heads = spec.num_heads + 2 * spec.num_kv_heads;
-  const int64_t widest =
-      std::max((spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size, 2 * heads * spec.head_dim);
-  const uint64_t states = product({batch, tokens, 3 * spec.hidden_size + widest}) * width;
-  return states + product({batch, spec.vocabulary_size}) * (width + 2 * sizeof(float));
-}
-
-void check_memory(const Model& model, int64_t batch, int64_t tokens) {
-  if (model.compute().device != "cpu") return;  // there the allocator says it itself
-  const uint64_t cache = kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens);
-  const uint64_t work = working_bytes(model.spec(), model.compute(), batch, tokens);
-  const uint64_t free = available_memory();
-  if (cache + work <= free) return;
-  const auto fits =
-      static_cast<int64_t>(static_cast<double>(batch) * static_cast<double>(free) / static_cast<double>(cache + work));
-  failed("{} sequences of {} tokens need {} for keys and values and {} for states, and {} are free; {}", batch, tokens,
-         format_bytes(cache), format_bytes(work), format_bytes(free),
-         fits > 0 ? fmt::format("a batch of {} would fit", fits) : std::string("give fewer tokens"));
 }
 
 // Prompts side by side, ending together: padding stands in front.
@@ -160,7 +129,7 @@ Generator::Generator(const Model& model, int64_t batch, int64_t tokens) {
   const c10::InferenceMode guard;
   if (batch < 1 || tokens < 2) bad_input("{} sequences of {} tokens: give at least 1 of 2", batch, tokens);
   check_sequence_length(model.spec(), tokens, "prompt and new tokens");
-  check_memory(model, batch, tokens);
+  check_memory(model, batch, tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
   state_ = std::make_unique<State>(State{&model, KvCache(model.spec(), model.compute(), batch, tokens)});
 }
 
@@ -203,7 +172,8 @@ uint64_t kv_cache_bytes(const ModelSpec& spec, const Compute& compute, const Pla
                         int64_t tokens) {
   uint64_t blocks = 0;
   for (int64_t block = 0; block < spec.num_blocks; ++block) blocks += plan.bypasses({block, Half::attention}) ? 0 : 1;
-  return 2 * blocks * product({batch, tokens, spec.num_kv_heads, spec.head_dim}) * bytes_per_element(compute);
+  const auto numbers = static_cast<uint64_t>(batch * tokens * spec.num_kv_heads * spec.head_dim);
+  return 2 * blocks * numbers * bytes_per_element(compute);
 }
 
 }  // namespace sleb

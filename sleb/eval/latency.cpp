@@ -22,15 +22,16 @@ std::vector<int64_t> random_ids(int64_t count, int64_t vocabulary, uint64_t seed
 // One kind of run, on prompts that are made once.
 class Runner {
  public:
-  Runner(const Model& model, const LatencyOptions& options)
-      : model_(model),
-        options_(options),
-        ids_(random_ids(options.batch * options.prompt_tokens, model.spec().vocabulary_size, options.seed)) {
-    if (options.mode == LatencyMode::prompt) return;
+  Runner(const Model& model, const LatencyOptions& options) : model_(model), options_(options) {
+    if (options.mode == LatencyMode::generation) {
+      generator_.emplace(model, options.batch, options.prompt_tokens + options.new_tokens);
+    } else {
+      check_memory(model, options.batch, options.prompt_tokens, 0);
+    }
+    ids_ = random_ids(options.batch * options.prompt_tokens, model.spec().vocabulary_size, options.seed);
     for (auto begin = ids_.begin(); begin != ids_.end(); begin += options.prompt_tokens) {
       prompts_.emplace_back(begin, begin + options.prompt_tokens);
     }
-    generator_.emplace(model, options.batch, options.prompt_tokens + options.new_tokens);
   }
 
   void run(const Plan& plan, Latency* latency) {
