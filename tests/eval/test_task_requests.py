@@ -108,7 +108,7 @@ TEMPLATES = [
     "{{a.split('_')[1:]|join('_')}}", "{{a.replace('e', 'E')|replace(' ', '')}}", "{{c.d[0]}}{{c['d'][1]}}{{c.d[-1]}}",
     "{{c.d.index('two') + 1 - 2}}", "{{c.d|join}}{{c.d|first}}{{c.d|last}}", "{{(c.d + [a, 'z'])[1:4]|join(',')}}",
     "{{c.d|map('trim')|map('replace', 'o', '0')|list|join(';')}}", "{{'7'|int}}{{' 12 '|int}}",
-    r"{{a|regex_replace('\\[.*?\\]', '')}}", r"{{a|regex_replace('(\w)\s+(\w)', '\\2\\1')}}",
+    r"{{a|regex_replace('\\[.*?\\]', '')}}", r"{{a|regex_replace('(\S)\s+(\S)', '\\2\\1')}}",
     '"it\'s"}}', "{{'it\\'s'}}}}", "{{[a, b][1]}}", "{{a}}\n", "\n{{a}}",
 ]
 
