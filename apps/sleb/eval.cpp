@@ -2,13 +2,14 @@
 
 #include <fmt/core.h>
 
-#include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
 #include "eval_tasks.h"
+#include "removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/report/eval_report.h"
@@ -29,21 +30,6 @@ struct EvalArguments {
   std::string format = "md";
 };
 
-// One list a --removal-list, in the order of the rows.
-std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks) {
-  std::vector<std::vector<int64_t>> lists;
-  std::set<std::set<int64_t>> seen;
-  for (const std::string& text : texts) {
-    const std::vector<int64_t> list = parse_removal_list(text, num_blocks);
-    if (list.empty()) bad_input("--removal-list \"{}\": no block; the dense model is always the first row", text);
-    if (!seen.insert({list.begin(), list.end()}).second) {
-      bad_input("--removal-list \"{}\": another list removes the same blocks", text);
-    }
-    lists.push_back(list);
-  }
-  return lists;
-}
-
 EvaluationOptions evaluation_options(const EvalArguments& arguments, const ModelSpec& spec) {
   EvaluationOptions options;
   options.protocol = evaluation_protocol(arguments.protocol);
@@ -54,13 +40,30 @@ EvaluationOptions evaluation_options(const EvalArguments& arguments, const Model
   return options;
 }
 
+// File names of one --ppl.
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  names.emplace_back(text);
+  return names;
+}
+
+void check_names(const std::vector<std::string>& names) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& name : names) {
+    if (name.empty()) bad_input("--ppl: a file without a name; give files separated by commas");
+    if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
+      bad_input("--ppl {}: the file stands twice", name);
+    }
+    refuse_dataset_by_name("--ppl", name, DatasetPart::evaluation);
+  }
+}
+
 std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Checkpoint& checkpoint,
                                const EvaluationOptions& options) {
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty()) bad_input("--ppl: a file without a name; give files separated by commas");
-    if (std::ranges::count(names, names[i]) > 1) bad_input("--ppl {}: the file stands twice", names[i]);
-    refuse_dataset_by_name("--ppl", names[i], DatasetPart::evaluation);
-  }
   std::vector<Corpus> texts;
   const Tokenizer tokenizer = checkpoint.tokenizer();
   for (const std::string& name : names) texts.push_back(evaluation_corpus(name, tokenizer, options));
@@ -86,6 +89,7 @@ void run(const EvalArguments& arguments, Session& session) {
   if (arguments.texts.empty() && !arguments.tasks.wanted()) {
     bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
   }
+  check_names(arguments.texts);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   EvalReport report;
   report.model = arguments.model;
@@ -95,17 +99,18 @@ void run(const EvalArguments& arguments, Session& session) {
   report.protocol = options.protocol;
   check_json_path(arguments.json);
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
-  std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();
+  std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
+  for (const Corpus& text : texts) evaluators.emplace_back(model, text);
   note_beginning(arguments.model, model, session.progress);
   if (!texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
   std::vector<Plan> plans;
   for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
-  for (Corpus& text : texts) {
-    const CorpusPerplexity result = evaluate_perplexity(model, text, plans, session.progress);
-    report.perplexity.push_back({std::move(text), result});
+  for (const PlanEvaluator& evaluator : evaluators) {
+    report.perplexity.push_back({evaluator.corpus(), evaluate_perplexity(evaluator, plans, session.progress)});
     session.progress.note(speed_line(report.perplexity.back()));
   }
   OrderedJson json = to_json(report);
@@ -122,15 +127,9 @@ void run(const EvalArguments& arguments, Session& session) {
   for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
 }
 
-// An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
-CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
-                            std::function<void(const std::string&)> take) {
-  return command.add_option_function<std::string>(name, std::move(take), description)->trigger_on_parse();
-}
-
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   const auto add_texts = [&arguments](const std::string& names) {
-    for (std::string& name : CLI::detail::split(names, ',')) arguments.texts.push_back(std::move(name));
+    for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
   };
   add_repeatable(command, "--ppl",
                  "Perplexity on these texts: .txt or .raw (a row a\nline), .jsonl, .jsonl.gz or .json.gz (field text)",
@@ -155,9 +154,7 @@ void add_eval(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("eval", "Measure what a model loses without given blocks");
   auto arguments = std::make_shared<EvalArguments>();
   add_model(*command, arguments->model);
-  add_repeatable(*command, "--removal-list", "Blocks to leave out, as 5,4,9; given again, a\nfurther row of the table",
-                 [arguments](const std::string& list) { arguments->removal_lists.push_back(list); })
-      ->type_name("LIST");
+  add_removal_lists(*command, arguments->removal_lists, "a\nfurther row of the table");
   add_perplexity(*command, *arguments);
   add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);

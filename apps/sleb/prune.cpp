@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -11,6 +12,7 @@
 #include "kept_rounds.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/prune_report.h"
@@ -98,6 +100,17 @@ void show_finished(const PruneArguments& arguments, const OrderedJson& result) {
              arguments.out.empty() ? arguments.json : arguments.out);
 }
 
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
+  const std::array plans = {Plan(), pruned};
+  const LatencyOptions options{.mode = LatencyMode::prompt,
+                               .prompt_tokens = prompt_tokens,
+                               .logits = LogitRows::last,
+                               .repeats = prompt_repeats};
+  const LatencyComparison speed = measure_latency(model, plans, options, progress);
+  const auto tokens = static_cast<double>(prompt_tokens);
+  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
+}
+
 // The sizes, held-out text and speed of the closing table.
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
              const std::optional<Corpus>& held_out, Progress& progress) {
@@ -114,7 +127,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
                               compare_perplexity(model, *held_out, plan, progress)};
   }
   if (arguments.prompt_tokens > 0) {
-    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, prompt_repeats, progress);
+    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
 }
 

@@ -33,8 +33,10 @@ Corpus reference_corpus(const std::filesystem::path& file, const Tokenizer& toke
 std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label) {
   const auto bare = tokenizer.encode("a", false);
   const auto whole = tokenizer.encode("a", true);
-  const auto place = std::ranges::search(whole, bare);
-  if (!bare.empty() && place.end() != whole.end()) {
+  // (clang 14 can't read libstdc++'s std::ranges::search.)
+  const auto place = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
+  const auto before = static_cast<size_t>(place - whole.begin());
+  if (!bare.empty() && before + bare.size() < whole.size()) {
     bad_input("{}: the model's tokenizer puts token {} after a text, for which llama.cpp's protocol has no place",
               label, whole.back());
   }

@@ -30,7 +30,7 @@ uint64_t product(std::initializer_list<int64_t> numbers) {
 // What the states of a prompt take at most: the residual state beside one unit's input and widest output, and the last
 // position's logits twice, as computed and in float32.
 uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t tokens) {
-  const uint64_t width = at::elementSize(scalar_type_of(compute));
+  const uint64_t width = bytes_per_element(compute);
   const int64_t heads = spec.num_heads + 2 * spec.num_kv_heads;
   const int64_t widest =
       std::max((spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size, 2 * heads * spec.head_dim);
@@ -38,9 +38,9 @@ uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t ba
   return states + product({batch, spec.vocabulary_size}) * (width + 2 * sizeof(float));
 }
 
-void check_memory(const Model& model, const Plan& plan, int64_t batch, int64_t tokens) {
+void check_memory(const Model& model, int64_t batch, int64_t tokens) {
   if (model.compute().device != "cpu") return;  // there the allocator says it itself
-  const uint64_t cache = kv_cache_bytes(model.spec(), model.compute(), plan, batch, tokens);
+  const uint64_t cache = kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens);
   const uint64_t work = working_bytes(model.spec(), model.compute(), batch, tokens);
   const uint64_t free = available_memory();
   if (cache + work <= free) return;
@@ -129,11 +129,10 @@ std::vector<int64_t> choose(const at::Tensor& logits, double temperature, std::m
 
 struct Generator::State {
   const Model* model;
-  Schedule schedule;
   KvCache cache;
 
   // The logits after the last token of each sequence, float32 [batch, vocabulary].
-  at::Tensor run(std::span<const int64_t> ids, const AttentionContext& context) {
+  at::Tensor run(const Schedule& schedule, std::span<const int64_t> ids, const AttentionContext& context) {
     const at::Tensor hidden =
         run_schedule(model->decoder(), schedule, ids, context, [](const ScheduleStep&) { check_interrupt(); })[0];
     cache.advance(context.tokens());
@@ -157,24 +156,24 @@ struct Generator::State {
   }
 };
 
-Generator::Generator(const Model& model, const Plan& plan, int64_t batch, int64_t tokens) {
+Generator::Generator(const Model& model, int64_t batch, int64_t tokens) {
   const c10::InferenceMode guard;
   if (batch < 1 || tokens < 2) bad_input("{} sequences of {} tokens: give at least 1 of 2", batch, tokens);
   check_sequence_length(model.spec(), tokens, "prompt and new tokens");
-  check_memory(model, plan, batch, tokens);
-  state_ = std::make_unique<State>(State{&model, make_schedule(std::span(&plan, 1), model.spec().num_blocks),
-                                         KvCache(model.spec(), model.compute(), plan, batch, tokens)});
+  check_memory(model, batch, tokens);
+  state_ = std::make_unique<State>(State{&model, KvCache(model.spec(), model.compute(), batch, tokens)});
 }
 
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 
-Generation Generator::generate(std::span<const std::vector<int64_t>> prompts, const GenerateOptions& options,
-                               const TokenListener& listener) {
+Generation Generator::generate(const Plan& plan, std::span<const std::vector<int64_t>> prompts,
+                               const GenerateOptions& options, const TokenListener& listener) {
   const c10::InferenceMode guard;
   state_->check(prompts, options);
   const auto start = Clock::now();
   const Decoder& decoder = state_->model->decoder();
+  const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
   KvCache& cache = state_->cache;
   cache.clear(static_cast<int64_t>(prompts.size()));
   const PaddedPrompts padded(prompts, decoder.compute(), cache.capacity());
@@ -183,7 +182,7 @@ Generation Generator::generate(std::span<const std::vector<int64_t>> prompts, co
   result.ids.resize(prompts.size());
   std::vector<bool> ended(prompts.size(), false);
   bool goes_on = true;
-  at::Tensor logits = state_->run(padded.ids(), padded.prompt_context(decoder, cache));
+  at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
   for (int64_t step = 0; goes_on; ++step) {
     const std::vector<int64_t> next = choose(logits, options.temperature, random);
     if (step == 0) result.first_token_seconds = seconds_since(start);
@@ -194,7 +193,7 @@ Generation Generator::generate(std::span<const std::vector<int64_t>> prompts, co
       if (listener && !listener(static_cast<int64_t>(i), next[i])) goes_on = false;
     }
     goes_on = goes_on && step + 1 < options.max_new_tokens && std::ranges::find(ended, false) != ended.end();
-    if (goes_on) logits = state_->run(next, padded.token_context(decoder, cache, padded.tokens() + step));
+    if (goes_on) logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
   }
   result.seconds = seconds_since(start);
   return result;
@@ -204,8 +203,7 @@ uint64_t kv_cache_bytes(const ModelSpec& spec, const Compute& compute, const Pla
                         int64_t tokens) {
   uint64_t blocks = 0;
   for (int64_t block = 0; block < spec.num_blocks; ++block) blocks += plan.bypasses({block, Half::attention}) ? 0 : 1;
-  return 2 * blocks * product({batch, tokens, spec.num_kv_heads, spec.head_dim}) *
-         at::elementSize(scalar_type_of(compute));
+  return 2 * blocks * product({batch, tokens, spec.num_kv_heads, spec.head_dim}) * bytes_per_element(compute);
 }
 
 }  // namespace sleb

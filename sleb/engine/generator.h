@@ -28,20 +28,20 @@ struct Generation {
   double seconds = 0;
 };
 
-// Runs one plan of a model on batches of prompts.
+// Runs a model, or what a plan keeps of it, on batches of prompts.
 class Generator {
  public:
   // Room for `batch` sequences of up to `tokens` tokens, prompt and new ones together, allocated once; the model must
-  // outlive it. Throws Error(bad_input) if a sequence would be longer than the model's learned positions, Error(failed),
-  // before anything is allocated, if the memory that is free would not do.
-  Generator(const Model& model, const Plan& plan, int64_t batch, int64_t tokens);
+  // outlive it. Throws Error(bad_input) if a sequence would be longer than the model's learned positions,
+  // Error(failed), before anything is allocated, if the memory that is free would not do.
+  Generator(const Model& model, int64_t batch, int64_t tokens);
   ~Generator();
   Generator(Generator&&) noexcept;
 
   // At most `batch` prompts of any lengths, none empty. Greedy generation gives each the tokens that it would have
   // alone, up to rounding. Throws Error(bad_input) for no prompt or an empty one, an id outside the vocabulary, or
   // more tokens than there is room for; Interrupted.
-  Generation generate(std::span<const std::vector<int64_t>> prompts, const GenerateOptions& options,
+  Generation generate(const Plan& plan, std::span<const std::vector<int64_t>> prompts, const GenerateOptions& options,
                       const TokenListener& listener = {});
 
  private:

@@ -118,18 +118,4 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   return losses;
 }
 
-std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows) {
-  const c10::InferenceMode guard;
-  check_ids(model.spec(), ids, "input");
-  const Decoder& decoder = model.decoder();
-  const auto tokens = static_cast<int64_t>(ids.size());
-  check_sequence_length(model.spec(), tokens, "input");
-  const AttentionContext context(decoder.spec(), model.compute(), tokens);
-  const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
-  at::Tensor hidden = run_schedule(decoder, schedule, ids, context)[0][0];
-  if (rows == LogitRows::last) hidden = hidden.narrow(0, tokens - 1, 1);
-  const at::Tensor logits = decoder.logits(hidden).to(at::kFloat).cpu().contiguous();
-  return {logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()};
-}
-
 }  // namespace sleb

@@ -52,11 +52,4 @@ class PlanEvaluator {
   const Corpus* corpus_;
 };
 
-enum class LogitRows { all, last };
-
-// Logits of one sequence under a plan, float32, [ids.size(), vocabulary] or [1, vocabulary].
-// Throws Error(bad_input) if an id is outside the model's vocabulary, or the sequence longer than its learned
-// positions.
-std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows);
-
 }  // namespace sleb

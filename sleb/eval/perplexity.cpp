@@ -69,17 +69,15 @@ PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, cons
   return {row(losses[0]), row(losses[1])};
 }
 
-CorpusPerplexity evaluate_perplexity(const Model& model, const Corpus& corpus, std::span<const Plan> pruned,
-                                     Progress& progress) {
-  const PlanEvaluator evaluator(model, corpus);
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress) {
   const std::vector<Plan> plans = with_dense(pruned);
   const auto start = std::chrono::steady_clock::now();
   const auto losses = losses_beside_dense(evaluator, plans, progress);
   CorpusPerplexity result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (size_t i = 0; i < plans.size(); ++i) {
-    check_finite(losses[i], plans[i], model.checkpoint());
-    result.rows.push_back(perplexity_row(losses[i], losses[0], corpus.scored()));
+    check_finite(losses[i], plans[i], evaluator.model().checkpoint());
+    result.rows.push_back(perplexity_row(losses[i], losses[0], evaluator.corpus().scored()));
   }
   return result;
 }

@@ -42,9 +42,8 @@ struct CorpusPerplexity {
   std::vector<PerplexityRow> rows;  // the dense model's first
   double seconds;                   // of the sweep over the corpus, in which all of them are computed
 };
-// Throws what PlanEvaluator throws, and Error(failed) for a loss that is no finite number.
-CorpusPerplexity evaluate_perplexity(const Model& model, const Corpus& corpus, std::span<const Plan> pruned,
-                                     Progress& progress);
+// Throws what PlanEvaluator::evaluate throws, and Error(failed) for a loss that is no finite number.
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress);
 
 // Throws Error(failed) for a loss that is no finite number, in the user's terms: the plan's blocks, what may be wrong.
 void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint);

@@ -10,13 +10,11 @@ KeysAndValues KeysAndValues::last(int64_t count) const {
   return {keys.narrow(2, begin, count), values.narrow(2, begin, count)};
 }
 
-KvCache::KvCache(const ModelSpec& spec, const Compute& compute, const Plan& plan, int64_t batch, int64_t capacity)
+KvCache::KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity)
     : blocks_(static_cast<size_t>(spec.num_blocks)), batch_(batch), capacity_(capacity), used_batch_(batch) {
   const std::vector<int64_t> shape = {batch, spec.num_kv_heads, capacity, spec.head_dim};
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    if (plan.bypasses({block, Half::attention})) continue;
-    blocks_[static_cast<size_t>(block)] = {at::empty(shape, tensor_options(compute)),
-                                           at::empty(shape, tensor_options(compute))};
+  for (KeysAndValues& block : blocks_) {
+    block = {at::empty(shape, tensor_options(compute)), at::empty(shape, tensor_options(compute))};
   }
 }
 

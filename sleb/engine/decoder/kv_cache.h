@@ -7,7 +7,6 @@
 
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/compute.h"
-#include "sleb/engine/plan.h"
 
 namespace sleb {
 
@@ -21,9 +20,8 @@ struct KeysAndValues {
 
 class KvCache {
  public:
-  // Room for `capacity` tokens of each of `batch` sequences, in every block whose attention the plan keeps; allocated
-  // here and never again.
-  KvCache(const ModelSpec& spec, const Compute& compute, const Plan& plan, int64_t batch, int64_t capacity);
+  // Room for `capacity` tokens of each of `batch` sequences in every block, allocated here and never again.
+  KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity);
 
   int64_t batch() const { return batch_; }  // that there is room for
   int64_t capacity() const { return capacity_; }
@@ -37,7 +35,7 @@ class KvCache {
   void clear(int64_t batch);
 
  private:
-  std::vector<KeysAndValues> blocks_;  // with room for `capacity` tokens; undefined where bypassed
+  std::vector<KeysAndValues> blocks_;  // with room for `capacity` tokens
   int64_t batch_, capacity_;
   int64_t used_batch_;
   int64_t tokens_ = 0;
