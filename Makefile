@@ -52,6 +52,7 @@ bench:
 	scripts/setup.sh test
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/eval_perplexity.py
+	.venv/bin/python bench/eval_tasks.py
 	.venv/bin/python bench/loading.py
 	.venv/bin/python bench/linear.py
 

@@ -98,8 +98,8 @@ void run(const EvalArguments& arguments, Session& session) {
   const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
   report.protocol = options.protocol;
   check_json_path(arguments.json);
-  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
+  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import tempfile
+import time
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_CACHE"] = tempfile.mkdtemp(prefix="sleb-datasets-")
@@ -85,3 +86,29 @@ def build_tasks(manager, names, limit: int | None = None, examples: int = 0, see
 
 def tokenizer_of(model: pathlib.Path):
     return transformers.AutoTokenizer.from_pretrained(model)
+
+
+def run(model: pathlib.Path, rows: pathlib.Path, names, folder: pathlib.Path, limit: int | None = None,
+        batch_size: int = 8) -> tuple[dict, float]:
+    """The harness's results for a model in float32, and the seconds they took after the model was loaded."""
+    lm = HFLM(pretrained=str(model), dtype="float32", batch_size=batch_size, device="cpu")
+    manager = definitions(folder, rows)
+    start = time.perf_counter()
+    results = lm_eval.simple_evaluate(model=lm, tasks=[f"local_{name}" for name in names], task_manager=manager,
+                                      bootstrap_iters=0, limit=limit)
+    return results, time.perf_counter() - start
+
+
+def by_task(results: dict, names) -> dict:
+    """{task: {"samples": [{"lls", metric: value}], metric: value}}"""
+    tasks = {}
+    for task in names:
+        metrics = {key.removesuffix(",none"): value for key, value in results["results"][f"local_{task}"].items()
+                   if key.endswith(",none") and "_stderr" not in key}
+        samples = []
+        for sample in sorted(results["samples"][f"local_{task}"], key=lambda sample: sample["doc_id"]):
+            first = [response[0] for response in sample["resps"]]
+            lls = [float(value[0] if isinstance(value, (tuple, list)) else value) for value in first]
+            samples.append({"lls": lls, **{key: sample[key] for key in ("acc", "acc_norm") if key in sample}})
+        tasks[task] = {"samples": samples, **metrics}
+    return tasks

@@ -100,3 +100,28 @@ def test_real_rows(limit, shared, smollm2, tmp_path):
     tasks = harness.build_tasks(harness.definitions(tmp_path, rows), SHARED_TASKS, limit)
     ours = dump(smollm2, ",".join(SHARED_TASKS), rows, 8192, limit or 0)
     expect_same(ours, tasks, harness.Recorder(harness.tokenizer_of(smollm2), 8192))
+
+
+TEMPLATES = [
+    "{{a}}", "x {{ a }}{{b}} y", "{{a.strip()}}|{{a|trim}}", "{{a.lstrip() + '-' + a.rstrip()}}", "{{a.capitalize()}}",
+    "{{a|capitalize}}", "{{a|lower}}", "{{a.split(' ')[:-1]|join(' ')}}", "{{' ' + a.split(' ')[-1]}}",
+    "{{a.split('_')[1:]|join('_')}}", "{{a.replace('e', 'E')|replace(' ', '')}}", "{{c.d[0]}}{{c['d'][1]}}{{c.d[-1]}}",
+    "{{c.d.index('two') + 1 - 2}}", "{{c.d|join}}{{c.d|first}}{{c.d|last}}", "{{(c.d + [a, 'z'])[1:4]|join(',')}}",
+    "{{c.d|map('trim')|map('replace', 'o', '0')|list|join(';')}}", "{{'7'|int}}{{' 12 '|int}}",
+    r"{{a|regex_replace('\\[.*?\\]', '')}}", r"{{a|regex_replace('(\S)\s+(\S)', '\\2\\1')}}",
+    '"it\'s"}}', "{{'it\\'s'}}}}", "{{[a, b][1]}}", "{{a}}\n", "\n{{a}}",
+]
+
+
+@pytest.mark.parametrize("template", TEMPLATES)
+def test_templates_are_jinjas(template, smollm2, tmp_path):
+    """Template by template against the engine that the harness hands its own to."""
+    from lm_eval.utils import apply_template
+    writer = generated_rows.Writer(9)
+    docs = [{"a": writer.ends(writer.text(blanks=generated_rows.BLANKS)), "b": number,
+             "c": {"d": ["one ", "two", writer.text()]}} for number in range(60)]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs))
+    tasks = {"t": {"text": template, "counted": "x", "metrics": ["bits_per_byte"]}}
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    ours = dump(smollm2, "t", tmp_path, 2048, 0, 0, -1, tmp_path / "tasks.json")["t"]
+    assert [question["requests"][0][1] for question in ours] == [apply_template(template, doc) for doc in docs]
