@@ -34,11 +34,11 @@ struct Tokenizer::Pipeline {
   PostProcessors post_processors;
 
   // A decoder that is not known is an error only where it is asked for.
-  const Decoder& known_decoder() const;
+  const TokenDecoder& known_decoder() const;
   const TokenTexts& texts() const;
 
  private:
-  std::optional<Decoder> decoder_;
+  std::optional<TokenDecoder> decoder_;
   std::optional<Error> decoder_error_;
   mutable std::once_flag texts_made_;
   mutable TokenTexts texts_;
@@ -62,13 +62,13 @@ void Tokenizer::Pipeline::read_decoder(const JsonView& file) {
   decoder_ = model->decoder();
   if (decoder_) return;
   try {
-    decoder_ = part ? Decoder(*part) : Decoder();
+    decoder_ = part ? TokenDecoder(*part) : TokenDecoder();
   } catch (const Error& error) {
     decoder_error_ = error;
   }
 }
 
-const Decoder& Tokenizer::Pipeline::known_decoder() const {
+const TokenDecoder& Tokenizer::Pipeline::known_decoder() const {
   if (decoder_error_) throw *decoder_error_;
   return *decoder_;
 }

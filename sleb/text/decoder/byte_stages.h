@@ -1,7 +1,7 @@
 // Decoder steps that put characters together from bytes.
 #pragma once
 
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 namespace sleb {
 

@@ -2,7 +2,7 @@
 // type.
 #pragma once
 
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 namespace sleb {
 

@@ -28,7 +28,7 @@ struct TextStream::State {
   DecoderStage& first() { return stages.empty() ? collected : *stages.back(); }
 };
 
-TextStream::TextStream(const TokenTexts& tokens, const Decoder& decoder, bool skip_special_tokens)
+TextStream::TextStream(const TokenTexts& tokens, const TokenDecoder& decoder, bool skip_special_tokens)
     : state_(new State{.tokens = tokens, .skip_special_tokens = skip_special_tokens, .collected = {}, .stages = {}}) {
   state_->stages = decoder.start(state_->collected, state_->taken);
 }

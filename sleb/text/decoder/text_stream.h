@@ -9,7 +9,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 namespace sleb {
 
@@ -24,7 +24,7 @@ struct TokenTexts {
 class TextStream {
  public:
   // Both outlive the stream; Tokenizer::stream makes one.
-  TextStream(const TokenTexts& tokens, const Decoder& decoder, bool skip_special_tokens);
+  TextStream(const TokenTexts& tokens, const TokenDecoder& decoder, bool skip_special_tokens);
   ~TextStream();
   TextStream(TextStream&&) noexcept;
 

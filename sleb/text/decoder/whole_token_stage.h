@@ -5,7 +5,7 @@
 #include <string_view>
 #include <utility>
 
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 namespace sleb {
 

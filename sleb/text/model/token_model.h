@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 #include "sleb/text/model/vocabulary.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
 
@@ -26,7 +26,7 @@ class TokenModel {
   virtual std::optional<int64_t> id_of(std::string_view token) const = 0;
 
   // How tokens are put together where the model alone says it, and not the tokenizer's file.
-  virtual std::optional<Decoder> decoder() const { return {}; }
+  virtual std::optional<TokenDecoder> decoder() const { return {}; }
 
   // Appends the ids of every piece to `ids`. Thread-safe.
   virtual void encode(const Pieces& pieces, std::vector<int64_t>& ids) const = 0;

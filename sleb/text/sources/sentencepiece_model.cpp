@@ -23,10 +23,11 @@ std::vector<TokenText> SentencePieceModel::tokens() const {
   return texts;
 }
 
-std::optional<Decoder> SentencePieceModel::decoder() const {
-  return Decoder(sentencepiece_stage({.strip_first_blank = file_.add_dummy_prefix || file_.remove_extra_whitespaces,
-                                      .remove_extra_whitespaces = file_.remove_extra_whitespaces}),
-                 "tokenizer.model");
+std::optional<TokenDecoder> SentencePieceModel::decoder() const {
+  return TokenDecoder(
+      sentencepiece_stage({.strip_first_blank = file_.add_dummy_prefix || file_.remove_extra_whitespaces,
+                           .remove_extra_whitespaces = file_.remove_extra_whitespaces}),
+      "tokenizer.model");
 }
 
 std::optional<int64_t> SentencePieceModel::id_of(std::string_view token) const {

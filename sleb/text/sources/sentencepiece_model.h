@@ -14,7 +14,7 @@ class SentencePieceModel : public TokenModel {
   int64_t token_count() const override { return file_.processor->GetPieceSize(); }
   std::vector<TokenText> tokens() const override;
   std::optional<int64_t> id_of(std::string_view token) const override;
-  std::optional<Decoder> decoder() const override;
+  std::optional<TokenDecoder> decoder() const override;
   void encode(const Pieces& pieces, std::vector<int64_t>& ids) const override;
 
  private:

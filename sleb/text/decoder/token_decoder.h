@@ -50,13 +50,13 @@ class Downstream {
 // Makes the stage of one step for a new sequence of tokens.
 using MakeStage = std::function<std::unique_ptr<DecoderStage>(Downstream next)>;
 
-class Decoder {
+class TokenDecoder {
  public:
   // Of a file without one: the tokens with blanks between them.
-  Decoder();
+  TokenDecoder();
   // Throws Error(bad_input) for a malformed component and for one that is not known, by its name.
-  explicit Decoder(const JsonView& component);
-  Decoder(MakeStage step, std::string place) : place_(std::move(place)), steps_{std::move(step)} {}
+  explicit TokenDecoder(const JsonView& component);
+  TokenDecoder(MakeStage step, std::string place) : place_(std::move(place)), steps_{std::move(step)} {}
 
   // The stages for a sequence of tokens, the first one last; what the last stage makes goes to `out`. The decoder,
   // `out` and `taken` outlive them.

@@ -1,4 +1,4 @@
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 // What a stream of `tokens` gives after each and at the end, with "|" between.
 std::string streamed(const Json& component, const std::vector<std::string>& tokens) {
-  const Decoder decoder = component.is_null() ? Decoder() : Decoder(JsonView(component, "x"));
+  const TokenDecoder decoder = component.is_null() ? TokenDecoder() : TokenDecoder(JsonView(component, "x"));
   TokenTexts texts;
   for (size_t i = 0; i < tokens.size(); ++i) texts.text.emplace(i, tokens[i]);
   TextStream stream(texts, decoder, false);
@@ -45,11 +45,11 @@ const Json byte_level = {{"type", "ByteLevel"}};
 const Json byte_fallback = {{"type", "ByteFallback"}};
 const Json fuse = {{"type", "Fuse"}};
 
-TEST(Decoder, WithoutOneTokensStandApart) {
+TEST(TokenDecoder, WithoutOneTokensStandApart) {
   EXPECT_EQ(streamed(nullptr, {"a", "", "b"}), "a| | b|");
 }
 
-TEST(Decoder, BytesWaitForTheRestOfTheirCharacter) {
+TEST(TokenDecoder, BytesWaitForTheRestOfTheirCharacter) {
   EXPECT_EQ(streamed(byte_level, {"Ġa", "ä¸", "Ń"}), " a||中|");
   EXPECT_EQ(streamed(byte_level, {"ä¸", "a"}),
             "|\xEF\xBF\xBD"
@@ -58,16 +58,16 @@ TEST(Decoder, BytesWaitForTheRestOfTheirCharacter) {
   EXPECT_EQ(streamed(byte_level, {"a b"}), "a b|");  // an added token that has a blank of its own
 }
 
-TEST(Decoder, ByteTokensWaitForTheEndOfTheirRun) {
+TEST(TokenDecoder, ByteTokensWaitForTheEndOfTheirRun) {
   EXPECT_EQ(streamed(byte_fallback, {"<0xC3>", "<0xA9>", "x"}), "||éx|");
   EXPECT_EQ(streamed(byte_fallback, {"<0xC3>", "<0xA9>", "<0xFF>"}), "|||\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
 }
 
-TEST(Decoder, StripHoldsBackWhatMayBeTheEnd) {
+TEST(TokenDecoder, StripHoldsBackWhatMayBeTheEnd) {
   EXPECT_EQ(streamed(sequence({fuse, strip("a", 1, 2)}), {"aa", "a", "b", "aaa"}), "||aab|a|");
 }
 
-TEST(Decoder, MalformedComponentsAreRefused) {
+TEST(TokenDecoder, MalformedComponentsAreRefused) {
   EXPECT_EQ(refusal({{"type", "Other"}}), "x: the decoder \"Other\" is not supported");
   EXPECT_EQ(refusal(sequence({fuse, {{"type", "Other"}}})), "x: decoders[1]: the decoder \"Other\" is not supported");
   EXPECT_EQ(refusal(strip("ab", 1, 0)), "x: content: \"ab\" is not one character");
@@ -79,7 +79,7 @@ TEST(Decoder, MalformedComponentsAreRefused) {
   EXPECT_EQ(refusal(sequence(std::vector<Json>(65, fuse))), "x: decoders[64]: more than 64 decoders in a row");
 }
 
-TEST(Decoder, TextsThatGrowBeyondMeasureAreRefused) {
+TEST(TokenDecoder, TextsThatGrowBeyondMeasureAreRefused) {
   const std::string message = "x: makes a text more than 64 times longer";
   EXPECT_EQ(refusal(sequence(std::vector<Json>(9, replace("a", std::string(200, 'a')))), {"a"}), message);
   const Json blank_everywhere = {{"type", "BPEDecoder"}, {"suffix", ""}};

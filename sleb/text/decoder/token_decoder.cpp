@@ -1,4 +1,4 @@
-#include "sleb/text/decoder/decoder.h"
+#include "sleb/text/decoder/token_decoder.h"
 
 #include <fmt/core.h>
 
@@ -47,13 +47,13 @@ void Downstream::text(std::string_view part) {
   next_->text(part);
 }
 
-Decoder::Decoder() : steps_{blanks_between_stage()} {}
+TokenDecoder::TokenDecoder() : steps_{blanks_between_stage()} {}
 
-Decoder::Decoder(const JsonView& component) : place_(component.place()) {
+TokenDecoder::TokenDecoder(const JsonView& component) : place_(component.place()) {
   append(component);
 }
 
-void Decoder::append(const JsonView& component) {
+void TokenDecoder::append(const JsonView& component) {
   const std::string& type = component.at("type").string();
   if (type == "Sequence") {
     const JsonView members = component.at("decoders");
@@ -70,7 +70,7 @@ void Decoder::append(const JsonView& component) {
   component.fail(fmt::format("the decoder {:?} is not supported", type));
 }
 
-std::vector<std::unique_ptr<DecoderStage>> Decoder::start(DecoderStage& out, const size_t& taken) const {
+std::vector<std::unique_ptr<DecoderStage>> TokenDecoder::start(DecoderStage& out, const size_t& taken) const {
   std::vector<std::unique_ptr<DecoderStage>> stages;
   for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
     DecoderStage& next = stages.empty() ? out : *stages.back();
