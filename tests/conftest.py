@@ -1,6 +1,7 @@
 """What the end-to-end tests share: the programs that CMake built, and the real model they are tried on."""
 import hashlib
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -64,6 +65,31 @@ def sleb_measured(sleb_program):
         done = run(pathlib.Path(sys.executable), "-c", _MEASURE, sleb_program, *arguments, text=True)
         assert done.returncode == 0, done.stderr
         return done.stdout, int(done.stderr.splitlines()[-1])
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_dump():
+    """What the test program of that name answers to a request."""
+
+    def call(model, dtype: str, request: dict) -> list:
+        done = run(BUILD / "tests" / "engine" / "run_dump", model, dtype, input=json.dumps(request).encode())
+        assert done.returncode == 0, done.stderr.decode()
+        return json.loads(done.stdout)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_dump_fails():
+    """The one line of a refusal."""
+
+    def call(model, dtype: str, request: dict) -> str:
+        done = run(BUILD / "tests" / "engine" / "run_dump", model, dtype, input=json.dumps(request).encode())
+        assert done.returncode == 2, done.stderr.decode()
+        assert done.stderr.count(b"\n") == 1
+        return done.stderr.decode()
 
     return call
 

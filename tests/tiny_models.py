@@ -65,7 +65,7 @@ def save_model(folder: pathlib.Path, family: str = "llama", seed: int = 0, dtype
 
 
 def save_tokenizer(folder: pathlib.Path) -> pathlib.Path:
-    """The files of a byte-level tokenizer that puts <bos> in front."""
+    """The files of a byte-level tokenizer that has a token <bos> and puts it nowhere."""
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({character: i for i, character in enumerate(alphabet)}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -74,6 +74,16 @@ def save_tokenizer(folder: pathlib.Path) -> pathlib.Path:
     wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<bos>")
     wrapped.save_pretrained(folder)
     return folder
+
+
+def set_template(folder: pathlib.Path, *parts: str) -> None:
+    """What save_tokenizer's tokenizer makes of a text, "$A"."""
+    special = {"<bos>": {"id": "<bos>", "ids": [VOCABULARY - 1], "tokens": ["<bos>"]}}
+    single = [{"Sequence": {"id": "A", "type_id": 0}} if part == "$A" else {"SpecialToken": {"id": part, "type_id": 0}}
+              for part in parts]
+    pair = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    edit_json(folder / "tokenizer.json", post_processor={"type": "TemplateProcessing", "single": single, "pair": pair,
+                                                         "special_tokens": special})
 
 
 def edit_json(path: pathlib.Path, **changes) -> None:

@@ -45,9 +45,7 @@ CLI::Validator at_least(int64_t least) {
 }
 
 void add_model(CLI::App& command, std::string& model) {
-  command.add_option("model", model, "Checkpoint folder (config.json, safetensors) or .gguf file")
-      ->required()
-      ->type_name("MODEL");
+  command.add_option("model", model, "Checkpoint folder or .gguf file")->required()->type_name("MODEL");
 }
 
 void add_compute(CLI::App& command, ComputeOptions& options) {

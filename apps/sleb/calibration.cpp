@@ -39,15 +39,28 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
                         arguments.wanted_segments());
   }
   if (arguments.dataset.empty()) bad_input("no calibration text: give --dataset FILE or --tokens FILE.npy");
-  std::error_code ignored;
-  const bool by_name = arguments.dataset == "wikitext2" || arguments.dataset == "c4";
-  if (by_name && !std::filesystem::exists(arguments.dataset, ignored)) {
-    bad_input("--dataset {}: data sets are not downloaded by this version; give its file, for example {}",
-              arguments.dataset, arguments.dataset == "c4" ? "c4-train.00000-of-01024.json.gz" : "wiki.train.raw");
-  }
+  refuse_dataset_by_name("--dataset", arguments.dataset, DatasetPart::train);
   CalibrationOptions options = arguments.options;
   options.segments = arguments.wanted_segments();
   return calibration_corpus(arguments.dataset, checkpoint.tokenizer(), options);
+}
+
+void refuse_dataset_by_name(std::string_view option, const std::string& text, DatasetPart part) {
+  std::error_code ignored;
+  const bool c4 = text == "c4";
+  if ((!c4 && text != "wikitext2") || std::filesystem::exists(text, ignored)) return;
+  const bool train = part == DatasetPart::train;
+  const std::string_view c4_file = train ? "c4-train.00000-of-01024.json.gz" : "c4-validation.00000-of-00008.json.gz";
+  bad_input("{} {}: data sets are not downloaded by this version; give its file, for example {}", option, text,
+            c4      ? c4_file
+            : train ? "wiki.train.raw"
+                    : "wiki.test.raw");
+}
+
+void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress) {
+  if (seqlen <= spec.max_positions) return;
+  progress.note(fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
+                            seqlen, spec.max_positions));
 }
 
 }  // namespace sleb::app

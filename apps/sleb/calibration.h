@@ -1,4 +1,4 @@
-// The calibration text of `sleb prune`, from a text file or from ready ids.
+// The texts that a model is run on: calibration, from a text file or from ready ids, and evaluation.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -22,5 +22,13 @@ struct CalibrationArguments {
 void add_calibration(CLI::App& command, CalibrationArguments& arguments);
 // Throws Error(bad_input).
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments);
+
+// Throws Error(bad_input) for a data set given to `option` by its name, unless there is a file of that name; the
+// message names the file of the data set's `part`.
+enum class DatasetPart { train, evaluation };
+void refuse_dataset_by_name(std::string_view option, const std::string& text, DatasetPart part);
+
+// A note if segments have more tokens than the model was made for.
+void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress);
 
 }  // namespace sleb::app

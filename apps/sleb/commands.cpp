@@ -34,6 +34,8 @@ void add_engine_command(CLI::App& app, Session& session, const std::string& name
 
 void add_commands(CLI::App& app, Session& session) {
   add_engine_command(app, session, "prune", "Find the blocks that matter least, remove them, write the checkpoint");
+  add_engine_command(app, session, "eval", "Measure what a model loses without given blocks");
+  add_engine_command(app, session, "latency", "Measure how much faster a model is without given blocks");
   add_export(app, session);
   add_info(app, session);
   add_tokenize(app, session);

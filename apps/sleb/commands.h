@@ -20,6 +20,8 @@ struct Session {
 void add_commands(CLI::App& app, Session& session);
 
 void add_prune(CLI::App& app, Session& session);
+void add_eval(CLI::App& app, Session& session);
+void add_latency(CLI::App& app, Session& session);
 void add_export(CLI::App& app, Session& session);
 void add_info(CLI::App& app, Session& session);
 void add_tokenize(CLI::App& app, Session& session);

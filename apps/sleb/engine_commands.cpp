@@ -6,6 +6,8 @@ namespace sleb::app {
 
 void add_commands(CLI::App& app, Session& session) {
   add_prune(app, session);
+  add_eval(app, session);
+  add_latency(app, session);
 }
 
 }  // namespace sleb::app

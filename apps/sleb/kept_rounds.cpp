@@ -101,8 +101,7 @@ void KeptRounds::remove() {
 
 std::string KeptRounds::farewell() const {
   if (!rounds_kept_) return "";
-  return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_),
-                     file_.string());
+  return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_), file_.string());
 }
 
 }  // namespace sleb::app

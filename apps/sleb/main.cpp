@@ -60,6 +60,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
   app.footer(
       "Examples:\n"
       "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
+      "  sleb eval MODEL --removal-list 5,13,20 --ppl wiki.test.raw\n"
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
   sleb::app::add_commands(app, session);
@@ -83,7 +84,7 @@ int main(int argc, char** argv) {
     return report(interrupted.what(), failed_while_working);
   } catch (const std::bad_alloc&) {
     progress.end();
-    return report("out of memory; to prune, give fewer or shorter --segments, or a narrower --dtype",
+    return report("out of memory; give fewer or shorter segments or sequences, or a narrower --dtype",
                   failed_while_working);
   } catch (const std::exception& error) {
     progress.end();

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -11,6 +12,7 @@
 #include "kept_rounds.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/prune_report.h"
@@ -86,10 +88,7 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
                             model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
                             model.compute().device, model.compute().threads));
-  if (corpus.seqlen > model.spec().max_positions) {
-    progress.note(fmt::format("warning: segments of {} tokens are longer than the {} positions the model was made for",
-                              corpus.seqlen, model.spec().max_positions));
-  }
+  warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
 
 // What --resume finds done already.
@@ -99,6 +98,17 @@ void show_finished(const PruneArguments& arguments, const OrderedJson& result) {
   fmt::print("removal list: {}\n\nfinished already: {}\n",
              format_list(result.at("removal_list").get<std::vector<int64_t>>()),
              arguments.out.empty() ? arguments.json : arguments.out);
+}
+
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
+  const std::array plans = {Plan(), pruned};
+  const LatencyOptions options{.mode = LatencyMode::prompt,
+                               .prompt_tokens = prompt_tokens,
+                               .logits = LogitRows::last,
+                               .repeats = prompt_repeats};
+  const LatencyComparison speed = measure_latency(model, plans, options, progress);
+  const auto tokens = static_cast<double>(prompt_tokens);
+  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
 }
 
 // The sizes, held-out text and speed of the closing table.
@@ -117,7 +127,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
                               compare_perplexity(model, *held_out, plan, progress)};
   }
   if (arguments.prompt_tokens > 0) {
-    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, prompt_repeats, progress);
+    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
 }
 
@@ -139,9 +149,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
   std::optional<Corpus> held_out;
   if (!arguments.held_out.empty()) {
-    held_out =
-        evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), calibration.seqlen,
-                          arguments.held_out_segments > 0 ? std::optional(arguments.held_out_segments) : std::nullopt);
+    EvaluationOptions options{.seqlen = calibration.seqlen};
+    if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
+    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
   }
   ComputeOptions compute = arguments.compute;
   kept_rounds.adopt(compute);

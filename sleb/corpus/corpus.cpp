@@ -5,11 +5,66 @@
 #include <span>
 
 #include "sleb/base/error.h"
+#include "sleb/base/file.h"
 #include "sleb/base/sha256.h"
 
 namespace sleb {
 
 static_assert(std::endian::native == std::endian::little, "fingerprints and .npy files are little-endian");
+
+namespace {
+
+// What the reference takes of C4.
+constexpr size_t c4_texts = 1100;
+constexpr int64_t c4_segments = 256;
+
+Corpus reference_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                        const EvaluationOptions& options) {
+  TextRows text = read_rows(file);
+  const bool c4 = text.rules == RowRules::c4;
+  if (c4) text.rows.resize(std::min(text.rows.size(), c4_texts));
+  std::vector<int64_t> ids = tokenizer.encode(join_rows(text.rows, text.rules));
+  const bool longer = options.seqlen > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= options.seqlen;
+  if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * options.seqlen));
+  return cut_segments(file.string(), std::move(ids), options.seqlen, options.segments);
+}
+
+// What the tokenizer puts before a text, if anything: BOS. Throws Error(bad_input) if it puts something after it.
+std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label) {
+  const auto bare = tokenizer.encode("a", false);
+  const auto whole = tokenizer.encode("a", true);
+  // (clang 14 can't read libstdc++'s std::ranges::search.)
+  const auto place = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
+  const auto before = static_cast<size_t>(place - whole.begin());
+  if (!bare.empty() && before + bare.size() < whole.size()) {
+    bad_input("{}: the model's tokenizer puts token {} after a text, for which llama.cpp's protocol has no place",
+              label, whole.back());
+  }
+  return whole.size() == bare.size() ? std::nullopt : std::optional(whole.front());
+}
+
+Corpus llama_cpp_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                        const EvaluationOptions& options) {
+  if (options.seqlen < 3) {
+    bad_input("{}: a segment whose second half is scored needs at least 3 tokens, not {}", file.string(),
+              options.seqlen);
+  }
+  if (file.extension() == ".gz") {
+    bad_input("{}: llama.cpp's protocol takes a file as it is; unpack it first", file.string());
+  }
+  const MappedFile content(file);
+  std::string_view text = content.text();
+  if (text.ends_with('\n')) text.remove_suffix(1);  // so does llama.cpp's option -f
+  const auto bos = bos_of(tokenizer, file.string());
+  Corpus corpus = cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
+  corpus.first_scored = corpus.seqlen / 2 + 1;
+  for (int64_t segment = 0; bos && segment < corpus.segments; ++segment) {
+    corpus.ids[static_cast<size_t>(segment * corpus.seqlen)] = *bos;
+  }
+  return corpus;
+}
+
+}  // namespace
 
 Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments) {
   // The loss of a segment is a mean over its seqlen - 1 predicted tokens.
@@ -40,12 +95,10 @@ Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& to
   return cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
 }
 
-Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer, int64_t seqlen,
-                         std::optional<int64_t> segments, std::optional<int64_t> rows) {
-  if (rows && *rows < 1) bad_input("{}: at least 1 row is needed, not {}", file.string(), *rows);
-  TextRows text = read_rows(file);
-  if (rows) text.rows.resize(std::min(text.rows.size(), static_cast<size_t>(*rows)));
-  return cut_segments(file.string(), tokenizer.encode(join_rows(text.rows, text.rules)), seqlen, segments);
+Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                         const EvaluationOptions& options) {
+  const bool reference = options.protocol == EvaluationProtocol::reference;
+  return reference ? reference_corpus(file, tokenizer, options) : llama_cpp_corpus(file, tokenizer, options);
 }
 
 }  // namespace sleb

@@ -35,10 +35,14 @@ std::string join_rows(const std::vector<std::string>& rows, RowRules rules);
 struct Corpus {
   std::string name;  // what the user called it
   int64_t seqlen = 0;
+  int64_t first_scored = 1;  // losses are those of a segment's tokens from here on; those before are context alone
   int64_t segments = 0;
   int64_t total_tokens = 0;  // before the tail was dropped and --segments applied
   std::string ids_sha256;    // of all `total_tokens` ids as little-endian int64
   std::vector<int64_t> ids;  // [segments * seqlen]
+
+  // Tokens of a segment that losses are summed over.
+  int64_t scored() const { return seqlen - first_scored; }
 };
 
 // Cuts `ids` into segments and keeps the first `segments` of them where given. Throws Error(bad_input) if there is not
@@ -55,10 +59,24 @@ struct CalibrationOptions {
 Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
                           const CalibrationOptions& options);
 
-// All rows in file order, or the first `rows` of them (the reference takes 1,100 of C4), joined, tokenized once, cut:
-// the reference's perplexity protocol.
-Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer, int64_t seqlen,
-                         std::optional<int64_t> segments, std::optional<int64_t> rows = {});
+// How perplexity is taken of a text.
+// reference: the SLEB reference's way (DESIGN section 3). The rows in file order, joined, tokenized once with the
+//   model's special tokens, cut; of C4 the first 1,100 texts and the first 256 segments. Every token but a segment's
+//   first is scored.
+// llama_cpp: as llama-perplexity does it by default (llama.cpp, tools/perplexity/perplexity.cpp). The file as it is but
+//   for a final newline, tokenized once with the model's special tokens, cut; the first token of every segment gives
+//   way to BOS where the model puts one before a text; tokens from position seqlen / 2 + 1 on are scored.
+enum class EvaluationProtocol { reference, llama_cpp };
+
+struct EvaluationOptions {
+  EvaluationProtocol protocol = EvaluationProtocol::reference;
+  int64_t seqlen = 2048;                 // tokens
+  std::optional<int64_t> segments = {};  // use only the first N
+};
+// Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too if the file is compressed or the
+// tokenizer puts a token after a text, which llama-perplexity does not take either.
+Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
+                         const EvaluationOptions& options);
 
 // Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32
 // (numpy's format specification, versions 1.0 to 3.0). Throws Error(bad_input) for anything else and for negative ids.

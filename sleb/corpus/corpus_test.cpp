@@ -7,8 +7,14 @@ namespace {
 
 using Ids = std::vector<int64_t>;
 
-// A byte-level tokenizer of eight ids: 0 is <s>, put before every text, 1 the newline, 2 the space, then a to e.
-Tokenizer letters() {
+// A byte-level tokenizer of eight ids: 0 is <s>, put before every text (or "after", or "nowhere"), 1 the newline, 2 the
+// space, then a to e.
+Tokenizer letters(std::string_view bos = "before") {
+  constexpr std::string_view text = R"({"Sequence": {"id": "A", "type_id": 0}})";
+  constexpr std::string_view token = R"({"SpecialToken": {"id": "<s>", "type_id": 0}})";
+  std::string single(text);
+  if (bos == "before") single = fmt::format("{}, {}", token, text);
+  if (bos == "after") single = fmt::format("{}, {}", text, token);
   return Tokenizer::from_json(R"({
     "version": "1.0", "truncation": null, "padding": null,
     "added_tokens": [{"id": 0, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false,
@@ -16,7 +22,7 @@ Tokenizer letters() {
     "normalizer": null,
     "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
     "post_processor": {"type": "TemplateProcessing",
-      "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+      "single": [)" + single + R"(],
       "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
       "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}},
     "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true},
@@ -86,14 +92,58 @@ TEST_F(CorpusTest, CalibrationNeedsASample) {
 
 TEST_F(CorpusTest, EvaluationTakesTheRowsInFileOrder) {
   const auto text = scratch_.write("a.txt", "a\n \nb");
-  EXPECT_EQ(evaluation_corpus(text, letters(), 2, {}).ids, (Ids{0, 3, 1, 1, 1, 1, 1, 4}));
-  EXPECT_EQ(evaluation_corpus(text, letters(), 3, 1).ids, (Ids{0, 3, 1}));
+  EXPECT_EQ(evaluation_corpus(text, letters(), {.seqlen = 2}).ids, (Ids{0, 3, 1, 1, 1, 1, 1, 4}));
+  EXPECT_EQ(evaluation_corpus(text, letters(), {.seqlen = 3, .segments = 1}).ids, (Ids{0, 3, 1}));
   const auto json = scratch_.write("a.jsonl", "{\"text\": \"ab\"}\n{\"text\": \"c\"}\n{\"text\": \"dee\"}\n");
-  EXPECT_EQ(evaluation_corpus(json, letters(), 3, {}).ids, (Ids{0, 3, 4, 2, 5, 2, 6, 7, 7}));
-  EXPECT_EQ(evaluation_corpus(json, letters(), 5, {}, 2).ids, (Ids{0, 3, 4, 2, 5}));
-  EXPECT_EQ(evaluation_corpus(json, letters(), 9, {}, 99).total_tokens, 9);
-  EXPECT_TRUE(
-      error_of([&] { evaluation_corpus(json, letters(), 2, {}, 0); }).ends_with("at least 1 row is needed, not 0"));
+  const Corpus corpus = evaluation_corpus(json, letters(), {.seqlen = 3});
+  EXPECT_EQ(corpus.ids, (Ids{0, 3, 4, 2, 5, 2, 6, 7, 7}));
+  EXPECT_EQ(corpus.scored(), 2);
+}
+
+TEST_F(CorpusTest, OfC4OnlyTheBeginningIsEvaluated) {
+  std::string rows;
+  for (int i = 0; i < 1101; ++i) rows += i < 1100 ? "{\"text\": \"a\"}\n" : "{\"text\": \"b\"}\n";
+  const auto json = scratch_.write("a.jsonl", rows);
+  // <s>, 1,100 letters and 1,099 blanks; 256 segments of 2 are fewer.
+  EXPECT_EQ(evaluation_corpus(json, letters(), {.seqlen = 2200}).total_tokens, 2200);
+  const Corpus corpus = evaluation_corpus(json, letters(), {.seqlen = 2});
+  EXPECT_EQ(corpus.segments, 256);
+  EXPECT_EQ(corpus.total_tokens, 512);
+  EXPECT_TRUE(error_of([&] {
+                evaluation_corpus(json, letters(), {.seqlen = 2, .segments = 257});
+              }).ends_with("512 tokens make 256 segments of 2, 257 were asked for"));
+  EXPECT_TRUE(error_of([&] { evaluation_corpus(json, letters(), {.seqlen = -1}); }).ends_with("not -1"));
+  // Lines of a text are all taken.
+  const auto text = scratch_.write("a.txt", std::string(3000, '\n'));
+  EXPECT_EQ(evaluation_corpus(text, letters(), {.seqlen = 2}).total_tokens, 1 + 2 * 2999);
+}
+
+TEST_F(CorpusTest, TheProtocolOfLlamaCpp) {
+  const EvaluationOptions options{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 5};
+  const auto text = scratch_.write("a.txt", "ab\n \ncd\n\nabc\n");
+  const Corpus corpus = evaluation_corpus(text, letters(), options);
+  // No row is emptied, nothing stands between the rows, the last newline is gone; <s> replaces each segment's first.
+  EXPECT_EQ(corpus.total_tokens, 13);
+  EXPECT_EQ(corpus.ids, (Ids{0, 3, 4, 1, 2, 0, 5, 6, 1, 1}));
+  EXPECT_EQ(corpus.first_scored, 3);
+  EXPECT_EQ(corpus.scored(), 2);
+  // Of all ids before any was replaced, hashlib.sha256(numpy.array([0, 3, 4, 1, 2, 1, ...], "<i8").tobytes()).
+  EXPECT_EQ(corpus.ids_sha256, cut_segments("", {0, 3, 4, 1, 2, 1, 5, 6, 1, 1, 3, 4, 5}, 5, {}).ids_sha256);
+  const EvaluationOptions even{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 4, .segments = 2};
+  EXPECT_EQ(evaluation_corpus(text, letters(), even).first_scored, 3);
+  EXPECT_EQ(evaluation_corpus(text, letters(), even).ids, (Ids{0, 3, 4, 1, 0, 1, 5, 6}));
+}
+
+TEST_F(CorpusTest, TheProtocolOfLlamaCppRefuses) {
+  const EvaluationOptions options{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 3};
+  const EvaluationOptions too_short{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 2};
+  const auto text = scratch_.write("a.txt", "abc");
+  EXPECT_TRUE(error_of([&] { evaluation_corpus(text, letters(), too_short); }).ends_with("at least 3 tokens, not 2"));
+  const auto packed = scratch_.write("a.json.gz", "abc");
+  EXPECT_TRUE(error_of([&] { evaluation_corpus(packed, letters(), options); }).ends_with("unpack it first"));
+  EXPECT_TRUE(error_of([&] { evaluation_corpus(text, letters("after"), options); }).find("puts token 0 after a text") !=
+              std::string::npos);
+  EXPECT_EQ(evaluation_corpus(text, letters("nowhere"), options).ids, (Ids{3, 4, 5}));
 }
 
 }  // namespace

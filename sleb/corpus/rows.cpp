@@ -1,14 +1,12 @@
 #include <algorithm>
-#include <functional>
 #include <string_view>
 
 #include "sleb/base/error.h"
-#include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/base/progress.h"
 #include "sleb/base/random.h"
 #include "sleb/corpus/corpus.h"
-#include "sleb/corpus/gzip.h"
+#include "sleb/corpus/lines.h"
 
 namespace sleb {
 namespace {
@@ -31,48 +29,6 @@ const FileType& type_of(const std::filesystem::path& path) {
   }
   bad_input("{}: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz",
             path.string());
-}
-
-// Cuts text that arrives in pieces into lines, each with its newline where it has one.
-class LineCutter {
- public:
-  explicit LineCutter(std::function<void(std::string_view line)> take) : take_(std::move(take)) {}
-
-  void add(std::string_view piece) {
-    for (size_t end = piece.find('\n'); end != piece.npos; end = piece.find('\n')) {
-      if (begun_.empty()) {
-        take_(piece.substr(0, end + 1));
-      } else {
-        begun_.append(piece.substr(0, end + 1));
-        take_(begun_);
-        begun_.clear();
-      }
-      piece.remove_prefix(end + 1);
-    }
-    begun_.append(piece);
-  }
-
-  // The last line may lack its newline.
-  void finish() {
-    if (!begun_.empty()) take_(begun_);
-  }
-
- private:
-  std::function<void(std::string_view line)> take_;
-  std::string begun_;  // the line whose end has not come yet
-};
-
-void for_each_line(const std::filesystem::path& path, bool compressed,
-                   std::function<void(std::string_view line)> take) {
-  const MappedFile file(path);
-  LineCutter lines(std::move(take));
-  const auto add = [&](std::string_view piece) { lines.add(piece); };
-  if (compressed) {
-    read_gzip(file.bytes(), path.string(), gzip_limit, add);
-  } else {
-    add(file.text());
-  }
-  lines.finish();
 }
 
 // What Python's str.strip() takes for blank beyond ASCII: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029,
@@ -116,7 +72,7 @@ TextRows read_rows(const std::filesystem::path& path) {
   const FileType& type = type_of(path);
   TextRows result{path.filename().string(), type.rules, {}};
   int64_t number = 0;
-  for_each_line(path, type.compressed, [&](std::string_view line) {
+  for_each_line(path, type.compressed ? Packing::gzip : Packing::none, [&](std::string_view line) {
     check_interrupt();
     ++number;
     if (type.rules == RowRules::wikitext2) {

@@ -21,6 +21,8 @@ struct Compute {
   int64_t threads = 0;
 };
 
+uint64_t bytes_per_element(const Compute& compute);
+
 // Decides, sets the number of threads, and tells malloc to keep large blocks (see compute.cpp).
 // Throws Error(bad_input) for a device or type that is not known or not there.
 Compute decide_compute(const ComputeOptions& options);

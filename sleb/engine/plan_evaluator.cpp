@@ -1,7 +1,6 @@
 #include "sleb/engine/plan_evaluator.h"
 
 #include <algorithm>
-#include <functional>
 #include <numeric>
 
 #include "sleb/base/error.h"
@@ -9,7 +8,7 @@
 #include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/tensor_options.h"
-#include "sleb/engine/schedule.h"
+#include "sleb/engine/plan_runner.h"
 
 namespace sleb {
 namespace {
@@ -19,72 +18,11 @@ namespace {
 constexpr int64_t chunk_tokens_cpu = 2048;
 constexpr int64_t chunk_tokens_cuda = 16384;
 
-void check_ids(const Model& model, std::span<const int64_t> ids, std::string_view source) {
-  const int64_t size = model.spec().vocabulary_size;
-  const auto outside = std::ranges::find_if(ids, [&](int64_t id) { return id < 0 || id >= size; });
-  if (outside != ids.end()) {
-    bad_input("{}: token id {} at position {} is outside the model's vocabulary of {}", source, *outside,
-              outside - ids.begin(), size);
-  }
-}
-
-// Floating-point operations of one unit and of the head, per token; attention's part that grows with the sequence
-// counts every pair below the diagonal.
-double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
-  const auto hidden = static_cast<double>(spec.hidden_size);
-  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
-  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
-  const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
-  const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
-  return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
-}
-
-// Counts operations and reports them in whole GFLOP.
-class WorkMeter {
- public:
-  WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {
-    progress_.begin(stage, static_cast<uint64_t>(operations / 1e9), "GFLOP");
-  }
-  void add(double operations) {
-    done_ += operations / 1e9;
-    const auto whole = static_cast<uint64_t>(done_);
-    progress_.advance(whole - reported_);
-    reported_ = whole;
-  }
-
- private:
-  Progress& progress_;
-  double done_ = 0;
-  uint64_t reported_ = 0;
-};
-
-double head_operations(const ModelSpec& spec) {
-  const auto width = static_cast<double>(spec.embedding_size);
-  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
-  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
-}
-
-double operations_per_segment(const Decoder& decoder, const Schedule& schedule, int64_t tokens) {
-  double sum = static_cast<double>(schedule.num_states) * head_operations(decoder.spec());
-  for (const ScheduleStep& step : schedule.steps) sum += unit_operations(decoder.spec(), step.unit.half, tokens);
-  return sum * static_cast<double>(tokens);
-}
-
-// The hidden states after the last unit, [segments, tokens, hidden] each.
-std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, at::Tensor embedded,
-                                     const RopeTable& rope, const std::function<void(const ScheduleStep&)>& done) {
-  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
-  states[0] = std::move(embedded);
-  for (const ScheduleStep& step : schedule.steps) {
-    at::Tensor& source = states[static_cast<size_t>(step.source)];
-    if (step.source == step.target) {
-      decoder.apply_in_place(step.unit, source, rope);
-    } else {
-      states[static_cast<size_t>(step.target)] = decoder.apply(step.unit, source, rope);
-    }
-    done(step);
-  }
-  return states;
+double operations_per_segment(const ModelSpec& spec, const Schedule& schedule, const Corpus& corpus) {
+  const auto heads = static_cast<double>(schedule.num_states * corpus.scored());
+  double units = 0;
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, corpus.seqlen);
+  return units * static_cast<double>(corpus.seqlen) + heads * head_operations(spec);
 }
 
 std::vector<double> row_of(const at::Tensor& table, int64_t row) {
@@ -123,7 +61,7 @@ double PlanLoss::total_divergence() const {
 }
 
 PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus) : model_(&model), corpus_(&corpus) {
-  check_ids(model, corpus.ids, corpus.name);
+  check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
 
@@ -141,8 +79,8 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   const int64_t tokens = corpus_->seqlen;
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
-  const RopeTable rope(decoder.spec(), compute, tokens);
-  const double operations = operations_per_segment(decoder, schedule, tokens);
+  const AttentionContext context(decoder.spec(), compute, tokens);
+  const double operations = operations_per_segment(decoder.spec(), schedule, *corpus_);
   WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
   std::vector<PlanLoss> losses = options.known;
   losses.resize(plans.size());
@@ -158,15 +96,16 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     const auto chunk_ids =
         std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens), static_cast<size_t>(count * tokens));
     const auto chunk_size = static_cast<double>(count * tokens);
-    const auto states =
-        run_schedule(decoder, schedule, decoder.embed(chunk_ids, tokens), rope, [&](const ScheduleStep& step) {
-          add_work(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
-        });
+    const auto states = run_schedule(decoder, schedule, chunk_ids, context, [&](const ScheduleStep& step) {
+      add_work(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
+    });
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
-    const double head_step = head_operations(decoder.spec()) * chunk_size * static_cast<double>(states.size()) /
-                             static_cast<double>(head_steps(decoder, schedule.num_states, count, tokens));
-    const HeadLosses chunk_losses = head_losses(decoder, states, ids, dense, [&] { add_work(head_step); });
+    const auto head_rows = static_cast<double>(schedule.num_states * count * corpus_->scored());
+    const double head_step = head_operations(decoder.spec()) * head_rows /
+                             static_cast<double>(head_steps(decoder, schedule.num_states, count, corpus_->scored()));
+    const HeadLosses chunk_losses =
+        head_losses(decoder, states, ids, corpus_->first_scored, dense, [&] { add_work(head_step); });
     const at::Tensor nll = chunk_losses.nll.cpu();
     const at::Tensor divergence = dense ? chunk_losses.divergence.cpu() : at::Tensor();
     for (size_t i = 0; i < plans.size(); ++i) {
@@ -177,20 +116,6 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   }
   progress.end();
   return losses;
-}
-
-std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows) {
-  const c10::InferenceMode guard;
-  check_ids(model, ids, "input");
-  const Decoder& decoder = model.decoder();
-  const auto tokens = static_cast<int64_t>(ids.size());
-  check_sequence_length(model.spec(), tokens, "input");
-  const RopeTable rope(decoder.spec(), model.compute(), tokens);
-  const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
-  at::Tensor hidden = run_schedule(decoder, schedule, decoder.embed(ids, tokens), rope, [](const auto&) {})[0][0];
-  if (rows == LogitRows::last) hidden = hidden.narrow(0, tokens - 1, 1);
-  const at::Tensor logits = decoder.logits(hidden).to(at::kFloat).cpu().contiguous();
-  return {logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()};
 }
 
 }  // namespace sleb

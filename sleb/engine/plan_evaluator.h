@@ -16,7 +16,7 @@ namespace sleb {
 
 // What a plan costs on each segment of the corpus.
 struct PlanLoss {
-  std::vector<double> nll;  // [segments]: negative log-likelihood, nats, summed over the seqlen - 1 predicted tokens
+  std::vector<double> nll;         // [segments]: negative log-likelihood, nats, summed over the corpus.scored() tokens
   std::vector<double> divergence;  // [segments]: KL(dense || plan), nats, summed likewise; empty unless asked for
 
   double total_nll() const;
@@ -51,12 +51,5 @@ class PlanEvaluator {
   const Model* model_;
   const Corpus* corpus_;
 };
-
-enum class LogitRows { all, last };
-
-// Logits of one sequence under a plan, float32, [ids.size(), vocabulary] or [1, vocabulary].
-// Throws Error(bad_input) if an id is outside the model's vocabulary, or the sequence longer than its learned
-// positions.
-std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows);
 
 }  // namespace sleb

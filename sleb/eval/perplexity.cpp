@@ -1,9 +1,46 @@
 #include "sleb/eval/perplexity.h"
 
-#include <array>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cassert>
+#include <chrono>
 #include <cmath>
+#include <numeric>
+#include <set>
+
+#include "sleb/base/error.h"
 
 namespace sleb {
+namespace {
+
+Estimate mean_of(const std::vector<double>& segments) {
+  const auto count = static_cast<double>(segments.size());
+  const double mean = std::accumulate(segments.begin(), segments.end(), 0.0) / count;
+  if (segments.size() < 2) return {mean, std::nullopt};
+  double squares = 0;
+  for (const double value : segments) squares += (value - mean) * (value - mean);
+  return {mean, std::sqrt(squares / (count - 1) / count)};
+}
+
+std::vector<double> per_token(std::vector<double> sums, int64_t scored) {
+  for (double& value : sums) value /= static_cast<double>(scored);
+  return sums;
+}
+
+// The dense model's first.
+std::vector<PlanLoss> losses_beside_dense(const PlanEvaluator& evaluator, const std::vector<Plan>& plans,
+                                          Progress& progress) {
+  return evaluator.evaluate(plans, {.divergence = true, .stage = "perplexity on " + evaluator.corpus().name}, progress);
+}
+
+std::vector<Plan> with_dense(std::span<const Plan> pruned) {
+  std::vector<Plan> plans(1);
+  plans.insert(plans.end(), pruned.begin(), pruned.end());
+  return plans;
+}
+
+}  // namespace
 
 double reference_loss(double total_nll, int64_t seqlen) {
   return total_nll / static_cast<double>(seqlen - 1) * static_cast<double>(seqlen);
@@ -13,17 +50,51 @@ double perplexity(double reference_loss, int64_t segments, int64_t seqlen) {
   return std::exp(reference_loss / static_cast<double>(segments * seqlen));
 }
 
+PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored) {
+  assert(!loss.nll.empty() && loss.nll.size() == dense.nll.size() && loss.nll.size() == loss.divergence.size());
+  const std::vector<double> nll = per_token(loss.nll, scored);
+  std::vector<double> differences = nll;
+  const std::vector<double> dense_nll = per_token(dense.nll, scored);
+  std::ranges::transform(differences, dense_nll, differences.begin(), std::minus());
+  Estimate perplexity = mean_of(nll);
+  perplexity.value = std::exp(perplexity.value);
+  if (perplexity.error) *perplexity.error *= perplexity.value;
+  return {perplexity, mean_of(differences), mean_of(per_token(loss.divergence, scored))};
+}
+
 PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress) {
   const PlanEvaluator evaluator(model, corpus);
-  const std::array plans = {Plan(), pruned};
-  const auto losses =
-      evaluator.evaluate(plans, {.divergence = true, .stage = "perplexity on " + corpus.name}, progress);
-  const auto row = [&](const PlanLoss& loss) {
-    const auto predicted = static_cast<double>(corpus.segments * (corpus.seqlen - 1));
-    return PerplexityRow{perplexity(reference_loss(loss.total_nll(), corpus.seqlen), corpus.segments, corpus.seqlen),
-                         loss.total_divergence() / predicted};
-  };
+  const auto losses = losses_beside_dense(evaluator, with_dense(std::span(&pruned, 1)), progress);
+  const auto row = [&](const PlanLoss& loss) { return perplexity_row(loss, losses[0], corpus.scored()); };
   return {row(losses[0]), row(losses[1])};
+}
+
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress) {
+  const std::vector<Plan> plans = with_dense(pruned);
+  const auto start = std::chrono::steady_clock::now();
+  const auto losses = losses_beside_dense(evaluator, plans, progress);
+  CorpusPerplexity result;
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  for (size_t i = 0; i < plans.size(); ++i) {
+    check_finite(losses[i], plans[i], evaluator.model().checkpoint());
+    result.rows.push_back(perplexity_row(losses[i], losses[0], evaluator.corpus().scored()));
+  }
+  return result;
+}
+
+bool is_finite(const PlanLoss& loss) {
+  return std::ranges::all_of(loss.nll, [](double nll) { return std::isfinite(nll); });
+}
+
+void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint) {
+  if (is_finite(loss)) return;
+  std::set<int64_t> blocks;
+  for (const Unit& unit : plan.bypassed()) blocks.insert(unit.block);
+  const std::string removed = blocks.empty() ? "" : fmt::format(" without block {}", fmt::join(blocks, ", "));
+  failed(
+      "{}: the model{} has a loss of {}; its weights may hold NaN or infinity, or the type may be too narrow (try "
+      "--dtype float32)",
+      checkpoint.path().string(), removed, std::isnan(loss.total_nll()) ? "NaN" : "infinity");
 }
 
 }  // namespace sleb

@@ -1,5 +1,9 @@
-// Perplexity of a plan over a corpus, in the reference's protocol.
+// Perplexity of plans over a corpus, and how sure it is.
 #pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "sleb/engine/plan_evaluator.h"
 
@@ -11,10 +15,21 @@ double reference_loss(double total_nll, int64_t seqlen);
 // exp(reference loss / (segments x seqlen)).
 double perplexity(double reference_loss, int64_t segments, int64_t seqlen);
 
-struct PerplexityRow {
-  double perplexity;
-  double divergence;  // KL(dense || plan), nats per predicted token
+// A mean over the segments with its standard error, their standard deviation (n - 1) / sqrt(n). A single segment has
+// none. Segments and not tokens count, because the tokens of one segment are not independent of each other.
+struct Estimate {
+  double value;
+  std::optional<double> error;
 };
+
+struct PerplexityRow {
+  Estimate perplexity;  // exp(mean nll); its error to first order, that of the mean x the perplexity
+  Estimate difference;  // nll less the dense model's, nats per scored token, paired segment by segment
+  Estimate divergence;  // KL(dense || plan), nats per scored token
+};
+// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one, with
+// divergence.
+PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored);
 
 // Dense and pruned in one sweep over the corpus.
 struct PerplexityPair {
@@ -22,5 +37,16 @@ struct PerplexityPair {
   PerplexityRow pruned;
 };
 PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress);
+
+struct CorpusPerplexity {
+  std::vector<PerplexityRow> rows;  // the dense model's first
+  double seconds;                   // of the sweep over the corpus, in which all of them are computed
+};
+// Throws what PlanEvaluator::evaluate throws, and Error(failed) for a loss that is no finite number.
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress);
+
+// Throws Error(failed) for a loss that is no finite number, in the user's terms: the plan's blocks, what may be wrong.
+void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint);
+bool is_finite(const PlanLoss& loss);
 
 }  // namespace sleb

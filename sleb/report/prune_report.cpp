@@ -21,8 +21,9 @@ OrderedJson to_json(const HeldOut& held_out) {
   return {{"dataset", held_out.name},
           {"tokens", held_out.tokens},
           {"perplexity",
-           {{"dense", held_out.perplexity.dense.perplexity}, {"pruned", held_out.perplexity.pruned.perplexity}}},
-          {"divergence", held_out.perplexity.pruned.divergence}};
+           {{"dense", held_out.perplexity.dense.perplexity.value},
+            {"pruned", held_out.perplexity.pruned.perplexity.value}}},
+          {"divergence", held_out.perplexity.pruned.divergence.value}};
 }
 
 double calibration_perplexity(const PruneReport& report, double loss) {
@@ -85,8 +86,8 @@ Table comparison_table(const PruneReport& report) {
       calibration_perplexity(report, report.result.steps.back().loss), fraction);
   if (report.held_out) {
     const PerplexityPair& pair = report.held_out->perplexity;
-    add("held-out perplexity", pair.dense.perplexity, pair.pruned.perplexity, fraction);
-    table.add({"KL from dense, nats/token", "0", fmt::format("{:.3f}", pair.pruned.divergence), ""});
+    add("held-out perplexity", pair.dense.perplexity.value, pair.pruned.perplexity.value, fraction);
+    table.add({"KL from dense, nats/token", "0", fmt::format("{:.3f}", pair.pruned.divergence.value), ""});
   }
   if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
   return table;

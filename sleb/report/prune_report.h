@@ -9,7 +9,6 @@
 #include "sleb/corpus/corpus.h"
 #include "sleb/engine/compute.h"
 #include "sleb/eval/perplexity.h"
-#include "sleb/eval/prompt_speed.h"
 #include "sleb/report/table.h"
 #include "sleb/search/search_state.h"
 
@@ -25,6 +24,13 @@ struct HeldOut {
   std::string name;
   int64_t tokens;
   PerplexityPair perplexity;
+};
+
+// Of one prompt's forward pass to the last position's logits.
+struct PromptSpeed {
+  int64_t prompt_tokens;
+  double dense;  // tokens per second, median
+  double pruned;
 };
 
 struct PruneReport {

@@ -2,13 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
-#include <set>
 #include <utility>
 
-#include <fmt/ranges.h>
-
-#include "sleb/base/error.h"
 #include "sleb/eval/perplexity.h"
 
 namespace sleb {
@@ -16,22 +11,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto between_saves = std::chrono::seconds(30);
-
-bool is_finite(const PlanLoss& loss) {
-  return std::ranges::all_of(loss.nll, [](double nll) { return std::isfinite(nll); });
-}
-
-// Says so in the user's terms, before a search that knows nothing of files or types does.
-void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint) {
-  if (is_finite(loss)) return;
-  std::set<int64_t> blocks;
-  for (const Unit& unit : plan.bypassed()) blocks.insert(unit.block);
-  const std::string removed = blocks.empty() ? "" : fmt::format(" without block {}", fmt::join(blocks, ", "));
-  failed(
-      "{}: the model{} has a loss of {}; its weights may hold NaN or infinity, or the type may be too narrow (try "
-      "--dtype float32)",
-      checkpoint.path().string(), removed, std::isnan(loss.total_nll()) ? "NaN" : "infinity");
-}
 
 }  // namespace
 

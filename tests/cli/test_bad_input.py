@@ -10,7 +10,8 @@ import safetensors.torch
 import torch
 
 from gguf_models import BYTE_TOKENS, save_gguf
-from tiny_models import ROPES, VOCABULARY, edit_json, make_model, random_ids, save_model, save_tokenizer
+from tiny_models import (ROPES, VOCABULARY, edit_json, make_model, random_ids, save_model, save_tokenizer,
+                         set_template)
 
 NUM_BLOCKS = 4
 
@@ -47,6 +48,13 @@ class Ground:
 
     def export(self, removal_list: str = "1", *options, out: str = "out") -> list:
         return ["export", self.model, "--removal-list", removal_list, "--out", self.folder / out, *options]
+
+    def eval(self, *options, texts: tuple = ("--ppl", "text.txt"), model: pathlib.Path | None = None,
+             seqlen: int = 50) -> list:
+        return ["eval", model or self.model, *texts, "--seqlen", seqlen, *options]
+
+    def without(self, *removal_lists: str) -> list:
+        return self.eval(*(word for one in removal_lists for word in ("--removal-list", one)))
 
     def configure(self, **changes) -> None:
         edit_json(self.model / "config.json", **changes)
@@ -145,6 +153,33 @@ option_case("a target below a file, before a search", lambda g: g.prune(out=("--
             "ids.npy/out")
 option_case("an existing target of export", lambda g: g.export(out="model"), "model", "--force")
 option_case("an existing target of prune", lambda g: g.prune(out=("--out", "model")), "model", "--force")
+option_case("nothing to evaluate", lambda g: g.eval(texts=()), "--ppl")
+option_case("a text to evaluate by its data set's name", lambda g: g.eval(texts=("--ppl", "text.txt,wikitext2")),
+            "--ppl wikitext2", "wiki.test.raw")
+option_case("no such text to evaluate", lambda g: g.eval(texts=("--ppl", "text.txt,nothing.txt")), "nothing.txt")
+option_case("the same text twice", lambda g: g.eval(texts=("--ppl", "text.txt,./text.txt")), "text.txt", "twice")
+option_case("a text without a name", lambda g: g.eval(texts=("--ppl", "text.txt,")), "--ppl", "commas")
+option_case("an empty --ppl", lambda g: g.eval(texts=("--ppl", "")), "--ppl")
+option_case("a text to evaluate of unknown kind", lambda g: g.eval(texts=("--ppl", "ids.npy")), "ids.npy", ".jsonl")
+option_case("too little text to evaluate", lambda g: ["eval", g.model, "--ppl", g.text], "238 tokens", "2048")
+option_case("too little text for llama.cpp", lambda g: ["eval", g.model, "--ppl", g.text, "--protocol", "llama.cpp"],
+            "199 tokens", "512")
+option_case("more segments to evaluate than there are", lambda g: g.eval("--segments", 5), "5 were asked for", "4 segments")
+option_case("no segments to evaluate", lambda g: g.eval("--segments", 0), "--segments")
+option_case("segments of one token", lambda g: g.eval(seqlen=1), "--seqlen")
+option_case("segments without a second half", lambda g: g.eval("--protocol", "llama.cpp", seqlen=2), "at least 3")
+option_case("unknown protocol", lambda g: g.eval("--protocol", "gguf"), "--protocol gguf", "llama.cpp")
+option_case("a removal list of eval with a block twice", lambda g: g.without("1,2,1"), "1,2,1", "twice")
+option_case("a removal list of eval below zero", lambda g: g.without("-1"), "-1", "0 to 3")
+option_case("a removal list of eval beyond the last block", lambda g: g.without("1", "2,4"), "no block 4", "0 to 3")
+option_case("all blocks in a removal list of eval", lambda g: g.without("[0, 1, 2, 3]"), "all 4 blocks")
+option_case("more blocks than there are", lambda g: g.without("0,1,2,3,4"), "no block 4")
+option_case("an empty removal list of eval", lambda g: g.without(""), "dense", "always")
+option_case("removal lists of the same blocks", lambda g: g.without("1,2", "3", "[2, 1]"), "[2, 1]", "same blocks")
+option_case("a folder for a result of eval", lambda g: g.eval("--json", "model"), "model")
+option_case("unknown table format of eval", lambda g: g.eval("-o", "xml"), "xml")
+option_case("a device of eval that is not there", lambda g: g.eval("--device", "cuda:99"), "cuda:99")
+option_case("no tokenizer to evaluate with", lambda g: g.eval(model=g.gguf), "model.gguf", "tokenizer")
 option_case("no such text to tokenize", lambda g: ["tokenize", g.model, g.folder / "nothing.txt"], "nothing.txt")
 option_case("no tokenizer in a GGUF", lambda g: ["tokenize", g.gguf, g.text], "model.gguf", "tokenizer")
 
@@ -312,6 +347,38 @@ def _(g):
     return g.prune()
 
 
+@case("segments of eval longer than the learned positions", "--seqlen", "61", "60 positions")
+def _(g):
+    shutil.rmtree(g.model)
+    save_tokenizer(save_model(g.model, "opt", max_position_embeddings=60))
+    return g.eval(seqlen=61)
+
+
+@case("a packed text for llama.cpp", "text.jsonl.gz", "unpack")
+def _(g):
+    g.text.rename(g.folder / "text.jsonl.gz")
+    return g.eval("--protocol", "llama.cpp", texts=("--ppl", "text.jsonl.gz"))
+
+
+@case("a tokenizer that ends texts, for llama.cpp", "text.txt", "token 256 after a text")
+def _(g):
+    set_template(g.model, "$A", "<bos>")
+    return g.eval("--protocol", "llama.cpp")
+
+
+@case("a row of eval that is no JSON", "rows.jsonl", "line 2")
+def _(g):
+    (g.folder / "rows.jsonl").write_text('{"text": "one"}\nnonsense\n')
+    return g.eval(texts=("--ppl", "rows.jsonl"))
+
+
+@case("ids of the tokenizer outside the vocabulary", "text.txt", "vocabulary of 100")
+def _(g):
+    shutil.rmtree(g.model)
+    save_tokenizer(save_model(g.model, vocab_size=100))
+    return g.eval()
+
+
 @case("a row that is no JSON", "rows.jsonl", "line 2")
 def _(g):
     (g.folder / "rows.jsonl").write_text('{"text": "one"}\nnonsense\n')
@@ -332,12 +399,14 @@ def test_one_line_and_nothing_written(sleb, ground, name):
     assert contents(ground.folder) == before
 
 
+@pytest.mark.parametrize("command", ["prune", "eval"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_no_numbers(sleb, ground, value):
+def test_weights_that_are_no_numbers(sleb, ground, value, command):
     """Found while working: exit code 1, after the lines that say what was being done."""
     ground.edit_tensors(lambda tensors: tensors["model.layers.0.mlp.down_proj.weight"].fill_(value))
     before = contents(ground.folder)
-    done = sleb(*ground.prune("--dtype", "float32", "--device", "cpu"), cwd=ground.folder)
+    arguments = ground.prune() if command == "prune" else ground.eval("--removal-list", "2", "--json", "result.json")
+    done = sleb(*arguments, "--dtype", "float32", "--device", "cpu", cwd=ground.folder)
     assert done.returncode == 1
     assert done.stdout == ""
     assert [line for line in done.stderr.splitlines() if line.startswith("sleb: ")] == done.stderr.splitlines()[-1:]
@@ -365,6 +434,7 @@ def test_the_ground_is_good(sleb, ground):
     """The cases above fail for what they spoil and nothing else."""
     for arguments in (ground.prune("--json", "result.json"), ground.prune(model=ground.gguf, out=()),
                       ground.prune(calibration=("--dataset", "text.txt"), out=()), ground.export(out="other"),
-                      ["info", ground.model], ["info", ground.gguf], ["tokenize", ground.model, ground.text]):
+                      ["info", ground.model], ["info", ground.gguf], ["tokenize", ground.model, ground.text],
+                      ground.without("1,2", "3", "1,3"), ground.eval("--protocol", "llama.cpp", "--segments", 3)):
         done = sleb(*arguments, cwd=ground.folder)
         assert done.returncode == 0, done.stderr

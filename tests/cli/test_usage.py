@@ -1,10 +1,12 @@
 """How the command line may be spelled, and what it says of itself."""
+import csv
+import io
 import json
 
 import numpy as np
 import pytest
 
-from tiny_models import random_ids, save_model
+from tiny_models import random_ids, save_model, save_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +14,10 @@ def model(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("model"), num_hidden_layers=5)
 
 
-@pytest.mark.parametrize("command", ["prune", "export", "info", "tokenize"])
+COMMANDS = ["prune", "eval", "export", "info", "tokenize"]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_has_an_example(sleb_ok, command):
     text = sleb_ok(command, "--help")
     assert f"\n  sleb {command} " in text
@@ -21,7 +26,7 @@ def test_help_has_an_example(sleb_ok, command):
 
 def test_help_lists_the_commands(sleb_ok):
     text = sleb_ok("--help")
-    assert all(f"\n  {command} " in text for command in ("prune", "export", "info", "tokenize"))
+    assert all(f"\n  {command} " in text for command in COMMANDS)
     assert sleb_ok("--version").startswith("sleb ")
 
 
@@ -57,3 +62,57 @@ def test_table_formats(sleb_ok, model, tmp_path, form):
     else:
         separator = "|" if form == "md" else ","
         assert len({line.count(separator) for line in table.splitlines()}) == 1
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text("some text\n" * 40)
+    return path
+
+
+def test_eval_takes_several_lists_in_any_spelling(sleb_ok, model, text, tmp_path):
+    """Each is a row, in the order given; options of eval as the reference spells them."""
+    save_tokenizer(model)
+    other = tmp_path / "other.raw"
+    other.write_text(text.read_text())
+    result = json.loads(sleb_ok("eval", model, "--removal_list", "[3, 1]", "--ppl", text, "--removal-list=2", "--ppl",
+                                other, "--removal_list", " 4 , 1 ", "--seqlen", 100, "--json", "-"))
+    assert result["removal_lists"] == [[3, 1], [2], [4, 1]]
+    assert list(result["perplexity"]) == [str(text), str(other)]
+    for name in (str(text), str(other)):
+        assert [row["removal_list"] for row in result["perplexity_details"][name]["rows"]] == [[], [3, 1], [2], [4, 1]]
+        assert len(result["perplexity"][name]["pruned"]) == 3
+    assert result["num_blocks"] == 5
+
+
+@pytest.mark.parametrize("lists, keys", [((), {"dense"}), (("1",), {"dense", "pruned"})])
+def test_eval_of_one_list_gives_numbers(sleb_ok, model, text, tmp_path, lists, keys):
+    save_tokenizer(model)
+    options = [word for one in lists for word in ("--removal-list", one)]
+    shown = sleb_ok("eval", model, "--ppl", text, *options, "--seqlen", 100, "--json", tmp_path / "result.json")
+    values = json.loads((tmp_path / "result.json").read_text())["perplexity"][str(text)]
+    assert values.keys() == keys and all(isinstance(value, float) for value in values.values())
+    assert all(f"{value:.4f}" in shown for value in values.values())
+
+
+@pytest.mark.parametrize("form", ["md", "csv", "json", "jsonl"])
+def test_table_formats_of_eval(sleb, model, text, form):
+    """Nothing but the table on stdout; how fast it went on stderr."""
+    save_tokenizer(model)
+    done = sleb("eval", model, "--ppl", text, "--removal-list", "1", "--removal-list", "2,3", "--seqlen", 100, "-o", form)
+    assert done.returncode == 0, done.stderr
+    assert "tokens/s for the dense and 2 pruned models together" in done.stderr
+    if form in ("json", "jsonl"):
+        lines = done.stdout.splitlines()
+        rows = json.loads(done.stdout) if form == "json" else [json.loads(line) for line in lines]
+        assert [row["blocks removed"] for row in rows] == ["none", "1", "2,3"]
+        assert rows[0]["KL"] == "-" and float(rows[1]["KL"]) > 0
+    else:
+        lines = list(csv.reader(io.StringIO(done.stdout))) if form == "csv" else done.stdout.splitlines()
+        assert len(lines) == (4 if form == "csv" else 5)
+        assert len({len(line) for line in lines}) == 1
+
+
+def test_eval_help_fits_a_terminal(sleb_ok):
+    assert max(map(len, sleb_ok("eval", "--help").splitlines())) <= 80

@@ -19,32 +19,6 @@ at::Tensor activate(const at::Tensor& input, Activation activation) {
   return at::relu(input);
 }
 
-// All of query, key, value: [batch, heads, tokens, head_dim]; heads of key and value may be fewer (grouped).
-at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  const bool grouped = query.size(1) != key.size(1);
-  return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
-}
-
-// Each query sees the `window` latest positions, itself included. Computed in slices of queries against the keys that
-// any of them sees, so that work and mask grow with tokens x window.
-at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
-  const int64_t tokens = query.size(2);
-  const int64_t slice = std::clamp<int64_t>(window, 64, 1024);
-  const at::Tensor positions = at::arange(tokens, query.options().dtype(at::kLong));
-  std::vector<at::Tensor> outputs;
-  for (int64_t begin = 0; begin < tokens; begin += slice) {
-    const int64_t end = std::min(begin + slice, tokens);
-    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
-    const at::Tensor distance =
-        positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
-    const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
-    outputs.push_back(at::scaled_dot_product_attention(
-        query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
-        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {}, query.size(1) != key.size(1)));
-  }
-  return at::cat(outputs, 2);
-}
-
 // One product computes both parts of a gated MLP.
 Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
   return kind == MlpKind::gated ? weights.fused(block, {Part::gate, Part::up}) : weights.fused(block, {Part::up});
@@ -53,24 +27,23 @@ Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
 }  // namespace
 
 Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-    : query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
+    : block_(block),
+      query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
       output_(weights.fused(block, {Part::attention_output})),
       num_heads_(spec.num_heads),
       num_kv_heads_(spec.num_kv_heads),
       head_dim_(spec.head_dim),
       window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
 
-at::Tensor Attention::operator()(const at::Tensor& input, const RopeTable& rope) const {
+at::Tensor Attention::operator()(const at::Tensor& input, const AttentionContext& context) const {
   const int64_t batch = input.size(0);
   const int64_t tokens = input.size(1);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
-  rope.apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
+  context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
   const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
   const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
-  const bool windowed = window_ > 0 && window_ < tokens;
-  const at::Tensor mixed =
-      windowed ? windowed_attention(query, key, value, window_) : causal_attention(query, key, value);
+  const at::Tensor mixed = context.attend(block_, query, key, value, window_);
   return output_(mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_}));
 }
 
@@ -94,22 +67,22 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       mlp_norm_(weights, spec, spec.part_name(block, Part::mlp_norm)),
       mlp_(weights, spec, block) {}
 
-at::Tensor Block::output_of(Half half, const at::Tensor& input, const RopeTable& rope) const {
-  return half == Half::attention ? attention_(input, rope) : mlp_(input);
+at::Tensor Block::output_of(Half half, const at::Tensor& input, const AttentionContext& context) const {
+  return half == Half::attention ? attention_(input, context) : mlp_(input);
 }
 
-at::Tensor Block::apply(Half half, const at::Tensor& hidden, const RopeTable& rope) const {
+at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
   const Norm& norm = norm_of(half);
-  if (norm_placement_ == NormPlacement::after) return norm(output_of(half, hidden, rope).add_(hidden));
-  return output_of(half, norm(hidden), rope).add_(hidden);
+  if (norm_placement_ == NormPlacement::after) return norm(output_of(half, hidden, context).add_(hidden));
+  return output_of(half, norm(hidden), context).add_(hidden);
 }
 
-void Block::apply_in_place(Half half, at::Tensor& hidden, const RopeTable& rope) const {
+void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const {
   const Norm& norm = norm_of(half);
   if (norm_placement_ == NormPlacement::after) {
-    hidden = norm(hidden.add_(output_of(half, hidden, rope)));
+    hidden = norm(hidden.add_(output_of(half, hidden, context)));
   } else {
-    hidden.add_(output_of(half, norm(hidden), rope));
+    hidden.add_(output_of(half, norm(hidden), context));
   }
 }
 

@@ -4,21 +4,22 @@
 #include <ATen/core/Tensor.h>
 
 #include "sleb/checkpoint/model_spec.h"
+#include "sleb/engine/decoder/attention_context.h"
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/norm.h"
-#include "sleb/engine/decoder/rope.h"
 #include "sleb/engine/decoder/weights.h"
 #include "sleb/engine/plan.h"
 
 namespace sleb {
 
-// [batch, tokens, hidden] -> [batch, tokens, hidden]: causal self-attention, without norm and residual sum.
+// [batch, tokens, hidden] -> [batch, tokens, hidden]: self-attention, without norm and residual sum.
 class Attention {
  public:
   Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& input, const RopeTable& rope) const;
+  at::Tensor operator()(const at::Tensor& input, const AttentionContext& context) const;
 
  private:
+  int64_t block_;
   Linear query_key_value_;
   Linear output_;
   int64_t num_heads_, num_kv_heads_, head_dim_;
@@ -44,12 +45,12 @@ class Block {
   Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
 
   // The next hidden state, [batch, tokens, hidden].
-  at::Tensor apply(Half half, const at::Tensor& hidden, const RopeTable& rope) const;
+  at::Tensor apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   // The same into `hidden` itself, whose old memory may be overwritten.
-  void apply_in_place(Half half, at::Tensor& hidden, const RopeTable& rope) const;
+  void apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const;
 
  private:
-  at::Tensor output_of(Half half, const at::Tensor& input, const RopeTable& rope) const;
+  at::Tensor output_of(Half half, const at::Tensor& input, const AttentionContext& context) const;
   const Norm& norm_of(Half half) const { return half == Half::attention ? attention_norm_ : mlp_norm_; }
 
   NormPlacement norm_placement_;

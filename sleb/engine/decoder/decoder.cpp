@@ -43,13 +43,17 @@ Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, Progress&
   project_out_ = Linear(weights.weight(names.project_out), std::nullopt);
 }
 
-at::Tensor Decoder::embed(std::span<const int64_t> ids, int64_t tokens) const {
+at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& context) const {
+  const int64_t tokens = context.tokens();
   at::Tensor rows = at::empty({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
   checkpoint_->read_rows(std::string(spec().names->embedding) + ".weight", ids,
                          {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
   at::Tensor hidden = rows.to(tensor_options(compute_));
   if (project_in_) hidden = (*project_in_)(hidden);
-  if (positions_.defined()) hidden = hidden.add(positions_.narrow(0, 0, tokens));
+  if (positions_.defined()) {
+    hidden =
+        hidden.add(positions_.index_select(0, context.positions().flatten()).view({-1, tokens, spec().hidden_size}));
+  }
   return hidden;
 }
 

@@ -24,16 +24,16 @@ class Decoder {
   const Compute& compute() const { return compute_; }
 
   // ids [batch * tokens] -> [batch, tokens, hidden], learned positions included. The rows are read from the checkpoint
-  // itself, so the embedding takes no memory. Every id must be below the vocabulary's size, and `tokens` no more than
-  // check_sequence_length allows.
-  at::Tensor embed(std::span<const int64_t> ids, int64_t tokens) const;
+  // itself, so the embedding takes no memory. Every id must be below the vocabulary's size, and every position less
+  // than check_sequence_length allows.
+  at::Tensor embed(std::span<const int64_t> ids, const AttentionContext& context) const;
   // The hidden state after a unit, [batch, tokens, hidden].
-  at::Tensor apply(Unit unit, const at::Tensor& hidden, const RopeTable& rope) const {
-    return blocks_[static_cast<size_t>(unit.block)].apply(unit.half, hidden, rope);
+  at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const {
+    return blocks_[static_cast<size_t>(unit.block)].apply(unit.half, hidden, context);
   }
   // The same into `hidden` itself.
-  void apply_in_place(Unit unit, at::Tensor& hidden, const RopeTable& rope) const {
-    blocks_[static_cast<size_t>(unit.block)].apply_in_place(unit.half, hidden, rope);
+  void apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const {
+    blocks_[static_cast<size_t>(unit.block)].apply_in_place(unit.half, hidden, context);
   }
   // [rows, hidden] -> logits [rows, vocabulary] in the compute type.
   at::Tensor logits(const at::Tensor& hidden) const;

@@ -12,7 +12,9 @@ namespace {
 constexpr int64_t slice_bytes_cpu = int64_t{24} << 20;
 constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
 
-int64_t slice_rows(const Decoder& decoder) {
+}  // namespace
+
+int64_t head_slice_rows(const Decoder& decoder) {
   const int64_t budget = decoder.compute().device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
   return std::max<int64_t>(16, budget / 4 / decoder.spec().vocabulary_size);
 }
@@ -23,25 +25,24 @@ at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
   return at::_log_softmax(logits, -1, /*half_to_float=*/false);
 }
 
-}  // namespace
-
-int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t tokens) {
-  const int64_t rows = slice_rows(decoder);
-  return states * segments * ((tokens - 1 + rows - 1) / rows);
+int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t scored) {
+  const int64_t rows = head_slice_rows(decoder);
+  return states * segments * ((scored + rows - 1) / rows);
 }
 
 HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& states, const at::Tensor& ids,
-                       std::optional<size_t> dense, const std::function<void()>& done) {
+                       int64_t first_scored, std::optional<size_t> dense, const std::function<void()>& done) {
   const int64_t segments = ids.size(0);
-  const int64_t predicted = ids.size(1) - 1;
-  const int64_t rows = slice_rows(decoder);
+  const int64_t last = ids.size(1) - 1;
+  const int64_t rows = head_slice_rows(decoder);
   const auto options = ids.options().dtype(at::kDouble);
   HeadLosses losses;
   losses.nll = at::zeros({static_cast<int64_t>(states.size()), segments}, options);
   if (dense) losses.divergence = at::zeros(losses.nll.sizes(), options);
   for (int64_t segment = 0; segment < segments; ++segment) {
-    for (int64_t begin = 0; begin < predicted; begin += rows) {
-      const int64_t count = std::min(rows, predicted - begin);
+    // A token's distribution is computed at the position before it.
+    for (int64_t begin = first_scored - 1; begin < last; begin += rows) {
+      const int64_t count = std::min(rows, last - begin);
       const at::Tensor targets = ids.select(0, segment).narrow(0, begin + 1, count).unsqueeze(1);
       const auto slice = [&](size_t state) { return states[state].select(0, segment).narrow(0, begin, count); };
       at::Tensor dense_log_probabilities;

@@ -9,9 +9,9 @@
 namespace sleb {
 namespace {
 
-double dynamic_theta(const ModelSpec& spec, int64_t tokens) {
-  const double longest = static_cast<double>(std::max(tokens, spec.max_positions));
-  const double stretch = spec.rope.factor * longest / static_cast<double>(spec.max_positions) - (spec.rope.factor - 1);
+double dynamic_theta(const ModelSpec& spec, int64_t longest) {
+  const auto length = static_cast<double>(std::max(longest, spec.max_positions));
+  const double stretch = spec.rope.factor * length / static_cast<double>(spec.max_positions) - (spec.rope.factor - 1);
   const auto dim = static_cast<double>(spec.head_dim);
   return spec.rope.theta * std::pow(stretch, dim / (dim - 2));
 }
@@ -27,9 +27,9 @@ float llama3_frequency(const RopeSpec& rope, float frequency) {
 
 }  // namespace
 
-at::Tensor rope_frequencies(const ModelSpec& spec, int64_t tokens) {
+at::Tensor rope_frequencies(const ModelSpec& spec, int64_t longest) {
   const RopeSpec& rope = spec.rope;
-  const double theta = rope.scaling == RopeSpec::Scaling::dynamic ? dynamic_theta(spec, tokens) : rope.theta;
+  const double theta = rope.scaling == RopeSpec::Scaling::dynamic ? dynamic_theta(spec, longest) : rope.theta;
   at::Tensor frequencies = at::empty({spec.head_dim / 2}, at::kFloat);
   auto* values = frequencies.mutable_data_ptr<float>();
   for (int64_t i = 0; i < frequencies.numel(); ++i) {
@@ -47,9 +47,10 @@ at::Tensor rope_frequencies(const ModelSpec& spec, int64_t tokens) {
   return frequencies;
 }
 
-RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, int64_t tokens) {
+RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, const at::Tensor& positions, int64_t longest) {
   if (spec.position != PositionKind::rotary) return;
-  const at::Tensor angles = at::outer(at::arange(0, tokens, at::kFloat), rope_frequencies(spec, tokens)).unsqueeze(1);
+  const at::Tensor frequencies = rope_frequencies(spec, longest).to(device_of(compute));
+  const at::Tensor angles = positions.to(at::kFloat).unsqueeze(-1).mul(frequencies).unsqueeze(-2);
   cos_ = angles.cos().to(tensor_options(compute));
   sin_ = angles.sin().to(tensor_options(compute));
 }

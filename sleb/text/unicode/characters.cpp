@@ -102,6 +102,10 @@ bool is_blank(char32_t character) {
          (kind >= UTF8PROC_CATEGORY_ZS && kind <= UTF8PROC_CATEGORY_ZP);
 }
 
+bool is_python_blank(char32_t character) {
+  return is_blank(character) || within(character, 0x1C, 0x1F);
+}
+
 bool is_numeric(char32_t character) {
   const auto kind = category(character);
   return kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_NO ||
@@ -160,6 +164,31 @@ std::string lowercase(std::string_view text) {
     }
   }
   return lowered;
+}
+
+std::string capitalize(std::string_view text) {
+  if (text.empty()) return {};
+  const size_t first = character_size(text[0]);
+  std::string result;
+  append_character(result,
+                   static_cast<char32_t>(utf8proc_totitle(static_cast<utf8proc_int32_t>(first_character(text)))));
+  return result + lowercase(text.substr(first));
+}
+
+std::string_view without_blanks_behind(std::string_view text) {
+  while (!text.empty()) {
+    const char32_t last = last_character(text);
+    if (!is_python_blank(last)) break;
+    std::string spelled;
+    append_character(spelled, last);
+    text.remove_suffix(spelled.size());
+  }
+  return text;
+}
+
+std::string_view without_blanks_in_front(std::string_view text) {
+  while (!text.empty() && is_python_blank(first_character(text))) text.remove_prefix(character_size(text[0]));
+  return text;
 }
 
 std::string normalize(std::string_view text, NormalForm form) {

@@ -39,6 +39,21 @@ TEST(Characters, LowercaseIsPerCharacter) {
   EXPECT_EQ(lowercase("\u0130"), "i\u0307");
 }
 
+TEST(Characters, CapitalizesAsPython) {
+  EXPECT_EQ(capitalize("the Men ÉTÉ"), "The men été");
+  EXPECT_EQ(capitalize("été"), "Été");
+  EXPECT_EQ(capitalize("ǆ"), "ǅ");
+  EXPECT_EQ(capitalize("[header] A"), "[header] a");
+  EXPECT_EQ(capitalize(""), "");
+}
+
+TEST(Characters, StripsWhatPythonCallsBlank) {
+  EXPECT_EQ(without_blanks_behind("a \u3000\x1f\n"), "a");
+  EXPECT_EQ(without_blanks_in_front("\u00a0\x1c b "), "b ");
+  EXPECT_EQ(without_blanks_behind(" \t"), "");
+  EXPECT_EQ(without_blanks_in_front("\u200b"), "\u200b");
+}
+
 TEST(Characters, NormalizationForms) {
   // UAX 15, figures 4 to 6, and Hangul.
   const std::string dotted = "\u1E9B\u0323";

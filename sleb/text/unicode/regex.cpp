@@ -74,13 +74,14 @@ void Regex::Free::operator()(re_pattern_buffer* regex) const {
   onig_free(regex);
 }
 
-Regex::Regex(std::string_view pattern, std::string place) : place_(std::move(place)) {
+Regex::Regex(std::string_view pattern, std::string place, RegexSyntax syntax) : place_(std::move(place)) {
   if (pattern.size() > longest_pattern) bad_input("{}: a pattern of {} bytes is too long", place_, pattern.size());
   initialize_once();
   OnigRegex regex = nullptr;
   OnigErrorInfo info = {};
-  const int code = onig_new(&regex, bytes(pattern.data()), bytes(pattern.data() + pattern.size()), ONIG_OPTION_NONE,
-                            ONIG_ENCODING_UTF8, ONIG_SYNTAX_ONIGURUMA, &info);
+  const int code =
+      onig_new(&regex, bytes(pattern.data()), bytes(pattern.data() + pattern.size()), ONIG_OPTION_NONE,
+               ONIG_ENCODING_UTF8, syntax == RegexSyntax::python ? ONIG_SYNTAX_PYTHON : ONIG_SYNTAX_ONIGURUMA, &info);
   if (code != ONIG_NORMAL) bad_input("{}: not a valid pattern: {}", place_, explain(code, &info));
   regex_.reset(regex);
 }
@@ -88,7 +89,9 @@ Regex::Regex(std::string_view pattern, std::string place) : place_(std::move(pla
 Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
 
-void Regex::find_all(std::string_view original, std::vector<Span>& matches) const {
+// `take` gets each match and the region with its groups.
+template <typename Take>
+void Regex::for_each_match(std::string_view original, Take take) const {
   thread_local SearchState state;
   std::string storage;
   const std::string_view text = with_older_characters(original, storage);
@@ -110,9 +113,28 @@ void Regex::find_all(std::string_view original, std::vector<Span>& matches) cons
       from += from < text.size() ? character_size(text[from]) : 1;
       continue;
     }
-    matches.push_back(match);
+    take(match, *state.region);
     from = previous_end = match.end;
   }
+}
+
+void Regex::find_all(std::string_view text, std::vector<Span>& matches) const {
+  for_each_match(text, [&](const Span& match, const OnigRegion&) { matches.push_back(match); });
+}
+
+size_t Regex::groups() const {
+  return static_cast<size_t>(onig_number_of_captures(regex_.get()));
+}
+
+void Regex::find_all_with_groups(std::string_view text, std::vector<Span>& places) const {
+  for_each_match(text, [&](const Span& match, const OnigRegion& region) {
+    places.push_back(match);
+    for (int group = 1; group < region.num_regs; ++group) {
+      const bool took_part = region.beg[group] >= 0 && region.end[group] >= region.beg[group];
+      places.push_back(took_part ? Span{static_cast<size_t>(region.beg[group]), static_cast<size_t>(region.end[group])}
+                                 : Span{match.begin, match.begin});
+    }
+  });
 }
 
 }  // namespace sleb

@@ -20,11 +20,14 @@ struct Span {
   bool operator==(const Span&) const = default;
 };
 
+// Whose patterns: the two differ in what ^, $ and \h mean.
+enum class RegexSyntax { oniguruma, python };
+
 // Thread-safe once built.
 class Regex {
  public:
   // `place` begins error messages. Throws Error(bad_input) for a pattern that is malformed or too long.
-  Regex(std::string_view pattern, std::string place);
+  Regex(std::string_view pattern, std::string place, RegexSyntax syntax = RegexSyntax::oniguruma);
   ~Regex();
   Regex(Regex&&) noexcept;
 
@@ -34,7 +37,16 @@ class Regex {
   // allowed: the pattern comes from an untrusted file.
   void find_all(std::string_view text, std::vector<Span>& matches) const;
 
+  // The number of groups in parentheses.
+  size_t groups() const;
+  // As find_all; each match is followed by the places of its groups: [matches * (1 + groups())]. A group that took no
+  // part is an empty place.
+  void find_all_with_groups(std::string_view text, std::vector<Span>& places) const;
+
  private:
+  template <typename Take>
+  void for_each_match(std::string_view text, Take take) const;
+
   struct Free {
     void operator()(re_pattern_buffer* regex) const;
   };

@@ -44,6 +44,24 @@ TEST(Regex, KnowsTheCharactersOfUnicode16) {
   EXPECT_EQ(matches("[\\p{So}\\p{Nd}]+", "a\U0001FAE8\U00010D40"), Strings{"\U0001FAE8\U00010D40"});
 }
 
+TEST(Regex, PlacesOfGroups) {
+  const Regex regex("\\((a)?(b*)\\)", "x.json: p", RegexSyntax::python);
+  ASSERT_EQ(regex.groups(), 2U);
+  std::vector<Span> places;
+  regex.find_all_with_groups("(abb)é(b)", places);
+  EXPECT_EQ(places, (std::vector<Span>{{0, 5}, {1, 2}, {2, 4}, {7, 10}, {7, 7}, {8, 9}}));
+}
+
+TEST(Regex, PythonReadsALineEndAsTheTextsEnd) {
+  const auto count = [](RegexSyntax syntax) {
+    std::vector<Span> spans;
+    Regex("a$", "x.json: p", syntax).find_all("a\na\nb", spans);
+    return spans.size();
+  };
+  EXPECT_EQ(count(RegexSyntax::python), 0U);
+  EXPECT_EQ(count(RegexSyntax::oniguruma), 2U);
+}
+
 TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {
   for (const char* pattern : {"(", "[", "\\p{NoSuchThing}", "(?<n>a)\\k<m>", "*"}) {
     EXPECT_TRUE(error_of([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))

@@ -1,0 +1,39 @@
+// The zero-shot tasks of `sleb eval`.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/eval/tasks/load.h"
+#include "sleb/report/task_report.h"
+
+namespace sleb::app {
+
+struct TaskArguments {
+  std::string names;  // empty: no tasks are asked for
+  std::string data;
+  std::string tasks_file;
+  int64_t limit = 0;  // 0: all rows
+  int64_t num_fewshot = 0;
+  std::optional<uint64_t> fewshot_seed;
+  int64_t max_length = 0;  // 0: the model's
+  std::string log_samples;
+
+  bool wanted() const { return !names.empty(); }
+};
+
+void add_tasks(CLI::App& command, TaskArguments& arguments);
+
+// All checks that need no work of the model. Throws Error(bad_input), also for options that make no sense without
+// tasks; without tasks there are none to load.
+std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress);
+
+// The dense model and those without the blocks of `removal_lists`. Writes --log-samples.
+TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,
+                     const std::vector<std::vector<int64_t>>& removal_lists, Progress& progress);
+
+}  // namespace sleb::app

@@ -1,0 +1,23 @@
+// The removal lists of the commands that set several pruned models beside the dense one.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace sleb::app {
+
+// An option that may be given several times; CLI11's own lists would take "[5, 4, 9]" apart.
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
+                            const std::function<void(const std::string&)>& take);
+
+// --removal-list; `again`: what a further list is ("a further row of the table").
+void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again);
+
+// One list a --removal-list, in their order. Throws Error(bad_input) for an empty list, for two of the same blocks, and
+// for what parse_removal_list refuses.
+std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks);
+
+}  // namespace sleb::app

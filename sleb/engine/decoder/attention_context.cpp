@@ -1,0 +1,103 @@
+#include "sleb/engine/decoder/attention_context.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
+
+namespace sleb {
+namespace {
+
+at::Tensor first_positions(const Compute& compute, int64_t tokens) {
+  return at::arange(tokens, at::TensorOptions().dtype(at::kLong).device(device_of(compute)));
+}
+
+at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  const bool grouped = query.size(1) != key.size(1);
+  return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
+}
+
+// Computed in slices of queries against the keys that any of them sees, so that work and mask grow with
+// tokens x window.
+at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+  const int64_t tokens = query.size(2);
+  const int64_t slice = std::clamp<int64_t>(window, 64, 1024);
+  const at::Tensor positions = at::arange(tokens, query.options().dtype(at::kLong));
+  std::vector<at::Tensor> outputs;
+  for (int64_t begin = 0; begin < tokens; begin += slice) {
+    const int64_t end = std::min(begin + slice, tokens);
+    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
+    const at::Tensor distance =
+        positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
+    const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
+    outputs.push_back(at::scaled_dot_product_attention(
+        query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
+        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {}, query.size(1) != key.size(1)));
+  }
+  return at::cat(outputs, 2);
+}
+
+at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                            const at::Tensor& mask) {
+  const bool grouped = query.size(1) != key.size(1);
+  return at::scaled_dot_product_attention(query, key, value, mask, 0.0, /*is_causal=*/false, {}, grouped);
+}
+
+// One token a sequence: the query heads that share a key head become rows of one small product, which reads the keys
+// once. `mask` may be undefined.
+at::Tensor last_token_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                                const at::Tensor& mask) {
+  const int64_t batch = query.size(0);
+  const int64_t kv_heads = key.size(1);
+  const at::Tensor rows = query.reshape({batch, kv_heads, query.size(1) / kv_heads, query.size(3)});
+  std::optional<at::Tensor> row_mask;
+  if (mask.defined()) row_mask = mask.expand({batch, 1, rows.size(2), mask.size(3)});
+  return at::scaled_dot_product_attention(rows, key, value, row_mask, 0.0, /*is_causal=*/false).reshape(query.sizes());
+}
+
+at::Tensor additive_mask(const at::Tensor& visible, const Compute& compute) {
+  return at::zeros(visible.sizes(), tensor_options(compute))
+      .masked_fill_(visible.logical_not(), -std::numeric_limits<double>::infinity())
+      .unsqueeze(1);
+}
+
+}  // namespace
+
+AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, int64_t tokens, KvCache* cache)
+    : positions_(first_positions(compute, tokens)), rope_(spec, compute, positions_, tokens), cache_(cache) {}
+
+AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache)
+    : positions_(layout.positions), rope_(spec, compute, positions_, layout.longest), cache_(cache) {
+  if (!layout.visible.defined()) return;
+  masks_.emplace(0, additive_mask(layout.visible, compute));
+  at::Tensor distance;  // [batch, tokens, keys]
+  for (const int64_t window : spec.sliding_windows) {
+    if (window >= layout.longest || masks_.contains(window)) continue;
+    if (!distance.defined()) distance = layout.positions.unsqueeze(2).sub(layout.key_positions.unsqueeze(1));
+    masks_.emplace(window, additive_mask(layout.visible.logical_and(distance.lt(window)), compute));
+  }
+}
+
+at::Tensor AttentionContext::mask(int64_t window) const {
+  if (masks_.empty()) return {};
+  const auto found = masks_.find(window);
+  return found == masks_.end() ? masks_.at(0) : found->second;
+}
+
+at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, const at::Tensor& key,
+                                    const at::Tensor& value, int64_t window) const {
+  KeysAndValues all{key, value};
+  if (cache_ != nullptr) all = cache_->append(block, key, value);
+  const int64_t num_keys = all.keys.size(2);
+  const bool windowed = window > 0 && window < num_keys;
+  if (query.size(2) == 1) {
+    if (windowed && masks_.empty()) all = all.last(window);
+    return last_token_attention(query, all.keys, all.values, mask(window));
+  }
+  if (!masks_.empty()) return masked_attention(query, all.keys, all.values, mask(window));
+  if (windowed) return windowed_attention(query, key, value, window);
+  return causal_attention(query, key, value);
+}
+
+}  // namespace sleb

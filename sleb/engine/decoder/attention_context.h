@@ -1,0 +1,49 @@
+// What attention has to know of a forward pass beside the hidden states: where the tokens stand, which of them see
+// which, and the keys and values of the tokens that came before.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+
+#include "sleb/checkpoint/model_spec.h"
+#include "sleb/engine/compute.h"
+#include "sleb/engine/decoder/kv_cache.h"
+#include "sleb/engine/decoder/rope.h"
+
+namespace sleb {
+
+class AttentionContext {
+ public:
+  // Sequences of one length, each from position 0 on; a token sees itself and those before it. With a cache, which must
+  // be empty, their keys and values are kept in it.
+  AttentionContext(const ModelSpec& spec, const Compute& compute, int64_t tokens, KvCache* cache = nullptr);
+
+  // Anything else. Without a cache the keys are the tokens' own; with one they are what is in the cache after them.
+  struct Layout {
+    at::Tensor positions;           // int64 [batch, tokens]
+    int64_t longest = 0;            // largest position + 1, on which rotary frequencies may depend
+    at::Tensor visible = {};        // bool [batch, tokens, keys]; undefined for one token that sees all keys
+    at::Tensor key_positions = {};  // int64 [batch, keys]; wanted with `visible`, for sliding windows
+  };
+  AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache = nullptr);
+
+  const at::Tensor& positions() const { return positions_; }  // int64 [tokens] or [batch, tokens]
+  int64_t tokens() const { return positions_.size(-1); }
+  const RopeTable& rope() const { return rope_; }
+
+  // Heads after rotation, [batch, heads, tokens, head_dim] each; heads of key and value may be fewer (grouped). The
+  // same shape as `query`, mixed. `window`: a token sees that many latest positions, itself included; 0: all.
+  at::Tensor attend(int64_t block, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                    int64_t window) const;
+
+ private:
+  at::Tensor mask(int64_t window) const;  // undefined where there are none
+
+  at::Tensor positions_;
+  RopeTable rope_;
+  std::map<int64_t, at::Tensor> masks_;  // by window: 0 or -inf, [batch, 1, tokens, keys]
+  KvCache* cache_;
+};
+
+}  // namespace sleb

@@ -1,0 +1,37 @@
+#include "sleb/engine/decoder/kv_cache.h"
+
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
+
+namespace sleb {
+
+KeysAndValues KeysAndValues::last(int64_t count) const {
+  const int64_t begin = keys.size(2) - count;
+  return {keys.narrow(2, begin, count), values.narrow(2, begin, count)};
+}
+
+KvCache::KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity)
+    : blocks_(static_cast<size_t>(spec.num_blocks)), batch_(batch), capacity_(capacity), used_batch_(batch) {
+  const std::vector<int64_t> shape = {batch, spec.num_kv_heads, capacity, spec.head_dim};
+  for (KeysAndValues& block : blocks_) {
+    block = {at::empty(shape, tensor_options(compute)), at::empty(shape, tensor_options(compute))};
+  }
+}
+
+void KvCache::clear(int64_t batch) {
+  used_batch_ = batch;
+  tokens_ = 0;
+}
+
+KeysAndValues KvCache::append(int64_t block, const at::Tensor& keys, const at::Tensor& values) {
+  const KeysAndValues& room = blocks_[static_cast<size_t>(block)];
+  const int64_t count = keys.size(2);
+  const auto write = [&](const at::Tensor& all, const at::Tensor& added) {
+    const at::Tensor used = all.narrow(0, 0, used_batch_);
+    used.narrow(2, tokens_, count).copy_(added);
+    return used.narrow(2, 0, tokens_ + count);
+  };
+  return {write(room.keys, keys), write(room.values, values)};
+}
+
+}  // namespace sleb

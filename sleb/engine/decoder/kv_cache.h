@@ -1,0 +1,44 @@
+// Keys and values of the tokens that a generation has seen.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "sleb/checkpoint/model_spec.h"
+#include "sleb/engine/compute.h"
+
+namespace sleb {
+
+struct KeysAndValues {
+  at::Tensor keys;  // [batch, kv_heads, tokens, head_dim]
+  at::Tensor values;
+
+  // Of the latest `count` tokens.
+  KeysAndValues last(int64_t count) const;
+};
+
+class KvCache {
+ public:
+  // Room for `capacity` tokens of each of `batch` sequences in every block, allocated here and never again.
+  KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity);
+
+  int64_t batch() const { return batch_; }  // that there is room for
+  int64_t capacity() const { return capacity_; }
+  int64_t tokens() const { return tokens_; }
+
+  // Writes a block's keys and values of new tokens behind those of the tokens so far; all of them.
+  KeysAndValues append(int64_t block, const at::Tensor& keys, const at::Tensor& values);
+  // Every block has appended that many tokens.
+  void advance(int64_t tokens) { tokens_ += tokens; }
+  // For `batch` other sequences, no more than there is room for.
+  void clear(int64_t batch);
+
+ private:
+  std::vector<KeysAndValues> blocks_;  // with room for `capacity` tokens
+  int64_t batch_, capacity_;
+  int64_t used_batch_;
+  int64_t tokens_ = 0;
+};
+
+}  // namespace sleb

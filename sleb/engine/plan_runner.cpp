@@ -1,0 +1,61 @@
+#include "sleb/engine/plan_runner.h"
+
+#include <algorithm>
+
+#include "sleb/base/error.h"
+#include "sleb/engine/decoder/aten.h"
+
+namespace sleb {
+
+void check_ids(const ModelSpec& spec, std::span<const int64_t> ids, std::string_view source) {
+  const int64_t size = spec.vocabulary_size;
+  const auto outside = std::ranges::find_if(ids, [&](int64_t id) { return id < 0 || id >= size; });
+  if (outside != ids.end()) {
+    bad_input("{}: token id {} at position {} is outside the model's vocabulary of {}", source, *outside,
+              outside - ids.begin(), size);
+  }
+}
+
+std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
+                                     const AttentionContext& context, const StepListener& done) {
+  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
+  states[0] = decoder.embed(ids, context);
+  for (const ScheduleStep& step : schedule.steps) {
+    at::Tensor& source = states[static_cast<size_t>(step.source)];
+    if (step.source == step.target) {
+      decoder.apply_in_place(step.unit, source, context);
+    } else {
+      states[static_cast<size_t>(step.target)] = decoder.apply(step.unit, source, context);
+    }
+    if (done) done(step);
+  }
+  return states;
+}
+
+double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
+  const auto hidden = static_cast<double>(spec.hidden_size);
+  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
+  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
+  const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
+  const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
+  return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
+}
+
+double head_operations(const ModelSpec& spec) {
+  const auto width = static_cast<double>(spec.embedding_size);
+  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
+  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
+}
+
+WorkMeter::WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {
+  progress_.begin(stage, static_cast<uint64_t>(operations / 1e9), "GFLOP");
+}
+
+void WorkMeter::add(double operations) {
+  done_ += operations / 1e9;
+  const auto whole = static_cast<uint64_t>(done_);
+  progress_.advance(whole - reported_);
+  reported_ = whole;
+}
+
+}  // namespace sleb

@@ -1,0 +1,41 @@
+// Zero-shot tasks on a model, dense and pruned together.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/engine/sequence_scorer.h"
+#include "sleb/eval/tasks/load.h"
+
+namespace sleb {
+
+struct MetricResult {
+  Metric metric;
+  MetricEstimate estimate;
+  std::optional<MetricEstimate>
+      difference;  // to the first plan, over the same questions; none for the first plan itself
+};
+
+struct QuestionResult {
+  std::vector<ContinuationScore> scores;  // one for each of the question's requests
+  std::vector<MetricPart> parts;          // one for each of the task's metrics
+};
+
+struct TaskResult {
+  std::vector<MetricResult> metrics;
+  std::vector<QuestionResult> questions;
+};
+
+struct TaskRun {
+  std::vector<std::vector<TaskResult>> results;  // [plans][tasks]
+  double seconds = 0;
+};
+
+// Throws Error(bad_input) for token ids outside the model's vocabulary, Error(failed) for log-likelihoods that are no
+// numbers, Interrupted.
+TaskRun run_tasks(const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,
+                  Progress& progress);
+
+}  // namespace sleb

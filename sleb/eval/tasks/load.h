@@ -1,0 +1,39 @@
+// Tasks made ready to be run: all that can be wrong with them is found here, before a model has done any work.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/eval/tasks/few_shot.h"
+#include "sleb/eval/tasks/question.h"
+#include "sleb/eval/tasks/request_tokens.h"
+#include "sleb/eval/tasks/task.h"
+
+namespace sleb {
+
+struct TaskOptions {
+  std::filesystem::path data;         // the folder with row files
+  std::optional<int64_t> limit = {};  // the first rows only
+  FewShotOptions few_shot = {};
+};
+
+struct LoadedTask {
+  Task task;
+  int64_t total = 0;  // rows in the data set
+  int64_t examples = 0;
+  std::vector<Question> questions = {};
+  std::vector<std::vector<TokenRequest>> sequences = {};  // [questions][requests, or windows]
+  int64_t truncated = 0;                                  // sequences that lost tokens in front
+};
+
+// Throws Error(bad_input) for missing data and whatever is wrong with rows. Sequences that don't fit the model's
+// context are cut in front and counted, as lm-evaluation-harness does.
+std::vector<LoadedTask> load_tasks(std::span<const Task> tasks, const TaskOptions& options, const Tokenizer& tokenizer,
+                                   const ContextRules& rules, Progress& progress);
+
+}  // namespace sleb

@@ -1,0 +1,82 @@
+#include "sleb/eval/tasks/task_rows.h"
+
+#include <algorithm>
+
+#include "sleb/base/error.h"
+#include "sleb/base/progress.h"
+#include "sleb/corpus/lines.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view suffixes[] = {".jsonl", ".jsonl.gz"};
+
+// What stands between the data set's name and .jsonl: ".validation"; nothing for the names of other files.
+std::optional<std::string> middle_of(std::string_view file, std::string_view name) {
+  if (!file.starts_with(name)) return {};
+  file.remove_prefix(name.size());
+  for (const std::string_view suffix : suffixes) {
+    if (!file.ends_with(suffix)) continue;
+    const std::string_view middle = file.substr(0, file.size() - suffix.size());
+    if (middle.empty() || (middle.starts_with('.') && middle.size() > 1)) return std::string(middle);
+  }
+  return {};
+}
+
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::error_code error;
+  std::vector<fs::path> entries;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) entries.push_back(entry->path());
+  if (error) bad_input("{}: can't be read as a folder: {}", folder.string(), error.message());
+  std::ranges::sort(entries);
+  return entries;
+}
+
+bool is_blank_line(std::string_view line) {
+  return line.find_first_not_of(" \t\r\n") == line.npos;
+}
+
+}  // namespace
+
+TaskFiles find_task_files(const fs::path& folder, const std::string& name) {
+  std::optional<fs::path> rows, examples;
+  for (const fs::path& entry : entries_of(folder)) {
+    const auto middle = middle_of(entry.filename().string(), name);
+    if (!middle) continue;
+    auto& place = *middle == ".train" ? examples : rows;
+    if (place) {
+      bad_input("{}: both {} and {} could be the rows of {}; keep one", folder.string(), place->filename().string(),
+                entry.filename().string(), name);
+    }
+    place = entry;
+  }
+  if (!rows) {
+    bad_input("{}: has no rows of {}: no file {}.jsonl, {}.validation.jsonl or the like, with or without .gz",
+              folder.string(), name, name, name);
+  }
+  return {*rows, examples};
+}
+
+TaskRows read_task_rows(const fs::path& file, std::optional<int64_t> limit) {
+  TaskRows result{.file = file};
+  int64_t line_number = 0;
+  const Packing packing = file.extension() == ".gz" ? Packing::gzip : Packing::none;
+  for_each_line(file, packing, [&](std::string_view line) {
+    check_interrupt();
+    ++line_number;
+    if (is_blank_line(line)) return;
+    ++result.total;
+    if (limit && result.total > *limit) return;
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    std::string place = fmt::format("{}, line {}", file.string(), line_number);
+    Json fields = parse_json(line, place);
+    if (!fields.is_object()) bad_input("{}: expected an object", place);
+    result.rows.push_back({std::move(fields), std::move(place)});
+  });
+  if (result.rows.empty()) bad_input("{}: has no rows", file.string());
+  return result;
+}
+
+}  // namespace sleb

@@ -1,0 +1,39 @@
+// Rows of a task's data set: .jsonl files under names that begin with the task's.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/base/json.h"
+
+namespace sleb {
+
+struct TaskRow {
+  Json fields;
+  std::string place;  // "piqa.validation.jsonl, line 3"
+};
+
+struct TaskRows {
+  std::filesystem::path file;
+  int64_t total = 0;               // rows of the file
+  std::vector<TaskRow> rows = {};  // the first of them, as many as were asked for
+};
+
+// The file of `folder` that holds a data set's rows: NAME.jsonl or NAME.<anything>.jsonl, either with .gz behind. Those
+// with "train" for <anything> hold the examples of few-shot prompts. Throws Error(bad_input) if the folder can't be
+// read, or two files would do.
+struct TaskFiles {
+  std::filesystem::path rows;
+  std::optional<std::filesystem::path> examples;
+};
+// Throws Error(bad_input) if there is no file of rows, too.
+TaskFiles find_task_files(const std::filesystem::path& folder, const std::string& name);
+
+// The first `limit` rows, or all. Lines of blanks are no rows. Throws Error(bad_input), naming file and line, for a
+// line that is no JSON object, and for a file without rows.
+TaskRows read_task_rows(const std::filesystem::path& file, std::optional<int64_t> limit);
+
+}  // namespace sleb

@@ -1,0 +1,103 @@
+#include "sleb/report/eval_report.h"
+
+#include <fmt/core.h>
+
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+
+namespace sleb {
+namespace {
+
+OrderedJson or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson();
+}
+
+// {"dense": value}, with one removal list {"dense": value, "pruned": value}, with several {..., "pruned": [values]}.
+OrderedJson values(const std::vector<PerplexityRow>& rows) {
+  OrderedJson json = {{"dense", rows[0].perplexity.value}};
+  OrderedJson pruned = OrderedJson::array();
+  for (size_t i = 1; i < rows.size(); ++i) pruned.push_back(rows[i].perplexity.value);
+  if (rows.size() == 2) json["pruned"] = pruned[0];
+  if (rows.size() > 2) json["pruned"] = pruned;
+  return json;
+}
+
+OrderedJson to_json(const PerplexityRow& row, const std::vector<int64_t>& removal_list) {
+  OrderedJson json = {{"removal_list", removal_list},
+                      {"perplexity", row.perplexity.value},
+                      {"perplexity_stderr", or_null(row.perplexity.error)}};
+  if (removal_list.empty()) return json;
+  json["difference"] = row.difference.value;
+  json["difference_stderr"] = or_null(row.difference.error);
+  json["divergence"] = row.divergence.value;
+  json["divergence_stderr"] = or_null(row.divergence.error);
+  return json;
+}
+
+OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) {
+  const Corpus& text = perplexity.text;
+  OrderedJson rows = OrderedJson::array();
+  for (size_t i = 0; i < perplexity.result.rows.size(); ++i) {
+    rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? std::vector<int64_t>() : report.removal_lists[i - 1]));
+  }
+  return {{"protocol", name_of(report.protocol)},
+          {"tokens", text.total_tokens},
+          {"segments", text.segments},
+          {"seqlen", text.seqlen},
+          {"first_scored", text.first_scored},
+          {"ids_sha256", text.ids_sha256},
+          {"rows", rows},
+          {"seconds", perplexity.result.seconds},
+          {"tokens_per_second", perplexity.tokens_per_second()}};
+}
+
+std::string cell(const std::optional<double>& value) {
+  return value ? fmt::format("{:.4f}", *value) : "-";
+}
+
+}  // namespace
+
+std::string_view name_of(EvaluationProtocol protocol) {
+  return protocol == EvaluationProtocol::reference ? "reference" : "llama.cpp";
+}
+
+EvaluationProtocol evaluation_protocol(std::string_view name) {
+  for (const EvaluationProtocol protocol : {EvaluationProtocol::reference, EvaluationProtocol::llama_cpp}) {
+    if (name == name_of(protocol)) return protocol;
+  }
+  bad_input("--protocol {}: not known; give reference or llama.cpp", name);
+}
+
+OrderedJson to_json(const EvalReport& report) {
+  OrderedJson json = {{"model", report.model},
+                      {"num_blocks", report.num_blocks},
+                      {"dtype", report.compute.dtype},
+                      {"device", report.compute.device},
+                      {"removal_lists", report.removal_lists}};
+  for (const TextPerplexity& perplexity : report.perplexity) {
+    json["perplexity"][perplexity.text.name] = values(perplexity.result.rows);
+    json["perplexity_details"][perplexity.text.name] = details(perplexity, report);
+  }
+  return json;
+}
+
+Table perplexity_table(const EvalReport& report) {
+  Table table({"text", "blocks removed", "perplexity", "stderr", "difference", "difference stderr", "KL"});
+  for (const TextPerplexity& perplexity : report.perplexity) {
+    const auto& rows = perplexity.result.rows;
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const PerplexityRow& row = rows[i];
+      std::vector<std::string> cells = {perplexity.text.name,
+                                        i == 0 ? "none" : format_list(report.removal_lists[i - 1]),
+                                        cell(row.perplexity.value), cell(row.perplexity.error)};
+      const bool dense = i == 0;
+      cells.push_back(dense ? "-" : cell(row.difference.value));
+      cells.push_back(dense ? "-" : cell(row.difference.error));
+      cells.push_back(dense ? "-" : cell(row.divergence.value));
+      table.add(std::move(cells));
+    }
+  }
+  return table;
+}
+
+}  // namespace sleb

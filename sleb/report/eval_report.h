@@ -1,0 +1,43 @@
+// What an evaluation leaves behind: its JSON and its tables.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "sleb/base/json.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/engine/compute.h"
+#include "sleb/eval/perplexity.h"
+#include "sleb/report/table.h"
+
+namespace sleb {
+
+struct TextPerplexity {
+  Corpus text;
+  CorpusPerplexity result;
+
+  // Of the text, all models together.
+  double tokens_per_second() const { return static_cast<double>(text.segments * text.seqlen) / result.seconds; }
+};
+
+struct EvalReport {
+  std::string model;  // as the user named it
+  int64_t num_blocks;
+  Compute compute;
+  std::vector<std::vector<int64_t>> removal_lists;  // of the rows after the dense model's
+  EvaluationProtocol protocol;
+  std::vector<TextPerplexity> perplexity;  // one a text
+};
+
+// "reference", "llama.cpp".
+std::string_view name_of(EvaluationProtocol protocol);
+// Throws Error(bad_input) for other names.
+EvaluationProtocol evaluation_protocol(std::string_view name);
+
+// DESIGN section 4's JSON; errors, differences and divergence are in "perplexity_details".
+OrderedJson to_json(const EvalReport& report);
+// A text and a model a line, the dense model first.
+Table perplexity_table(const EvalReport& report);
+
+}  // namespace sleb
