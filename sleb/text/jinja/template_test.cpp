@@ -55,7 +55,8 @@ TEST(Template, RunsHaveAnEnd) {
   EXPECT_EQ(refusal("{{ 'x' * 10 ** 15 }}"), message);
   EXPECT_EQ(refusal("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"),
             "x: line 1 of the template: calls and blocks are nested deeper than 800 levels");
-  EXPECT_EQ(refusal("{{ " + std::string(500, '(') + "1" + std::string(500, ')') + " }}"), "x: line 1 of the template: nested deeper than 120 levels");
+  EXPECT_EQ(refusal("{{ " + std::string(500, '(') + "1" + std::string(500, ')') + " }}"),
+            "x: line 1 of the template: nested deeper than 120 levels");
 }
 
 // A namespace can hold itself, and a macro the scope it is in: neither may stay behind, which the leak checker tells.
