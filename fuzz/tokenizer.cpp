@@ -2,6 +2,7 @@
 #include "sleb/text/tokenizer.h"
 
 #include <memory>
+#include <vector>
 
 #include "fuzz/fuzz.h"
 
@@ -20,5 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // A few of the file's own bytes: they spell its tokens.
   fuzzing::accepts([&] { tokenizer->encode(file.substr(file.size() / 2, 64)); });
   tokenizer->vocabulary_size();
+  const std::vector<int64_t> ids = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 2, 2, 0, 1, int64_t{1} << 40, -1};
+  fuzzing::accepts([&] { tokenizer->decode(ids, false); });
   return 0;
 }

@@ -8,6 +8,7 @@ void add_commands(CLI::App& app, Session& session) {
   add_prune(app, session);
   add_eval(app, session);
   add_latency(app, session);
+  add_generate(app, session);
 }
 
 }  // namespace sleb::app

@@ -265,6 +265,34 @@ Tokenizer Checkpoint::tokenizer() const {
   return is_gguf() ? tokenizer_of(*gguf_) : tokenizer_of_folder(path_);
 }
 
+std::optional<ChatTemplate> Checkpoint::chat_template() const {
+  if (!is_gguf()) return chat_template_of_folder(path_);
+  return chat_template_of_config(tokenizer_files(vocabulary_of(*gguf_)).tokenizer_config_json, gguf_->label());
+}
+
+std::vector<int64_t> Checkpoint::stop_ids() const {
+  const fs::path settings = path_ / "generation_config.json";
+  std::error_code ignored;
+  std::vector<std::pair<std::string, std::string>> files;  // labels and contents, the first that has ids counts
+  if (is_gguf()) {
+    files.emplace_back(gguf_->label(), generation_config_from_gguf(*gguf_));
+  } else {
+    if (fs::exists(settings, ignored)) files.emplace_back(settings.string(), read_file(settings));
+    files.emplace_back((path_ / "config.json").string(), config_text_);
+  }
+  for (const auto& [label, text] : files) {
+    const Json document = parse_json(text, label);
+    const auto ids = JsonView(document, label).find("eos_token_id");
+    if (!ids) continue;
+    const int64_t most = spec_.vocabulary_size - 1;
+    if (!ids->is_array()) return {ids->integer(0, most)};
+    std::vector<int64_t> all;
+    for (size_t i = 0; i < ids->size(); ++i) all.push_back(ids->at(i).integer(0, most));
+    return all;
+  }
+  return {};
+}
+
 std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
   if (!name.starts_with(spec.names->block_prefix)) return {};
   name.remove_prefix(spec.names->block_prefix.size());

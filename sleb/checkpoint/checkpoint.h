@@ -17,6 +17,7 @@
 #include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/checkpoint/weight_scales.h"
+#include "sleb/text/chat/chat_template.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {
@@ -61,6 +62,11 @@ class Checkpoint {
   OrderedJson config() const;
   // Throws Error(bad_input) if there is none or it has an unknown part.
   Tokenizer tokenizer() const;
+  // Nothing if the model brings none. Throws Error(bad_input) for a malformed one.
+  std::optional<ChatTemplate> chat_template() const;
+  // The tokens that end a text: eos_token_id (one or several) of generation_config.json, else of config.json; or the
+  // GGUF's. Throws Error(bad_input) for ids outside the vocabulary.
+  std::vector<int64_t> stop_ids() const;
   // Writes the tokenizer's and generation's files into `folder`: copied byte for byte, or rebuilt from the GGUF.
   void write_companions(const std::filesystem::path& folder) const;
 

@@ -3,8 +3,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <mutex>
+#include <optional>
+#include <unordered_set>
 #include <utility>
 
+#include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/text/model/token_model.h"
@@ -28,6 +32,18 @@ struct Tokenizer::Pipeline {
   AddedTokens added_tokens;
   PreTokenizers pre_tokenizers;
   PostProcessors post_processors;
+
+  // A decoder that is not known is an error only where it is asked for.
+  const TokenDecoder& known_decoder() const;
+  const TokenTexts& texts() const;
+
+ private:
+  std::optional<TokenDecoder> decoder_;
+  std::optional<Error> decoder_error_;
+  mutable std::once_flag texts_made_;
+  mutable TokenTexts texts_;
+
+  void read_decoder(const JsonView& file);
 };
 
 Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model) {
@@ -38,6 +54,39 @@ Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> 
   if (const auto part = file.find("added_tokens")) added_tokens = AddedTokens(*part, *model, normalizers);
   if (const auto part = file.find("pre_tokenizer")) pre_tokenizers = PreTokenizers(*part);
   if (const auto part = file.find("post_processor")) post_processors = PostProcessors(*part);
+  read_decoder(file);
+}
+
+void Tokenizer::Pipeline::read_decoder(const JsonView& file) {
+  const auto part = file.find("decoder");
+  decoder_ = model->decoder();
+  if (decoder_) return;
+  try {
+    decoder_ = part ? TokenDecoder(*part) : TokenDecoder();
+  } catch (const Error& error) {
+    decoder_error_ = error;
+  }
+}
+
+const TokenDecoder& Tokenizer::Pipeline::known_decoder() const {
+  if (decoder_error_) throw *decoder_error_;
+  return *decoder_;
+}
+
+// Made when first asked for: encoding does without.
+const TokenTexts& Tokenizer::Pipeline::texts() const {
+  std::call_once(texts_made_, [this] {
+    for (const auto& [id, text] : model->tokens()) texts_.text.emplace(id, text);
+    std::unordered_set<std::string_view> special;
+    for (const AddedTokens::Known& token : added_tokens.known()) {
+      texts_.text.insert_or_assign(token.id, token.content);
+      if (token.special) special.insert(token.content);
+    }
+    for (const auto& [id, text] : texts_.text) {
+      if (special.contains(text)) texts_.special.insert(id);
+    }
+  });
+  return texts_;
 }
 
 void Tokenizer::Pipeline::encode_text(std::string_view text, std::vector<int64_t>& ids) const {
@@ -77,9 +126,21 @@ std::vector<int64_t> Tokenizer::encode(std::string_view text, bool add_special_t
   return pipeline_->post_processors.apply(std::move(ids), add_special_tokens);
 }
 
+TextStream Tokenizer::stream(bool skip_special_tokens) const {
+  return {pipeline_->texts(), pipeline_->known_decoder(), skip_special_tokens};
+}
+
+std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special_tokens) const {
+  TextStream stream = this->stream(skip_special_tokens);
+  std::string text;
+  for (const int64_t id : ids) text += stream.add(id);
+  return text += stream.finish();
+}
+
 int64_t Tokenizer::vocabulary_size() const {
-  std::vector<int64_t> ids = pipeline_->model->ids();
-  ids.insert(ids.end(), pipeline_->added_tokens.ids().begin(), pipeline_->added_tokens.ids().end());
+  std::vector<int64_t> ids;
+  for (const TokenText& token : pipeline_->model->tokens()) ids.push_back(token.id);
+  for (const AddedTokens::Known& token : pipeline_->added_tokens.known()) ids.push_back(token.id);
   std::sort(ids.begin(), ids.end());
   return std::unique(ids.begin(), ids.end()) - ids.begin();
 }

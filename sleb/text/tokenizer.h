@@ -4,9 +4,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sleb/text/decoder/text_stream.h"
 
 namespace sleb {
 
@@ -29,6 +32,12 @@ class Tokenizer {
   // `add_special_tokens`, the post-processor's template adds what the model expects (BOS, EOS). Text that spells an
   // added token becomes that token, as in the tokenizers library. Thread-safe.
   std::vector<int64_t> encode(std::string_view text, bool add_special_tokens = true) const;
+
+  // The text of `ids`, as the tokenizers library decodes them: special tokens left out on request, ids that no token
+  // has in any case. Throws Error(bad_input) for a decoder that is not known, by its name. Thread-safe.
+  std::string decode(std::span<const int64_t> ids, bool skip_special_tokens) const;
+  // The same for ids as they come. The tokenizer outlives the stream.
+  TextStream stream(bool skip_special_tokens) const;
 
   // Number of distinct ids, added tokens included.
   int64_t vocabulary_size() const;

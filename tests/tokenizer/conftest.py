@@ -6,7 +6,9 @@ import subprocess
 
 import pytest
 
+import texts
 from texts import data_files
+from training import Training
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -101,6 +103,19 @@ def fuzz_seed(request) -> int:
 def data_paths() -> list[pathlib.Path]:
     """The texts of the project's test data; none where it is absent."""
     return data_files(DATA)
+
+
+@pytest.fixture(scope="session")
+def real_text(data_paths) -> str:
+    """What small tokenizers are trained on and random strings are cut from."""
+    if not data_paths:
+        return texts.generated_text()
+    return "".join(path.read_text()[:150_000] for path in data_paths if path.suffix == ".raw")
+
+
+@pytest.fixture(scope="session")
+def training(real_text) -> Training:
+    return Training(real_text)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ import texts
 from compare import Comparison
 from every_kind import COMPONENTS, KINDS
 from kinds import Kind, wheel
-from training import Training
 
 SMOLLM2 = "SmolLM2's own tokenizer.json"
 # Of every data file, except for SmolLM2 and with --all-data.
@@ -24,19 +23,6 @@ LONG_PIECE_KINDS = [
     "GPT-2", "LLaMA-2 legacy", "unk fused", "prefix and suffix", "Unigram, Metaspace", "tokenizer.model, BPE, LLaMA",
     "tokenizer.model, Unigram", "GGUF llama",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def real_text(data_paths) -> str:
-    """What small tokenizers are trained on and random strings are cut from."""
-    if not data_paths:
-        return texts.generated_text()
-    return "".join(path.read_text()[:150_000] for path in data_paths if path.suffix == ".raw")
-
-
-@pytest.fixture(scope="session")
-def training(real_text) -> Training:
-    return Training(real_text)
 
 
 @pytest.fixture(scope="session")

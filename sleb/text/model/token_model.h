@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/text/decoder/token_decoder.h"
 #include "sleb/text/model/vocabulary.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
 
@@ -20,8 +21,12 @@ class TokenModel {
   virtual std::string_view type() const = 0;
   // Number of tokens in the vocabulary, added tokens that are not part of it left out.
   virtual int64_t token_count() const = 0;
-  virtual std::vector<int64_t> ids() const = 0;
+  // All of them, in no order; the texts live as long as the model.
+  virtual std::vector<TokenText> tokens() const = 0;
   virtual std::optional<int64_t> id_of(std::string_view token) const = 0;
+
+  // How tokens are put together where the model alone says it, and not the tokenizer's file.
+  virtual std::optional<TokenDecoder> decoder() const { return {}; }
 
   // Appends the ids of every piece to `ids`. Thread-safe.
   virtual void encode(const Pieces& pieces, std::vector<int64_t>& ids) const = 0;

@@ -86,21 +86,17 @@ void Unigram::read_vocabulary(const JsonView& list) {
   if (list.size() == 0) list.fail("the vocabulary is empty");
   if (list.size() > static_cast<size_t>(largest_token_id)) list.fail("the vocabulary is too long");
   scores_.reserve(list.size());
+  texts_.reserve(list.size());
   for (size_t i = 0; i < list.size(); ++i) {
     const JsonView entry = list.at(i);
     if (entry.size() != 2) entry.fail("expected a token and its score");
-    vocabulary_.set(entry.at(0).string(), static_cast<int32_t>(i));
+    const auto id = static_cast<int32_t>(i);
+    texts_.push_back({id, vocabulary_.set(entry.at(0).string(), id)});
     scores_.push_back(as_library_reads(entry.at(1).number()));
   }
   unknown_score_ = *std::min_element(scores_.begin(), scores_.end()) - unknown_penalty;
   trie_ = ByteTrie(vocabulary_.short_tokens(list));
   byte_ids_ = byte_token_ids(vocabulary_);
-}
-
-std::vector<int64_t> Unigram::ids() const {
-  std::vector<int64_t> ids(scores_.size());
-  std::iota(ids.begin(), ids.end(), 0);
-  return ids;
 }
 
 int32_t Unigram::unknown_id() const {

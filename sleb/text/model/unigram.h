@@ -16,7 +16,7 @@ class Unigram : public TokenModel {
 
   std::string_view type() const override { return "Unigram"; }
   int64_t token_count() const override { return static_cast<int64_t>(scores_.size()); }
-  std::vector<int64_t> ids() const override;
+  std::vector<TokenText> tokens() const override { return texts_; }
   std::optional<int64_t> id_of(std::string_view token) const override { return vocabulary_.find(token); }
   void encode(const Pieces& pieces, std::vector<int64_t>& ids) const override;
 
@@ -30,8 +30,9 @@ class Unigram : public TokenModel {
   int32_t unknown_id() const;
 
   std::string place_;
-  Vocabulary vocabulary_;       // of tokens given twice, the last
-  std::vector<double> scores_;  // log probabilities, by id
+  Vocabulary vocabulary_;         // of tokens given twice, the last
+  std::vector<TokenText> texts_;  // by id, those given twice too
+  std::vector<double> scores_;    // log probabilities, by id
   double unknown_score_ = 0;
   ByteTrie trie_;
   std::array<int32_t, 256> byte_ids_ = {};

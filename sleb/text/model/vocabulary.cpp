@@ -20,7 +20,9 @@ Vocabulary::Vocabulary(const JsonView& object) {
     if (!in_range) object.fail(fmt::format("the id of {:?} is not a number from 0 to {}", token, largest_token_id));
     ids_.emplace(token, id.get<int32_t>());
   }
-  std::vector<int64_t> sorted = ids();
+  std::vector<int64_t> sorted;
+  sorted.reserve(ids_.size());
+  for (const auto& [token, id] : ids_) sorted.push_back(id);
   std::sort(sorted.begin(), sorted.end());
   const auto twice = std::adjacent_find(sorted.begin(), sorted.end());
   if (twice != sorted.end()) object.fail(fmt::format("two tokens have the id {}", *twice));
@@ -32,11 +34,11 @@ std::optional<int32_t> Vocabulary::find(std::string_view token) const {
   return found->second;
 }
 
-std::vector<int64_t> Vocabulary::ids() const {
-  std::vector<int64_t> ids;
-  ids.reserve(ids_.size());
-  for (const auto& [token, id] : ids_) ids.push_back(id);
-  return ids;
+std::vector<TokenText> Vocabulary::texts() const {
+  std::vector<TokenText> texts;
+  texts.reserve(ids_.size());
+  for (const auto& [token, id] : ids_) texts.push_back({id, token});
+  return texts;
 }
 
 std::vector<std::pair<std::string_view, int32_t>> Vocabulary::short_tokens(const JsonView& place) const {

@@ -26,18 +26,26 @@ struct StringHash {
 template <typename Value>
 using StringMap = std::unordered_map<std::string, Value, StringHash, std::equal_to<>>;
 
+// A token as it stands in the vocabulary.
+struct TokenText {
+  int64_t id;
+  std::string_view text;
+};
+
 class Vocabulary {
  public:
   Vocabulary() = default;
   // Throws Error(bad_input) for an id out of range or given twice, and for an object without members.
   explicit Vocabulary(const JsonView& object);
 
-  // Unlike in an object, a token may come twice; the last id counts.
-  void set(std::string_view token, int32_t id) { ids_.insert_or_assign(std::string(token), id); }
+  // Unlike in an object, a token may come twice; the last id counts. The token, which lives as long as the vocabulary.
+  std::string_view set(std::string_view token, int32_t id) {
+    return ids_.insert_or_assign(std::string(token), id).first->first;
+  }
 
   std::optional<int32_t> find(std::string_view token) const;
   size_t size() const { return ids_.size(); }
-  std::vector<int64_t> ids() const;
+  std::vector<TokenText> texts() const;  // live as long as the vocabulary
   const StringMap<int32_t>& tokens() const { return ids_; }
 
   // Tokens and ids for a ByteTrie. Throws Error(bad_input), at `place`, for a token that is too long: models that try

@@ -14,7 +14,7 @@ class WordPiece : public TokenModel {
 
   std::string_view type() const override { return "WordPiece"; }
   int64_t token_count() const override { return static_cast<int64_t>(vocabulary_.size()); }
-  std::vector<int64_t> ids() const override { return vocabulary_.ids(); }
+  std::vector<TokenText> tokens() const override { return vocabulary_.texts(); }
   std::optional<int64_t> id_of(std::string_view token) const override { return vocabulary_.find(token); }
   void encode(const Pieces& pieces, std::vector<int64_t>& ids) const override;
 

@@ -130,7 +130,7 @@ AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const No
       list.at(i).fail(
           fmt::format("{:?} has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
     }
-    ids_.push_back(token.id);
+    known_.push_back({token.id, token.content, token.special});
     tokens.push_back(std::move(token));
   }
   std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });

@@ -64,14 +64,19 @@ class AddedTokens {
   // Throws Error(bad_input) where the file gives a token another id than the tokenizers library would.
   AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers);
 
-  const std::vector<int64_t>& ids() const { return ids_; }
+  struct Known {
+    int64_t id;
+    std::string content;
+    bool special;
+  };
+  const std::vector<Known>& known() const { return known_; }
 
   // Cuts raw text at added tokens; `on_text` gets the normalized text between them.
   void cut(std::string_view text, const Normalizers& normalizers, const SectionHandler& on_text,
            const TokenHandler& on_token) const;
 
  private:
-  std::vector<int64_t> ids_;
+  std::vector<Known> known_;
   TokenFinder raw_;
   TokenFinder normalized_;
 };

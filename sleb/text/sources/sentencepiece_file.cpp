@@ -86,8 +86,12 @@ class Fields {
 // The messages' fields that are looked at (sentencepiece_model.proto).
 enum ModelField : uint32_t { pieces = 1, trainer_spec = 2, normalizer_spec = 3, denormalizer_spec = 5 };
 enum PieceField : uint32_t { piece_text = 1, piece_score = 2, piece_type = 3 };
-constexpr uint32_t trainer_model_type = 3;
-constexpr uint32_t normalizer_charsmap = 2;
+enum TrainerField : uint32_t { trainer_model_type = 3, trainer_unknown_surface = 44 };
+enum NormalizerField : uint32_t {
+  normalizer_charsmap = 2,
+  normalizer_dummy_prefix = 3,
+  normalizer_extra_whitespaces = 4
+};
 
 // A table of rewritings: the size of a trie, the trie, and the texts that its values point into, each ended by a zero
 // byte. The trie is a double array of 32-bit units as darts-clone writes it: a node's children lie at (its place xor
@@ -121,6 +125,15 @@ void check_normalizer(std::string_view message, std::string_view label) {
   }
 }
 
+void read_normalizer(std::string_view message, SentencePieceFile& file, std::string_view label) {
+  Fields fields(message, label);
+  while (const auto field = fields.next()) {
+    if (field->wire_type != 0) continue;
+    if (field->number == normalizer_dummy_prefix) file.add_dummy_prefix = field->integer != 0;
+    if (field->number == normalizer_extra_whitespaces) file.remove_extra_whitespaces = field->integer != 0;
+  }
+}
+
 PieceType read_piece(std::string_view message, size_t id, std::string_view label) {
   PieceType type = PieceType::normal;
   std::string_view text;
@@ -147,12 +160,15 @@ PieceType read_piece(std::string_view message, size_t id, std::string_view label
   return type;
 }
 
-// `so_far`: where the message does not say.
-PieceAlgorithm read_algorithm(std::string_view message, PieceAlgorithm so_far, std::string_view label) {
-  auto type = static_cast<uint64_t>(so_far);
+void read_trainer(std::string_view message, SentencePieceFile& file, std::string_view label) {
+  auto type = static_cast<uint64_t>(file.algorithm);
   Fields fields(message, label);
   while (const auto field = fields.next()) {
     if (field->number == trainer_model_type && field->wire_type == 0) type = field->integer;
+    if (field->number == trainer_unknown_surface && field->wire_type == 2) file.unknown_surface = field->bytes;
+  }
+  if (!is_valid_utf8(file.unknown_surface) || file.unknown_surface.size() > longest_piece_bytes) {
+    bad_input("{}: unk_surface is not a short text of UTF-8", label);
   }
   if (type != 1 && type != 2) {
     bad_input("{}: a SentencePiece model of type {} is not supported (unigram, 1, and BPE, 2, are)", label,
@@ -160,7 +176,7 @@ PieceAlgorithm read_algorithm(std::string_view message, PieceAlgorithm so_far, s
               : type == 4 ? "char"
                           : std::to_string(type));
   }
-  return static_cast<PieceAlgorithm>(type);
+  file.algorithm = static_cast<PieceAlgorithm>(type);
 }
 
 }  // namespace
@@ -171,8 +187,9 @@ SentencePieceFile open_sentencepiece(std::string_view bytes, std::string_view la
   while (const auto field = fields.next()) {
     if (field->wire_type != 2) continue;
     if (field->number == pieces) file.types.push_back(read_piece(field->bytes, file.types.size(), label));
-    if (field->number == trainer_spec) file.algorithm = read_algorithm(field->bytes, file.algorithm, label);
+    if (field->number == trainer_spec) read_trainer(field->bytes, file, label);
     if (field->number == normalizer_spec || field->number == denormalizer_spec) check_normalizer(field->bytes, label);
+    if (field->number == normalizer_spec) read_normalizer(field->bytes, file, label);
   }
   if (file.types.empty()) bad_input("{}: not a SentencePiece model: it has no pieces", label);
   auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();

@@ -4,6 +4,7 @@
 #include <sentencepiece_processor.h>
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -18,6 +19,10 @@ struct SentencePieceFile {
   std::unique_ptr<const sentencepiece::SentencePieceProcessor> processor;
   PieceAlgorithm algorithm;
   std::vector<PieceType> types;  // by id: the library's own interface does not tell which pieces are user-defined
+  // What decoding needs, with the format's defaults.
+  bool add_dummy_prefix = true;
+  bool remove_extra_whitespaces = true;
+  std::string unknown_surface = " \xE2\x81\x87 ";
 };
 
 // Throws Error(bad_input), beginning with `label`, for anything that is not a whole SentencePiece model. What the

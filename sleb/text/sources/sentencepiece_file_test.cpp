@@ -80,7 +80,7 @@ TEST(SentencePieceFile, IsAModel) {
   EXPECT_EQ(model.type(), "BPE");
   EXPECT_EQ(model.id_of("ab"), 3);
   EXPECT_EQ(model.id_of("ba"), std::nullopt);
-  EXPECT_EQ(model.ids().size(), 4u);
+  EXPECT_EQ(model.tokens().size(), 4u);
 }
 
 TEST(SentencePieceFile, MalformedMessagesAreRefused) {

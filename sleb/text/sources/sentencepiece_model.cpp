@@ -1,8 +1,7 @@
 #include "sleb/text/sources/sentencepiece_model.h"
 
-#include <numeric>
-
 #include "sleb/base/error.h"
+#include "sleb/text/decoder/byte_stages.h"
 
 namespace sleb {
 
@@ -10,10 +9,25 @@ std::string_view SentencePieceModel::type() const {
   return file_.algorithm == PieceAlgorithm::unigram ? "Unigram" : "BPE";
 }
 
-std::vector<int64_t> SentencePieceModel::ids() const {
-  std::vector<int64_t> ids(static_cast<size_t>(token_count()));
-  std::iota(ids.begin(), ids.end(), 0);
-  return ids;
+// As libsentencepiece decodes them: control pieces to nothing, unknown ones to a sign.
+std::vector<TokenText> SentencePieceModel::tokens() const {
+  std::vector<TokenText> texts;
+  texts.reserve(file_.types.size());
+  for (size_t i = 0; i < file_.types.size(); ++i) {
+    const int id = static_cast<int>(i);
+    const PieceType type = file_.types[i];
+    texts.push_back({id, type == PieceType::control   ? std::string_view()
+                         : type == PieceType::unknown ? std::string_view(file_.unknown_surface)
+                                                      : std::string_view(file_.processor->IdToPiece(id))});
+  }
+  return texts;
+}
+
+std::optional<TokenDecoder> SentencePieceModel::decoder() const {
+  return TokenDecoder(
+      sentencepiece_stage({.strip_first_blank = file_.add_dummy_prefix || file_.remove_extra_whitespaces,
+                           .remove_extra_whitespaces = file_.remove_extra_whitespaces}),
+      "tokenizer.model");
 }
 
 std::optional<int64_t> SentencePieceModel::id_of(std::string_view token) const {

@@ -12,8 +12,9 @@ class SentencePieceModel : public TokenModel {
 
   std::string_view type() const override;
   int64_t token_count() const override { return file_.processor->GetPieceSize(); }
-  std::vector<int64_t> ids() const override;
+  std::vector<TokenText> tokens() const override;
   std::optional<int64_t> id_of(std::string_view token) const override;
+  std::optional<TokenDecoder> decoder() const override;
   void encode(const Pieces& pieces, std::vector<int64_t>& ids) const override;
 
  private:

@@ -6,8 +6,6 @@
 namespace sleb {
 namespace {
 
-constexpr std::string_view replacement = "\xEF\xBF\xBD";  // U+FFFD
-
 // Whether `next` may follow `lead` as the second byte: the ranges that keep out overlong forms, surrogates and values
 // beyond U+10FFFF (Unicode, table 3-7).
 bool second_byte_fits(uint8_t lead, uint8_t next) {
@@ -83,10 +81,21 @@ std::string replace_invalid_utf8(std::string_view text) {
     repaired += text.substr(0, valid);
     text.remove_prefix(valid);
     if (text.empty()) break;
-    repaired += replacement;
+    repaired += replacement_character;
     text.remove_prefix(next_part(text).size);
   }
   return repaired;
+}
+
+size_t incomplete_character(std::string_view text) {
+  for (size_t size = 1; size <= 3 && size <= text.size(); ++size) {
+    const auto byte = static_cast<uint8_t>(text[text.size() - size]);
+    if ((byte & 0xC0) == 0x80) continue;
+    if (byte < 0xC2 || byte > 0xF4) return 0;
+    const Part part = next_part(text.substr(text.size() - size));
+    return !part.valid && part.size == size ? size : 0;
+  }
+  return 0;
 }
 
 size_t character_size(char first_byte) {

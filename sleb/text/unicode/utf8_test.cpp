@@ -50,5 +50,16 @@ TEST(Utf8, AsciiIsSeenAtAnyLength) {
   }
 }
 
+TEST(Utf8, IncompleteCharactersAreThoseThatMoreBytesCanEnd) {
+  const std::vector<std::pair<std::string, size_t>> cases = {{"", 0},         {"a", 0},
+                                                             {"a\xC3", 1},    {"\xC3\xA9", 0},
+                                                             {"\xE5\x8F", 2}, {"\xF0\x9F\x91", 3},
+                                                             {"\xE0\x80", 0}, {"\xC0", 0},
+                                                             {"\xFF", 0},     {"\xA9\xA9\xA9\xA9", 0},
+                                                             {"\xE5\xE5", 1}, {"\xED\xA0", 0},
+                                                             {"\xF4\x90", 0}, {"\xF0\x9F\x91\x8D", 0}};
+  for (const auto& [bytes, size] : cases) EXPECT_EQ(incomplete_character(bytes), size) << testing::PrintToString(bytes);
+}
+
 }  // namespace
 }  // namespace sleb

@@ -1,0 +1,82 @@
+#include "sleb/text/decoder/token_decoder.h"
+
+#include <fmt/core.h>
+
+#include <utility>
+
+#include "sleb/base/error.h"
+#include "sleb/text/decoder/byte_stages.h"
+#include "sleb/text/decoder/text_stages.h"
+
+namespace sleb {
+namespace {
+
+// No decoder in use makes a text longer, but for blanks between tokens.
+constexpr size_t most_growth = 64;
+constexpr size_t short_text = size_t{1} << 16;
+constexpr size_t most_steps = 64;  // each is one call deep in those before it
+
+struct Row {
+  std::string_view type;
+  MakeStage (*make)(const JsonView& component);
+};
+
+constexpr Row rows[] = {
+    {"ByteLevel", byte_level_stage},
+    {"ByteFallback", byte_fallback_stage},
+    {"Metaspace", metaspace_stage},
+    {"Fuse", fuse_stage},
+    {"Strip", strip_stage},
+    {"Replace", replace_stage},
+    {"WordPiece", word_piece_stage},
+    {"BPEDecoder", end_of_word_stage},
+    {"CTC", ctc_stage},
+};
+
+}  // namespace
+
+void Downstream::check_room(size_t more) const {
+  if (given_ + more > *taken_ * most_growth + short_text) {
+    bad_input("{}: makes a text more than {} times longer", *place_, most_growth);
+  }
+}
+
+void Downstream::text(std::string_view part) {
+  check_room(part.size());
+  given_ += part.size();
+  next_->text(part);
+}
+
+TokenDecoder::TokenDecoder() : steps_{blanks_between_stage()} {}
+
+TokenDecoder::TokenDecoder(const JsonView& component) : place_(component.place()) {
+  append(component);
+}
+
+void TokenDecoder::append(const JsonView& component) {
+  const std::string& type = component.at("type").string();
+  if (type == "Sequence") {
+    const JsonView members = component.at("decoders");
+    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
+    return;
+  }
+  if (steps_.size() == most_steps) component.fail(fmt::format("more than {} decoders in a row", most_steps));
+  for (const Row& row : rows) {
+    if (row.type == type) {
+      steps_.push_back(row.make(component));
+      return;
+    }
+  }
+  component.fail(fmt::format("the decoder {:?} is not supported", type));
+}
+
+std::vector<std::unique_ptr<DecoderStage>> TokenDecoder::start(DecoderStage& out, const size_t& taken) const {
+  std::vector<std::unique_ptr<DecoderStage>> stages;
+  for (auto step = steps_.rbegin(); step != steps_.rend(); ++step) {
+    DecoderStage& next = stages.empty() ? out : *stages.back();
+    stages.push_back((*step)(Downstream(next, taken, place_)));
+  }
+  return stages;
+}
+
+}  // namespace sleb
