@@ -2,7 +2,6 @@
 import hashlib
 import importlib.util
 import json
-import os
 import pathlib
 import re
 import subprocess
@@ -10,22 +9,12 @@ import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared"
-# A build folder other than the release preset's, for example that of the sanitizers.
-BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
-
-
-def run(program: pathlib.Path, *arguments, **options) -> subprocess.CompletedProcess:
-    if not program.exists():
-        pytest.fail(f"{program} is not there: build target {program.name}, or set SLEB_BUILD_DIR to the build folder")
-    command = [program, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, **options)
+from programs import BUILD, ROOT, SHARED, SLEB, run
 
 
 @pytest.fixture(scope="session")
 def sleb_program() -> pathlib.Path:
-    return pathlib.Path(os.environ.get("SLEB", BUILD / "sleb"))
+    return SLEB
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 import generated_rows
-from conftest import BUILD, run
+from programs import BUILD, run
 
 harness = pytest.importorskip("harness", reason="lm-eval is not installed")
 

@@ -9,13 +9,11 @@ import tempfile
 import numpy as np
 
 from kinds import Oracle, Score
+from programs import BUILD
 
 # A panic of the wheel is noted, not traced.
 os.environ["RUST_BACKTRACE"] = "0"
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-# A build folder other than the release preset's, for example that of the sanitizers.
-BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
 ENCODE_DUMP = BUILD / "tests" / "tokenizer" / "encode_dump"
 
 

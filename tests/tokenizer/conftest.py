@@ -1,20 +1,16 @@
 """Where the tests of this folder find the programs under test and the data they read; the table of test_kinds.py."""
 import json
-import os
 import pathlib
 import subprocess
 
 import pytest
 
 import texts
+from programs import BUILD, SHARED, SLEB
 from texts import data_files
 from training import Training
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
-# A build folder other than the release preset's, for example that of the sanitizers.
-BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build" / "release"))
-SLEB = pathlib.Path(os.environ.get("SLEB", BUILD / "sleb"))
+DATA = SHARED / "data"
 FILES_DUMP = BUILD / "tests" / "tokenizer" / "tokenizer_files_dump"
 
 

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from transformers.utils import chat_template_utils
 
-from conftest import BUILD
+from programs import BUILD
 
 JINJA_DUMP = BUILD / "tests" / "tokenizer" / "jinja_dump"
 

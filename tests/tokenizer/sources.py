@@ -10,7 +10,7 @@ import sentencepiece
 from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer
 
-from conftest import BUILD
+from programs import BUILD
 from test_tokenizer import ADVERSARIAL, INVALID_UTF8, TEXTS, TRAINING_TEXT, trained
 
 IDS_DUMP = BUILD / "tests" / "tokenizer" / "ids_dump"

@@ -8,7 +8,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer
 
 from chat_styles import CHATML, CONVERSATIONS, STYLES, TOOLS, message
-from conftest import BUILD
+from programs import BUILD
 from jinja import oracle, sleb_answers
 from test_tokenizer import trained
 

@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 import texts
 from compare import sleb_ids
-from conftest import BUILD
+from programs import BUILD
 from file_kinds import gguf_kinds, sentencepiece_kinds, vocab_kinds
 from kinds import SPECIAL, added_token, known_ids, replace, tokenizer_json
 from test_gguf_vocabularies import vocabulary_of_pieces, write_gguf
