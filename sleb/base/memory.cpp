@@ -1,5 +1,6 @@
 #include "sleb/base/memory.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -67,6 +68,14 @@ uint64_t left_of_address_space() {
 uint64_t available_memory() {
   const uint64_t system = kilobytes_behind("MemAvailable:", "/proc/meminfo").value_or(unbounded);
   return std::min({system, left_in_control_groups(), left_of_address_space()});
+}
+
+void set_freed_blocks([[maybe_unused]] FreedBlocks blocks) {
+#ifdef __GLIBC__
+  // 32 MiB is the largest threshold that glibc takes.
+  mallopt(M_MMAP_THRESHOLD, blocks == FreedBlocks::kept ? 32 << 20 : 128 << 10);
+  mallopt(M_TRIM_THRESHOLD, blocks == FreedBlocks::kept ? 1 << 30 : 128 << 10);
+#endif
 }
 
 }  // namespace sleb

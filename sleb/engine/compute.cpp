@@ -3,7 +3,6 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
-#include <malloc.h>
 
 #include <charconv>
 #include <chrono>
@@ -54,15 +53,6 @@ std::string decide_device(const std::string& name) {
   return name;
 }
 
-// Activations are megabytes large and freed within milliseconds. By default glibc gives each back to the system and
-// maps it anew, and the page faults cost several per cent of the time. 32 MiB is the largest threshold it takes.
-void keep_large_blocks() {
-#ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-#endif
-}
-
 }  // namespace
 
 at::ScalarType scalar_type_of(const Compute& compute) {
@@ -76,7 +66,6 @@ uint64_t bytes_per_element(const Compute& compute) {
 Compute decide_compute(const ComputeOptions& options) {
   const c10::InferenceMode guard;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  keep_large_blocks();
   Compute compute;
   compute.device = decide_device(options.device);
   compute.threads = at::get_num_threads();

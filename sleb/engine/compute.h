@@ -23,7 +23,7 @@ struct Compute {
 
 uint64_t bytes_per_element(const Compute& compute);
 
-// Decides, sets the number of threads, and tells malloc to keep large blocks (see compute.cpp).
+// Decides, and sets the number of threads.
 // Throws Error(bad_input) for a device or type that is not known or not there.
 Compute decide_compute(const ComputeOptions& options);
 

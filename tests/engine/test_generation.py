@@ -1,4 +1,7 @@
 """Generated tokens against transformers' generate, dense and pruned, alone and in padded batches."""
+import json
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -38,6 +41,35 @@ def test_greedy(run_dump, tmp_path, name, lengths):
     dense = oracle.load(tmp_path / "model")
     for removed, tokens in zip(REMOVALS, actual, strict=True):
         assert tokens == transformers_tokens(oracle.without_blocks(dense, tuple(removed)), prompts, COUNT), removed
+
+
+PLACES = ["Paris", "the desert", "a small village", "space", "the kitchen"]
+OPENINGS = ["Once upon a time in {}", "Here is a list of things to see in {}:\n1.", "The history of {} begins when",
+            "Question: What should I know about {}? Answer:"]
+
+
+@pytest.mark.slow
+def test_smollm2(run_dump, smollm2):
+    """SLEB_PROMPTS=20 tries 20 prompts and 64 tokens; 3 and 24 otherwise."""
+    from transformers import AutoTokenizer
+    tokenizer = AutoTokenizer.from_pretrained(smollm2)
+    texts = [opening.format(place) for place in PLACES for opening in OPENINGS]
+    texts = texts[:int(os.environ.get("SLEB_PROMPTS", 3))]
+    count = 64 if len(texts) == 20 else 24
+    prompts = [tokenizer(text)["input_ids"] for text in texts]
+    assert len({len(prompt) for prompt in prompts}) > 1
+    removals = [[], [5, 13, 20, 26]]
+    dense = oracle.load(smollm2)
+    dense.generation_config.eos_token_id = None
+    # How many of the prompts run together: none, padded ones.
+    results = {batch: [run_dump(smollm2, "float32", {"removed": removals, "prompts": prompts[i:i + batch], "count": count})
+                       for i in range(0, len(prompts), batch)] for batch in (1, 8)}
+    for place, removed in enumerate(removals):
+        expected = transformers_tokens(oracle.without_blocks(dense, tuple(removed)), prompts, count)
+        for batch, parts in results.items():
+            actual = [ids for part in parts for ids in part[place]]
+            assert actual == expected, f"without blocks {removed}, {batch} at once"
+    print(json.dumps({"prompts": len(prompts), "tokens": count, "removed": removals, "batches": list(results)}))
 
 
 def test_a_sequence_ends_with_the_first_stop_id(run_dump, tmp_path):

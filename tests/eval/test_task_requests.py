@@ -102,6 +102,23 @@ def test_real_rows(limit, shared, smollm2, tmp_path):
     expect_same(ours, tasks, harness.Recorder(harness.tokenizer_of(smollm2), 8192))
 
 
+@pytest.mark.parametrize("changes", [{}, {"bos_token": ..., "eos_token": "<bos>"}, {"bos_token": None, "eos_token": "!"},
+                                     {"bos_token": ..., "eos_token": "a"}, {"bos_token": "?", "eos_token": "!"},
+                                     {"bos_token": {"content": "<bos>", "__type": "AddedToken"}}])
+def test_the_token_in_front_of_an_empty_prompt(changes, tmp_path):
+    import tiny_models
+    tiny_models.save_tokenizer(tmp_path)
+    tiny_models.edit_json(tmp_path / "tokenizer_config.json", **changes)
+    generated_rows.write(tmp_path / "rows", 2, "test", tasks=["boolq"])
+    theirs = harness.Recorder(harness.tokenizer_of(tmp_path), 2048).prefix_token_id
+    assert dump(tmp_path, "boolq", tmp_path / "rows", 2048)["boolq"][0]["prefix"] == theirs
+
+
+def test_a_gguf_names_its_token_too(smollm2, smollm2_gguf, rows):
+    prefixes = [dump(model, "boolq", rows, 2048, 1)["boolq"][0]["prefix"] for model in (smollm2, smollm2_gguf)]
+    assert prefixes == [harness.tokenizer_of(smollm2).bos_token_id] * 2
+
+
 TEMPLATES = [
     "{{a}}", "x {{ a }}{{b}} y", "{{a.strip()}}|{{a|trim}}", "{{a.lstrip() + '-' + a.rstrip()}}", "{{a.capitalize()}}",
     "{{a|capitalize}}", "{{a|lower}}", "{{a.split(' ')[:-1]|join(' ')}}", "{{' ' + a.split(' ')[-1]}}",

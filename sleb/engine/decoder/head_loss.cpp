@@ -8,7 +8,7 @@ namespace sleb {
 namespace {
 
 // Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
-// out again (compute.cpp).
+// out again (FreedBlocks).
 constexpr int64_t slice_bytes_cpu = int64_t{24} << 20;
 constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
 

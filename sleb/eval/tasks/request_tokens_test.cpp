@@ -29,7 +29,7 @@ using Ids = std::vector<int64_t>;
 RequestTokens encode(std::vector<Request> requests, int64_t max_length, bool whole_text = false,
                      std::optional<PrefixToken> prefix = PrefixToken{5, "<s>"}) {
   Question question{.place = "r.jsonl, line 1", .requests = std::move(requests)};
-  return encode_requests(tokenizer(), {prefix, max_length}, question, whole_text);
+  return encode_requests(tokenizer(), {std::move(prefix), max_length}, question, whole_text);
 }
 
 TokenRequest pair(const std::string& prompt, const std::string& continuation, int64_t max_length = 100) {

@@ -172,7 +172,7 @@ class Parser {
     if (rest_.empty() || !is_letter(rest_[0])) fail("expected a name");
     size_t length = 1;
     while (length < rest_.size() && (is_letter(rest_[length]) || is_digit(rest_[length]))) ++length;
-    const std::string name(rest_.substr(0, length));
+    std::string name(rest_.substr(0, length));
     rest_.remove_prefix(length);
     return name;
   }
