@@ -14,7 +14,7 @@ def model(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("model"), num_hidden_layers=5)
 
 
-COMMANDS = ["prune", "eval", "export", "info", "tokenize"]
+COMMANDS = ["prune", "eval", "generate", "export", "info", "tokenize"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
