@@ -132,7 +132,7 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
     for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
   };
   add_repeatable(command, "--ppl",
-                 "Perplexity on these texts: .txt or .raw (a row a\nline), .jsonl, .jsonl.gz or .json.gz (field text)",
+                 "Perplexity on these texts: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)",
                  add_texts)
       ->type_name("FILE[,FILE...]");
   command.add_option("--segments", arguments.segments, "Use only the first N of each text (default: all)")
@@ -143,7 +143,7 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
       ->type_name("N");
   command
       .add_option("--protocol", arguments.protocol,
-                  "reference: rows joined, every token scored;\nllama.cpp: as llama-perplexity, second half scored")
+                  "reference: rows joined, every token scored; llama.cpp: as llama-perplexity, second half scored")
       ->capture_default_str()
       ->type_name("KIND");
 }
@@ -154,7 +154,7 @@ void add_eval(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("eval", "Measure what a model loses without given blocks");
   auto arguments = std::make_shared<EvalArguments>();
   add_model(*command, arguments->model);
-  add_removal_lists(*command, arguments->removal_lists, "a\nfurther row of the table");
+  add_removal_lists(*command, arguments->removal_lists, "a further row of the table");
   add_perplexity(*command, *arguments);
   add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
@@ -167,7 +167,8 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
-      "  sleb eval SmolLM2-135M --tasks piqa,arc_easy --tasks-data rows --removal-list 12,26,13\n"
+      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy \\\n"
+      "      --tasks-data rows\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
   command->callback([arguments, &session] { run(*arguments, session); });
 }

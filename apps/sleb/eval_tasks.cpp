@@ -58,18 +58,17 @@ void add_tasks(CLI::App& command, TaskArguments& arguments) {
   command.add_option("--limit", arguments.limit, "Use only the first N rows of each task (default: all)")
       ->check(at_least(1))
       ->type_name("N");
-  command
-      .add_option("--num-fewshot", arguments.num_fewshot, "Rows shown with their answers in front of each\nquestion")
+  command.add_option("--num-fewshot", arguments.num_fewshot, "Rows shown with their answers in front of each question")
       ->check(CLI::Range(0, 1000))
       ->capture_default_str()
       ->type_name("K");
   command
       .add_option("--fewshot-seed", arguments.fewshot_seed,
-                  "Draw these rows as lm-evaluation-harness does\nwith this seed (its own: 1234; default: the first K)")
+                  "Draw these rows as lm-evaluation-harness does with this seed (its own: 1234; default: the first K)")
       ->type_name("N");
   command
       .add_option("--max-length", arguments.max_length,
-                  "Tokens that the model sees at once; longer prompts\nlose their beginning (default: the model's "
+                  "Tokens that the model sees at once; longer prompts lose their beginning (default: the model's "
                   "context)")
       ->check(at_least(1))
       ->type_name("N");

@@ -123,7 +123,7 @@ void add_latency(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("latency", "Measure how much faster a model is without given blocks");
   auto arguments = std::make_shared<LatencyArguments>();
   add_model(*command, arguments->model);
-  add_removal_lists(*command, arguments->removal_lists, "a\nfurther column of the table");
+  add_removal_lists(*command, arguments->removal_lists, "a further column of the table");
   command->add_option("--removal-ratio", arguments->removal_ratio, "Without a list: share of the blocks, rounded up")
       ->capture_default_str()
       ->check(CLI::Range(1e-6, 1.0))

@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <memory>
 #include <new>
 
 #include "arguments.h"
 #include "commands.h"
+#include "help.h"
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "terminal_progress.h"
@@ -55,12 +57,15 @@ int run(int argc, char** argv, sleb::Progress& progress) {
   CLI::App app(
       "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
+  app.formatter(std::make_shared<sleb::app::HelpFormatter>());
   app.require_subcommand(1);
   app.set_version_flag("--version", "sleb " SLEB_VERSION);
   app.footer(
       "Examples:\n"
       "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
       "  sleb eval MODEL --removal-list 5,13,20 --ppl wiki.test.raw\n"
+      "  sleb latency MODEL --removal-list 5,13,20\n"
+      "  sleb generate MODEL --removal-list 5,13,20 --prompt \"Once upon a time\"\n"
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
   sleb::app::add_commands(app, session);

@@ -267,8 +267,10 @@ void add_prune(CLI::App& app, Session& session) {
   add_output(*command, *arguments);
   command->footer(
       "Examples:\n"
-      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 --out SmolLM2-pruned\n"
-      "  sleb prune model.gguf --dataset notes.txt --seqlen 512 --num-remove-blocks 2 --json -");
+      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 \\\n"
+      "      --out SmolLM2-pruned\n"
+      "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
+      "      --num-remove-blocks 2 --json -");
   command->callback([arguments, &session] { run_and_keep(*arguments, session); });
 }
 

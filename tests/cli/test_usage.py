@@ -114,5 +114,7 @@ def test_table_formats_of_eval(sleb, model, text, form):
         assert len({len(line) for line in lines}) == 1
 
 
-def test_eval_help_fits_a_terminal(sleb_ok):
-    assert max(map(len, sleb_ok("eval", "--help").splitlines())) <= 80
+@pytest.mark.parametrize("command", [[], *map(str.split, ["prune", "eval", "latency", "generate", "export", "info", "tokenize"])],
+                         ids=" ".join)
+def test_help_fits_a_terminal(sleb_ok, command):
+    assert max(map(len, sleb_ok(*command, "--help").splitlines())) <= 80
