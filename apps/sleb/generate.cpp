@@ -199,8 +199,7 @@ void add_generate(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("generate", "Print what a model says, dense, pruned, or both");
   auto arguments = std::make_shared<GenerateArguments>();
   add_model(*command, arguments->model);
-  command->add_option("--prompt", arguments->prompt, "What to go on from (default: standard input)")
-      ->type_name("TEXT");
+  command->add_option("--prompt", arguments->prompt, "What to go on from (default: standard input)")->type_name("TEXT");
   command->add_flag("--chat", arguments->chat, "The prompt is a user's message: apply the model's\nchat template");
   command->add_option("--system", arguments->system, "The chat's system message")->type_name("TEXT");
   command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")->type_name("LIST");
