@@ -15,6 +15,10 @@ import safetensors.numpy
 import sentencepiece
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "tokenizer"))
+import chat_styles  # noqa: E402
+import jinja_snippets  # noqa: E402
+
 TEXT = ["The quick brown fox's 12 dogs.\n", "été 한글 👩‍🚀 naïve ﬁne\t\tx = y ** 2"]
 SIZES = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
          "num_key_value_heads": 1, "head_dim": 4, "vocab_size": 6, "max_position_embeddings": 64}
@@ -162,6 +166,14 @@ def sentencepiece_seeds() -> dict[str, bytes]:
     return seeds
 
 
+def chat_template_seeds() -> dict[str, bytes]:
+    """Those of the tests; expressions by the line."""
+    snippets = [jinja_snippets.TEXT_AND_BLANKS, jinja_snippets.CONDITIONS_AND_LOOPS, jinja_snippets.NAMES_AND_MACROS]
+    texts = [*chat_styles.STYLES.values(), *(snippet for group in snippets for snippet in group),
+             *("{{ " + part.strip() + " }}" for part in jinja_snippets.EXPRESSIONS.split(" | "))]
+    return {str(i): text.encode() for i, text in enumerate(texts)}
+
+
 def npy_seeds() -> dict[str, bytes]:
     seeds = {}
     for kind in ("<i8", "<i4", "<u4", "<u2"):
@@ -183,7 +195,8 @@ def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
              "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
-             "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds()}
+             "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds(),
+             "chat_template": chat_template_seeds()}
     for target, files in seeds.items():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ namespace sleb::jinja {
 namespace {
 
 constexpr int deepest_value = 100;
+constexpr int64_t cost_of_comparison = 8;
 
 bool equal_items(Budget& budget, const Values& a, const Values& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
@@ -184,7 +185,7 @@ bool is_true(const Value& value) {
 }
 
 bool equal(Budget& budget, const Value& a, const Value& b) {
-  budget.spend(1);
+  budget.spend(cost_of_comparison);
   if (a.is_number() && b.is_number()) {
     const bool whole = !a.is(Value::Kind::real) && !b.is(Value::Kind::real);
     return whole ? a.integer() == b.integer() : a.number() == b.number();
@@ -206,7 +207,7 @@ bool equal(Budget& budget, const Value& a, const Value& b) {
 }
 
 bool less(Budget& budget, const Value& a, const Value& b) {
-  budget.spend(1);
+  budget.spend(cost_of_comparison);
   if (a.is_number() && b.is_number()) {
     const bool whole = !a.is(Value::Kind::real) && !b.is(Value::Kind::real);
     return whole ? a.integer() < b.integer() : a.number() < b.number();

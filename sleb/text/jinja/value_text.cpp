@@ -15,7 +15,7 @@ class Writer {
 
  protected:
   void add(std::string_view part) {
-    budget_.spend(static_cast<int64_t>(part.size()) + 1);
+    budget_.spend(static_cast<int64_t>(part.size()) + 4);
     text_ += part;
   }
   Budget& budget_;
