@@ -5,7 +5,7 @@
 # make tsan   unit tests under ThreadSanitizer
 # make fuzz   every reader of untrusted files against libFuzzer, FUZZ_SECONDS (60) each
 # make lint   clang-format and clang-tidy; warnings are errors
-# make bench  search, evaluation and loading, against transformers (minutes to hours)
+# make bench  search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
 
 .PHONY: demo build test asan tsan fuzz lint format bench clean
 BUILD := build/release
@@ -53,6 +53,8 @@ bench:
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/eval_perplexity.py
 	.venv/bin/python bench/eval_tasks.py
+	.venv/bin/python bench/latency.py
+	.venv/bin/python bench/tokenizer.py
 	.venv/bin/python bench/loading.py
 	.venv/bin/python bench/linear.py
 

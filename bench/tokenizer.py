@@ -20,7 +20,7 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "tokenizer"))
+sys.path[:0] = [str(ROOT / "tests" / "tokenizer"), str(ROOT / "tests")]
 
 from compare import ENCODE_DUMP, write_strings  # noqa: E402
 from every_kind import KINDS  # noqa: E402
