@@ -211,7 +211,10 @@ void add_generate(CLI::App& app, Session& session) {
   command->add_option("--temperature", arguments->options.temperature, "0: the likeliest token; above: drawn at random")
       ->capture_default_str()
       ->type_name("T");
-  command->add_option("--seed", arguments->options.seed, "Of the draws")->capture_default_str()->type_name("S");
+  command->add_option("--seed", arguments->options.seed, "Of the draws")
+      ->capture_default_str()
+      ->check(at_least(0))
+      ->type_name("S");
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would end");
   add_compute(*command, arguments->compute);
   command->add_option("--json", arguments->json, "Write texts, ids and times as JSON (- for stdout)")

@@ -61,6 +61,7 @@ LatencyOptions options_of(const LatencyArguments& arguments, const ModelSpec& sp
   options.logits = arguments.logits == "all" ? LogitRows::all : LogitRows::last;
   options.seed = arguments.seed;
   if (!generation && arguments.new_tokens > 0) bad_input("--new-tokens: --mode prompt generates none");
+  if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
   check_sequence_length(spec, options.prompt_tokens + options.new_tokens, "--prompt-tokens and --new-tokens");
   return options;
 }
@@ -114,7 +115,10 @@ void add_measurement(CLI::App& command, LatencyArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::IsMember({"all", "last"}))
       ->type_name("ROWS");
-  command.add_option("--seed", arguments.seed, "Of the prompts' random ids")->capture_default_str()->type_name("S");
+  command.add_option("--seed", arguments.seed, "Of the prompts' random ids")
+      ->capture_default_str()
+      ->check(at_least(0))
+      ->type_name("S");
 }
 
 }  // namespace
@@ -127,6 +131,7 @@ void add_latency(CLI::App& app, Session& session) {
   command->add_option("--removal-ratio", arguments->removal_ratio, "Without a list: share of the blocks, rounded up")
       ->capture_default_str()
       ->check(CLI::Range(1e-6, 1.0))
+      ->excludes(command->get_option("--removal-list"))
       ->type_name("R");
   add_measurement(*command, *arguments);
   add_compute(*command, arguments->compute);
