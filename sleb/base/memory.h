@@ -15,4 +15,7 @@ uint64_t available_memory();
 enum class FreedBlocks { given_back, kept };
 void set_freed_blocks(FreedBlocks blocks);
 
+// Gives back to the system what malloc keeps of freed memory now, such as a parsed tokenizer.json.
+void give_back_freed();
+
 }  // namespace sleb

@@ -12,6 +12,7 @@ namespace sleb {
 Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
     : checkpoint_(&checkpoint), compute_(decide_compute(options)) {
   const c10::InferenceMode guard;
+  give_back_freed();
   set_freed_blocks(FreedBlocks::given_back);
   try {
     decoder_ = std::make_unique<Decoder>(checkpoint, compute_, progress);

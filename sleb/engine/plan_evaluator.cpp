@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "sleb/base/error.h"
+#include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/decoder/head_loss.h"
@@ -99,6 +100,7 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
     const auto states = run_schedule(decoder, schedule, chunk_ids, context, [&](const ScheduleStep& step) {
       add_work(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
     });
+    give_back_freed();  // what blocks took and the head, in blocks of other sizes, would take again
     const at::Tensor ids =
         at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
     const auto head_rows = static_cast<double>(schedule.num_states * count * corpus_->scored());

@@ -1,5 +1,7 @@
 #include "sleb/engine/decoder/block.h"
 
+#include <algorithm>
+
 #include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
@@ -18,6 +20,10 @@ at::Tensor activate(const at::Tensor& input, Activation activation) {
   }
   return at::relu(input);
 }
+
+// An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU so many
+// at once, enough for products to run at full rate.
+constexpr int64_t mlp_rows_cpu = 1024;
 
 // One product computes both parts of a gated MLP.
 Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
@@ -67,22 +73,29 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       mlp_norm_(weights, spec, spec.part_name(block, Part::mlp_norm)),
       mlp_(weights, spec, block) {}
 
-at::Tensor Block::output_of(Half half, const at::Tensor& input, const AttentionContext& context) const {
-  return half == Half::attention ? attention_(input, context) : mlp_(input);
-}
-
 at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
-  const Norm& norm = norm_of(half);
-  if (norm_placement_ == NormPlacement::after) return norm(output_of(half, hidden, context).add_(hidden));
-  return output_of(half, norm(hidden), context).add_(hidden);
+  at::Tensor result = hidden.clone();
+  apply_in_place(half, result, context);
+  return result;
 }
 
 void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const {
-  const Norm& norm = norm_of(half);
+  const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
+  if (half == Half::attention || !hidden.is_cpu() || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
+  for (int64_t begin = 0; begin < rows.size(0); begin += mlp_rows_cpu) {
+    step(half, rows.narrow(0, begin, std::min(mlp_rows_cpu, rows.size(0) - begin)), context);
+  }
+}
+
+void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
+  const auto output_of = [&](const at::Tensor& input) {
+    return half == Half::attention ? attention_(input, context) : mlp_(input);
+  };
+  const Norm& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
   if (norm_placement_ == NormPlacement::after) {
-    hidden = norm(hidden.add_(output_of(half, hidden, context)));
+    hidden.copy_(norm(hidden.add_(output_of(hidden))));
   } else {
-    hidden.add_(output_of(half, norm(hidden), context));
+    hidden.add_(output_of(norm(hidden)));
   }
 }
 

@@ -46,12 +46,12 @@ class Block {
 
   // The next hidden state, [batch, tokens, hidden].
   at::Tensor apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
-  // The same into `hidden` itself, whose old memory may be overwritten.
+  // The same into `hidden` itself.
   void apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const;
 
  private:
-  at::Tensor output_of(Half half, const at::Tensor& input, const AttentionContext& context) const;
-  const Norm& norm_of(Half half) const { return half == Half::attention ? attention_norm_ : mlp_norm_; }
+  // In place; of an MLP, hidden may be any rows.
+  void step(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
 
   NormPlacement norm_placement_;
   Norm attention_norm_;

@@ -30,8 +30,8 @@ Linear load_head(const WeightLoader& weights, const ModelSpec& spec) {
 Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, Progress& progress)
     : checkpoint_(&checkpoint),
       compute_(compute),
-      blocks_(load_blocks(checkpoint, compute, progress)),
-      head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec())) {
+      head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec())),
+      blocks_(load_blocks(checkpoint, compute, progress)) {
   const WeightLoader weights(checkpoint, compute);
   const TensorNames& names = *spec().names;
   if (spec().position == PositionKind::learned) {

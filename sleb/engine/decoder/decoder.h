@@ -43,10 +43,10 @@ class Decoder {
   Compute compute_;
   at::Tensor positions_;  // [max_positions, hidden]; undefined unless learned
   std::optional<Linear> project_in_;
+  Linear head_;  // the largest, so loaded first: what it takes meanwhile stands beside nothing else
   std::vector<Block> blocks_;
   std::optional<Norm> final_norm_;
   std::optional<Linear> project_out_;
-  Linear head_;
 };
 
 }  // namespace sleb

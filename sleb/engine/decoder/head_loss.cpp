@@ -9,14 +9,15 @@ namespace {
 
 // Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
 // out again (FreedBlocks).
-constexpr int64_t slice_bytes_cpu = int64_t{24} << 20;
+constexpr int64_t slice_bytes_cpu = int64_t{12} << 20;
 constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
+constexpr int64_t least_slice_rows = 64;  // below, products lose speed
 
 }  // namespace
 
 int64_t head_slice_rows(const Decoder& decoder) {
   const int64_t budget = decoder.compute().device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
-  return std::max<int64_t>(16, budget / 4 / decoder.spec().vocabulary_size);
+  return std::max(least_slice_rows, budget / 4 / decoder.spec().vocabulary_size);
 }
 
 at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
