@@ -175,7 +175,7 @@ void run(const GenerateArguments& arguments, Session& session) {
   if (!arguments.ignore_eos) options.stop_ids = checkpoint.stop_ids();
 
   const Model model(checkpoint, arguments.compute, session.progress);
-  Generator generator(model, 1, static_cast<int64_t>(prompt.size()) + options.max_new_tokens);
+  Generator generator(model, 1, static_cast<int64_t>(prompt.size()), options.max_new_tokens);
   const bool json_only = arguments.json == "-";
   const bool in_columns = wanted.size() == 2 && terminal_width() >= narrowest_for_columns;
   std::vector<Output> outputs;

@@ -6,6 +6,7 @@
 #include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/block.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/plan_runner.h"
 
@@ -30,7 +31,9 @@ uint64_t working_bytes(const Model& model, int64_t batch, int64_t tokens) {
   const ModelSpec& spec = model.spec();
   const int64_t attention = 2 * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
   const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size;
-  const int64_t states = batch * tokens * (3 * spec.hidden_size + std::max(attention, mlp));
+  const int64_t rows = batch * tokens;
+  const int64_t mlp_rows = model.compute().device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
+  const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
   const int64_t logits = std::max(batch, head_slice_rows(model.decoder())) * spec.vocabulary_size;
   return static_cast<uint64_t>(states + logits) * bytes_per_element(model.compute()) +
          static_cast<uint64_t>(logits) * 2 * sizeof(float);

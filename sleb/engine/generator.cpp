@@ -125,11 +125,15 @@ struct Generator::State {
   }
 };
 
-Generator::Generator(const Model& model, int64_t batch, int64_t tokens) {
+Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, int64_t new_tokens) {
   const c10::InferenceMode guard;
-  if (batch < 1 || tokens < 2) bad_input("{} sequences of {} tokens: give at least 1 of 2", batch, tokens);
+  if (batch < 1 || prompt_tokens < 0 || new_tokens < 1) {
+    bad_input("room for {} prompts of {} tokens and {} new ones: give at least 1 prompt and new token", batch,
+              prompt_tokens, new_tokens);
+  }
+  const int64_t tokens = prompt_tokens + new_tokens;
   check_sequence_length(model.spec(), tokens, "prompt and new tokens");
-  check_memory(model, batch, tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
+  check_memory(model, batch, prompt_tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
   state_ = std::make_unique<State>(State{&model, KvCache(model.spec(), model.compute(), batch, tokens)});
 }
 

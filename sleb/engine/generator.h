@@ -31,10 +31,10 @@ struct Generation {
 // Runs a model, or what a plan keeps of it, on batches of prompts.
 class Generator {
  public:
-  // Room for `batch` sequences of up to `tokens` tokens, prompt and new ones together, allocated once; the model must
-  // outlive it. Throws Error(bad_input) if a sequence would be longer than the model's learned positions,
+  // Room for `batch` prompts of up to `prompt_tokens` tokens with `new_tokens` behind each, allocated once; the model
+  // must outlive it. Throws Error(bad_input) if a sequence would be longer than the model's learned positions,
   // Error(failed), before anything is allocated, if the memory that is free would not do.
-  Generator(const Model& model, int64_t batch, int64_t tokens);
+  Generator(const Model& model, int64_t batch, int64_t prompt_tokens, int64_t new_tokens);
   ~Generator();
   Generator(Generator&&) noexcept;
 

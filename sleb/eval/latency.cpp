@@ -24,7 +24,7 @@ class Runner {
  public:
   Runner(const Model& model, const LatencyOptions& options) : model_(model), options_(options) {
     if (options.mode == LatencyMode::generation) {
-      generator_.emplace(model, options.batch, options.prompt_tokens + options.new_tokens);
+      generator_.emplace(model, options.batch, options.prompt_tokens, options.new_tokens);
     } else {
       check_memory(model, options.batch, options.prompt_tokens, 0);
     }

@@ -41,8 +41,8 @@ Json generations(const sleb::Model& model, const std::vector<sleb::Plan>& plans,
   const sleb::GenerateOptions options{input["count"], input.value("temperature", 0.0), input.value("seed", uint64_t{0}),
                                       input.value("stop", std::vector<int64_t>())};
   Json result = Json::array();
-  sleb::Generator generator(model, static_cast<int64_t>(prompts.size()),
-                            static_cast<int64_t>(longest) + options.max_new_tokens);
+  sleb::Generator generator(model, static_cast<int64_t>(prompts.size()), static_cast<int64_t>(longest),
+                            options.max_new_tokens);
   for (const sleb::Plan& plan : plans) result.push_back(generator.generate(plan, prompts, options).ids);
   return result;
 }

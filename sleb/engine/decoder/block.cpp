@@ -21,10 +21,6 @@ at::Tensor activate(const at::Tensor& input, Activation activation) {
   return at::relu(input);
 }
 
-// An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU so many
-// at once, enough for products to run at full rate.
-constexpr int64_t mlp_rows_cpu = 1024;
-
 // One product computes both parts of a gated MLP.
 Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
   return kind == MlpKind::gated ? weights.fused(block, {Part::gate, Part::up}) : weights.fused(block, {Part::up});

@@ -26,6 +26,10 @@ class Attention {
   int64_t window_;
 };
 
+// An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU a block
+// computes so many at once, enough for products to run at full rate.
+constexpr int64_t mlp_rows_cpu = 1024;
+
 // The same shapes; likewise without norm and residual sum.
 class Mlp {
  public:
