@@ -37,4 +37,15 @@ ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> strings) : 
   }
 }
 
+size_t ByteTrie::longest_prefix(std::string_view text) const {
+  size_t longest = 0;
+  int32_t node = root;
+  for (size_t i = 0; i < text.size(); ++i) {
+    node = child(node, text[i]);
+    if (node == none) break;
+    if (number(node) != none) longest = i + 1;
+  }
+  return longest;
+}
+
 }  // namespace sleb

@@ -26,6 +26,8 @@ class ByteTrie {
     }
     return none;
   }
+  // Bytes of the longest string that `text` begins with, 0 if there is none.
+  size_t longest_prefix(std::string_view text) const;
   // The number of the string that ends at a node, or none.
   int32_t number(int32_t node) const { return nodes_[static_cast<size_t>(node)].number; }
 
