@@ -104,9 +104,12 @@ def sentencepiece_kinds() -> list[Kind]:
         "BPE, nmt_nfkc": ("bpe", {}),
         "BPE, nfkc_cf, no dummy prefix": ("bpe", {"normalization_rule_name": "nfkc_cf", "add_dummy_prefix": False}),
         "BPE, user-defined": ("bpe", {**LLAMA_SPM, "user_defined_symbols": "Tok0000,<0000>,<mask>"}),
+        "BPE, blanks behind": ("bpe", {"treat_whitespace_as_suffix": True}),
         "Unigram": ("unigram", {}),
         "Unigram, byte fallback": ("unigram", LLAMA_SPM),
         "Unigram, blanks behind": ("unigram", {"treat_whitespace_as_suffix": True}),
+        "Unigram, user-defined": ("unigram", {"normalization_rule_name": "nfkc_cf", "add_dummy_prefix": False,
+                                              "user_defined_symbols": "Tok0000,<0000>,the,漢字"}),
     }
     llama = {"add_bos_token": True, "add_eos_token": False}
     return [
