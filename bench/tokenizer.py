@@ -6,7 +6,8 @@ usage: bench/tokenizer.py [--only PART OF NAME] [--all] [--megabytes 10] [--runs
 Each tokenizer is trained on the spot, as tests/tokenizer does it. sleb and the oracle (for vocab.json transformers, for
 tokenizer.model sentencepiece, otherwise the wheel) encode the same text, wikitext-2 repeated, by turns; the best run of
 each counts, reading files and starting programs not. The last two columns: how much longer a megabyte of letters takes
-than half a megabyte, which is 2 if time is proportional to length.
+than half a megabyte, which is 2 if time is proportional to length. For tokenizer.model a second row has the wheel in
+the place of sentencepiece, with the vocabulary as transformers converts it.
 """
 import argparse
 import os
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ["RAYON_NUM_THREADS"] = "1"
@@ -55,16 +57,33 @@ def best_by_turns(model: pathlib.Path, oracle, text: str, runs: int) -> tuple[fl
     return min(ours for ours, _ in times), min(theirs for _, theirs in times)
 
 
-def row(kind, training: Training, text: str, letters: str, runs: int) -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        model, oracle = kind.write(pathlib.Path(folder), training)
-        ours, theirs = best_by_turns(model, oracle, text, runs)
-        half = best_by_turns(model, oracle, letters[: len(letters) // 2], runs)
-        whole = best_by_turns(model, oracle, letters, runs)
+def converted(tokenizer_model: pathlib.Path):
+    """The wheel on the vocabulary of a tokenizer.model."""
+    from transformers.convert_slow_tokenizer import SentencePieceExtractor, SpmConverter
+
+    extractor = SentencePieceExtractor(str(tokenizer_model))
+    parts = extractor.extract(None)
+    tokenizer = SpmConverter.build_tokenizer_from_spm_proto(extractor.proto, parts["vocab"], parts.get("merges"))
+    return lambda texts: tokenizer.encode_batch(texts, add_special_tokens=False)
+
+
+def row(name: str, model: pathlib.Path, oracle, text: str, letters: str, runs: int) -> str:
+    ours, theirs = best_by_turns(model, oracle, text, runs)
+    half = best_by_turns(model, oracle, letters[: len(letters) // 2], runs)
+    whole = best_by_turns(model, oracle, letters, runs)
     megabytes = len(text.encode()) / 1e6
     growth = [f"{long / short:.1f}" for long, short in zip(whole, half)]
     cells = [f"{megabytes / ours:.2f}", f"{megabytes / theirs:.2f}", f"{theirs / ours:.2f}", *growth]
-    return f"| {kind.name} | {' | '.join(cells)} |"
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def rows(kind, training: Training, text: str, letters: str, runs: int) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        model, oracle = kind.write(pathlib.Path(folder), training)
+        yield row(kind.name, model, oracle, text, letters, runs)
+        tokenizer_model = pathlib.Path(folder, "tokenizer.model")
+        if tokenizer_model.exists():
+            yield row(f"{kind.name}; the wheel", model, converted(tokenizer_model), text, letters, runs)
 
 
 def main() -> None:
@@ -82,7 +101,8 @@ def main() -> None:
     print("| :--- | ---: | ---: | ---: | ---: | ---: |")
     for kind in KINDS:
         if (arguments.all or kind.name in SELECTED) and arguments.only in kind.name:
-            print(row(kind, training, text, letters, arguments.runs), flush=True)
+            for line in rows(kind, training, text, letters, arguments.runs):
+                print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-// tokenizer.model. libsentencepiece itself is not instrumented: what the reader lets through must not crash it.
+// tokenizer.model, and what is encoded by it.
 #include <memory>
 
 #include "fuzz/fuzz.h"

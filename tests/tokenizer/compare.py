@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-from kinds import Oracle, Score
+from kinds import Oracle
 from programs import BUILD
 
 # A panic of the wheel is noted, not traced.
@@ -60,39 +60,27 @@ class Difference:
 class Result:
     compared: int
     unanswered: int  # texts for which the oracle has no answer
-    ties: int  # other ids, to which the model gives the same score
     differences: list[Difference]
 
     def __str__(self) -> str:
-        counts = {"not comparable": self.unanswered, "ties": self.ties}
-        notes = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
-        return f"{self.compared - len(self.differences)} of {self.compared}{f' ({notes})' if notes else ''}"
+        note = f" ({self.unanswered} not comparable)" if self.unanswered else ""
+        return f"{self.compared - len(self.differences)} of {self.compared}{note}"
 
 
 class Comparison:
     """One tokenizer of sleb beside its oracle."""
 
-    def __init__(self, model: pathlib.Path, oracle: Oracle, special_tokens: bool = True, score: Score | None = None):
+    def __init__(self, model: pathlib.Path, oracle: Oracle, special_tokens: bool = True):
         self._model = model
         self._oracle = oracle
         self._special_tokens = special_tokens
-        self._score = score
 
     def of(self, texts: list[bytes]) -> Result:
         ours = sleb_ids(self._model, texts, self._special_tokens)
         theirs = self._oracle([text.decode("utf-8", "replace") for text in texts])
         answered = [row for row in zip(texts, ours, theirs, strict=True) if row[2] is not None]
-        unequal = [Difference(*row) for row in answered if row[1] != row[2]]
-        differences = [difference for difference in unequal if not self._is_tie(difference)]
-        return Result(len(answered), len(texts) - len(answered), len(unequal) - len(differences), differences)
-
-    def _is_tie(self, difference: Difference) -> bool:
-        """Whether both cut the text into pieces of the same total score, which float32 sums can't tell apart: of n scores
-        they are off by about sqrt(n) x 2^-24, and here by no more than four times that."""
-        if self._score is None:
-            return False
-        ours, theirs = self._score(difference.ours), self._score(difference.theirs)
-        return ours[0] == theirs[0] and abs(ours[1] - theirs[1]) <= 4 * len(difference.theirs) ** 0.5 * 2**-24 * abs(theirs[1])
+        differences = [Difference(*row) for row in answered if row[1] != row[2]]
+        return Result(len(answered), len(texts) - len(answered), differences)
 
     def shrink(self, difference: Difference, steps: int = 60, bytes_per_step: int = 1_000_000) -> Difference:
         """Leaves out ever smaller parts while a difference remains; the tries of a step go through one call."""

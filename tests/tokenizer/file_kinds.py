@@ -7,7 +7,7 @@ import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from kinds import (BYTES, GPT2, GPT4O_PATTERN, LLAMA3, LLAMA3_PATTERN, QWEN2_PATTERN, SPECIAL, Kind, Oracle, Score,
+from kinds import (BYTES, GPT2, GPT4O_PATTERN, LLAMA3, LLAMA3_PATTERN, QWEN2_PATTERN, SPECIAL, Kind, Oracle,
                    added_token, pre_tokenizers, split, tokenizer_json, wheel, with_ids)  # fmt: skip
 from texts import SPECIAL_TOKENS
 from training import Training
@@ -67,11 +67,6 @@ def vocab_kinds() -> list[Kind]:
 # --- tokenizer.model ---
 
 
-def _piece_scores(folder: pathlib.Path) -> Score:
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / "tokenizer.model"))
-    return lambda ids: ("".join(processor.id_to_piece(ids)), sum(processor.get_score(ids)))
-
-
 def sentencepiece_kind(name: str, model_type: str, **options) -> Kind:
     """A tokenizer.model alone; `options` of spm_train."""
 
@@ -80,7 +75,7 @@ def sentencepiece_kind(name: str, model_type: str, **options) -> Kind:
         (folder / "tokenizer.model").write_bytes(content)
         return folder, sentencepiece.SentencePieceProcessor(model_proto=content).encode
 
-    return Kind(name, write, score=_piece_scores if model_type == "unigram" else None)
+    return Kind(name, write)
 
 
 def llama_tokenizer_kind(name: str, config: dict, **options) -> Kind:
@@ -109,9 +104,12 @@ def sentencepiece_kinds() -> list[Kind]:
         "BPE, nmt_nfkc": ("bpe", {}),
         "BPE, nfkc_cf, no dummy prefix": ("bpe", {"normalization_rule_name": "nfkc_cf", "add_dummy_prefix": False}),
         "BPE, user-defined": ("bpe", {**LLAMA_SPM, "user_defined_symbols": "Tok0000,<0000>,<mask>"}),
+        "BPE, blanks behind": ("bpe", {"treat_whitespace_as_suffix": True}),
         "Unigram": ("unigram", {}),
         "Unigram, byte fallback": ("unigram", LLAMA_SPM),
         "Unigram, blanks behind": ("unigram", {"treat_whitespace_as_suffix": True}),
+        "Unigram, user-defined": ("unigram", {"normalization_rule_name": "nfkc_cf", "add_dummy_prefix": False,
+                                              "user_defined_symbols": "Tok0000,<0000>,the,漢字"}),
     }
     llama = {"add_bos_token": True, "add_eos_token": False}
     return [

@@ -11,8 +11,6 @@ from training import Training
 
 # For each text the ids, or None where the oracle itself breaks down.
 Oracle = Callable[[list[str]], list[list[int] | None]]
-# Of ids the text that they spell, and the sum of their scores.
-Score = Callable[[list[int]], tuple[str, float]]
 
 GPT2 = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": True}
 BYTES = {**GPT2, "use_regex": False}
@@ -36,8 +34,6 @@ class Kind:
     name: str
     write: Callable[[pathlib.Path, Training], tuple[pathlib.Path, Oracle]]
     special_tokens: bool = True  # whether encode adds those of the template
-    # Where versions of the oracle itself choose differently among cuts of equal score: how a model in the folder scores.
-    score: Callable[[pathlib.Path], Score] | None = None
 
 
 # --- tokenizer.json ---

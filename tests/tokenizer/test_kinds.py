@@ -47,7 +47,7 @@ def compared(request, tmp_path_factory) -> tuple[str, Comparison]:
         return SMOLLM2, Comparison(folder, wheel(folder / "tokenizer.json"))
     kind, training = request.param, request.getfixturevalue("training")
     model, oracle = kind.write(tmp_path_factory.mktemp("kind"), training)
-    return kind.name, Comparison(model, oracle, kind.special_tokens, kind.score and kind.score(model))
+    return kind.name, Comparison(model, oracle, kind.special_tokens)
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_megabyte_without_blank(name, training, real_text, tmp_path):
     """Ends, and with the right ids, in time that is far from quadratic; bench/tokenizer.py measures."""
     kind = next(kind for kind in KINDS if kind.name == name)
     model, oracle = kind.write(tmp_path, training)
-    comparison = Comparison(model, oracle, score=kind.score and kind.score(model))
+    comparison = Comparison(model, oracle)
     letters = "".join(filter(str.isalpha, real_text))
     text = (letters * (1 + 1_000_000 // len(letters))).encode()[:1_000_000]
     assert not comparison.of([text]).differences

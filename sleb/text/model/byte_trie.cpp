@@ -5,6 +5,8 @@
 namespace sleb {
 namespace {
 
+constexpr int16_t many_children = 12;  // to look through
+
 // The strings [begin, end) of the sorted list, which begin with the same `depth` bytes: those of a node.
 struct Branch {
   size_t begin, end, depth;
@@ -13,7 +15,7 @@ struct Branch {
 }  // namespace
 
 // Level by level, so that the children of a node get consecutive places.
-ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> strings) : first_bytes_(256, none) {
+ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> strings) {
   std::sort(strings.begin(), strings.end());
   std::vector<Branch> branches = {{0, strings.size(), 0}};  // branches[i] belongs to nodes_[i]
   nodes_.emplace_back();
@@ -28,13 +30,33 @@ ByteTrie::ByteTrie(std::vector<std::pair<std::string_view, int32_t>> strings) : 
       size_t end = branch.begin;
       while (end < branch.end && strings[end].first[branch.depth] == label) ++end;
       branches.push_back({branch.begin, end, branch.depth + 1});
-      if (node == root) first_bytes_[static_cast<uint8_t>(label)] = static_cast<int32_t>(nodes_.size());
       Node& child = nodes_.emplace_back();
       child.label = label;
       ++nodes_[node].children;
       branch.begin = end;
     }
+    if (node == root || nodes_[node].children >= many_children) make_table(static_cast<int32_t>(node));
   }
+}
+
+void ByteTrie::make_table(int32_t node) {
+  Node& parent = nodes_[static_cast<size_t>(node)];
+  parent.table = static_cast<int32_t>(tables_.size());
+  tables_.emplace_back().fill(none);
+  for (int32_t i = parent.first_child; i < parent.first_child + parent.children; ++i) {
+    tables_.back()[static_cast<uint8_t>(nodes_[static_cast<size_t>(i)].label)] = i;
+  }
+}
+
+size_t ByteTrie::longest_prefix(std::string_view text) const {
+  size_t longest = 0;
+  int32_t node = root;
+  for (size_t i = 0; i < text.size(); ++i) {
+    node = child(node, text[i]);
+    if (node == none) break;
+    if (number(node) != none) longest = i + 1;
+  }
+  return longest;
 }
 
 }  // namespace sleb

@@ -211,24 +211,59 @@ uint32_t Charsmap::unit(size_t index) const {
   return units_[index];
 }
 
-std::optional<std::string_view> Charsmap::find(std::string_view text) const {
+std::string_view Charsmap::replacement_at(size_t begin) const {
+  const bool inside = begin < replacements_.size() && (static_cast<uint8_t>(replacements_[begin]) & 0xC0) != 0x80;
+  if (!inside && begin != replacements_.size()) {
+    bad_input("{}: the trie points to byte {} of the replacements, where none begins", place_, begin);
+  }
+  const size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
+  return std::string_view(replacements_).substr(begin, end - begin);
+}
+
+void Charsmap::check() const {
+  for (size_t i = 0; i < units_.size(); ++i) {
+    const bool is_leaf = units_[i] >> 31 != 0;
+    if (i != 0 && is_leaf) continue;
+    const size_t children = i ^ offset(units_[i]);
+    unit(children | 0xFF);  // any byte may follow
+    if (has_leaf(units_[i])) replacement_at(leaf_value(unit(children)));
+  }
+}
+
+std::optional<Charsmap::Rewriting> Charsmap::find(std::string_view text, bool longest) const {
+  std::optional<Rewriting> found;
   size_t node = offset(unit(0));
-  for (const char byte : text) {
-    if (byte == 0) break;
-    node ^= static_cast<uint8_t>(byte);
+  for (size_t i = 0; i < text.size() && text[i] != 0; ++i) {
+    const auto byte = static_cast<uint8_t>(text[i]);
+    node ^= byte;
     const uint32_t here = unit(node);
-    if (label(here) != static_cast<uint8_t>(byte)) break;
+    if (label(here) != byte) break;
     node ^= offset(here);
     if (!has_leaf(here)) continue;
-    const size_t begin = leaf_value(unit(node));
-    const bool inside = begin < replacements_.size() && (static_cast<uint8_t>(replacements_[begin]) & 0xC0) != 0x80;
-    if (!inside && begin != replacements_.size()) {
-      bad_input("{}: the trie points to byte {} of the replacements, where none begins", place_, begin);
-    }
-    const size_t end = std::min(replacements_.find('\0', begin), replacements_.size());
-    return std::string_view(replacements_).substr(begin, end - begin);
+    found = {replacement_at(leaf_value(unit(node))), i + 1};
+    if (!longest) break;
   }
-  return {};
+  return found;
+}
+
+std::optional<std::string_view> Charsmap::find(std::string_view text) const {
+  const auto found = find(text, false);
+  return found ? std::optional(found->text) : std::nullopt;
+}
+
+std::optional<Charsmap::Rewriting> Charsmap::find_longest(std::string_view text) const {
+  return find(text, true);
+}
+
+bool Charsmap::begins_key(std::string_view text) const {
+  size_t node = offset(unit(0));
+  for (const char c : text) {
+    const auto byte = static_cast<uint8_t>(c);
+    const uint32_t here = unit(node ^ byte);
+    if (byte == 0 || label(here) != byte) return false;
+    node ^= byte ^ offset(here);
+  }
+  return true;
 }
 
 std::unique_ptr<Normalizer> make_charsmap(const JsonView& component) {

@@ -13,10 +13,6 @@
 namespace sleb {
 namespace {
 
-// No normalizer in use makes a text more than a few times longer; the longest decomposition is eleven times as long.
-constexpr size_t most_growth = 64;
-constexpr size_t short_text = size_t{1} << 16;
-
 struct Row {
   std::string_view type;
   std::unique_ptr<Normalizer> (*make)(const JsonView& component);
@@ -67,7 +63,7 @@ void Normalizers::append(const JsonView& component) {
 }
 
 void Normalizers::apply(Section& section) const {
-  const size_t longest = section.text.size() * most_growth + short_text;
+  const size_t longest = longest_rewriting(section.text.size());
   for (const auto& step : steps_) {
     step->apply(section, longest);
     if (section.text.size() > longest) bad_input("{}: makes a text more than {} times longer", place_, most_growth);

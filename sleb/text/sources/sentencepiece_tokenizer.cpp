@@ -1,11 +1,10 @@
 #include "sleb/text/sources/sentencepiece_tokenizer.h"
 
-#include <unordered_map>
 #include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
-#include "sleb/text/sources/sentencepiece_model.h"
+#include "sleb/text/sentencepiece/sentencepiece_model.h"
 #include "sleb/text/sources/tokenizer_config.h"
 #include "sleb/text/sources/tokenizer_json.h"
 
@@ -22,11 +21,10 @@ bool is_generic(const std::string& tokenizer_class) {
 TokenizerClassDefaults llama_defaults(const SentencePieceFile& file) {
   TokenizerClassDefaults defaults = {.roles = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}},
                                      .extra = {}};
-  for (size_t id = 0; id < file.types.size(); ++id) {
-    const PieceType type = file.types[id];
-    if (type != PieceType::control && type != PieceType::user_defined) continue;
-    defaults.extra.push_back(
-        {.content = file.processor->IdToPiece(static_cast<int>(id)), .special = type == PieceType::control});
+  for (const SentencePiece& piece : file.pieces) {
+    const bool is_control = piece.type == PieceType::control;
+    if (!is_control && piece.type != PieceType::user_defined) continue;
+    defaults.extra.push_back({.content = piece.text, .special = is_control});
   }
   return defaults;
 }
@@ -35,27 +33,26 @@ TokenizerClassDefaults llama_defaults(const SentencePieceFile& file) {
 TokenizerClassDefaults file_defaults(const SentencePieceFile& file, const TokenizerConfig& config) {
   TokenizerClassDefaults defaults;
   if (!config.found) return defaults;
-  const auto role = [&](const char* name, int id) {
-    if (id >= 0) defaults.roles.emplace_back(name, file.processor->IdToPiece(id));
-  };
-  role("bos_token", file.processor->bos_id());
-  role("eos_token", file.processor->eos_id());
+  for (const SentencePiece& piece : file.pieces) {
+    if (piece.type != PieceType::control) continue;
+    if (piece.text == file.bos_piece) defaults.roles.emplace_back("bos_token", piece.text);
+    if (piece.text == file.eos_piece) defaults.roles.emplace_back("eos_token", piece.text);
+  }
   return defaults;
 }
 
 // transformers 5, models/llama/tokenization_llama.py.
 Tokenizer llama_tokenizer(const SentencePieceFile& file, const TokenizerConfig& config, const std::string& label) {
-  const size_t count = file.types.size();
+  const size_t count = file.pieces.size();
   std::vector<std::string> pieces;
   std::vector<double> scores;  // the class merges by order in the file, whatever the pieces' own scores
   std::vector<std::pair<std::string, int64_t>> vocabulary;
-  std::unordered_map<std::string_view, size_t> ids;
+  const StringMap<int32_t> ids = piece_ids(file);
   pieces.reserve(count);
   for (size_t id = 0; id < count; ++id) {
-    pieces.push_back(file.processor->IdToPiece(static_cast<int>(id)));
+    pieces.push_back(file.pieces[id].text);
     scores.push_back(-static_cast<double>(id));
     vocabulary.emplace_back(pieces.back(), id);
-    ids.emplace(pieces.back(), id);
   }
   const auto id_of = [&](std::string_view piece) -> std::optional<size_t> {
     const auto found = ids.find(piece);
@@ -88,7 +85,7 @@ Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
     bad_input("{}: tokenizer_class {:?} is not supported for tokenizer.model; save it as tokenizer.json", config.label,
               config.tokenizer_class);
   }
-  SentencePieceFile file = open_sentencepiece(read_file(label), label);
+  SentencePieceFile file = read_sentencepiece(read_file(label), label);
   if (is_llama && file.algorithm == PieceAlgorithm::bpe) return llama_tokenizer(file, config, label);
   const TokenizerClassDefaults defaults = is_llama ? llama_defaults(file) : file_defaults(file, config);
   auto model = std::make_unique<SentencePieceModel>(std::move(file));
