@@ -9,12 +9,25 @@
 namespace sleb {
 namespace {
 
-OrderedJson to_json(const GreedyStep& step, int64_t segments) {
+OrderedJson or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson();
+}
+
+OrderedJson to_json(const Candidate& candidate) {
+  OrderedJson json = {{"block", candidate.block}, {"loss", candidate.loss}};
+  if (candidate.kl) json["kl"] = *candidate.kl;
+  json["segments"] = candidate.segments;
+  json["tokens"] = candidate.tokens;
+  json["difference"] = candidate.difference;
+  json["difference_stderr"] = or_null(candidate.error);
+  return json;
+}
+
+OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
-  for (const Candidate& candidate : step.candidates) {
-    candidates.push_back({{"block", candidate.block}, {"loss", candidate.loss}, {"segments", segments}});
-  }
-  return {{"removed", step.removed}, {"loss", step.loss}, {"candidates", candidates}, {"seconds", step.seconds}};
+  for (const Candidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
+  return {{"removed", step.removed},  {"loss", step.loss},       {"margin", or_null(step.margin())},
+          {"candidates", candidates}, {"seconds", step.seconds}, {"operations", step.operations}};
 }
 
 OrderedJson to_json(const HeldOut& held_out) {
@@ -40,7 +53,7 @@ std::string base_name(const std::string& model) {
 OrderedJson to_json(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
   OrderedJson steps = OrderedJson::array();
-  for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step, corpus.segments));
+  for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step));
   OrderedJson json = {
       {"model", report.model},
       {"num_blocks", report.num_blocks},
@@ -54,6 +67,8 @@ OrderedJson to_json(const PruneReport& report) {
       {"dtype", report.compute.dtype},
       {"device", report.compute.device},
       {"search", report.search},
+      {"confidence", or_null(report.confidence)},
+      {"criterion", name_of(report.criterion)},
       {"dense_loss", report.result.dense_loss},
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
