@@ -27,7 +27,7 @@ struct PruneArguments {
   CalibrationArguments calibration;
   GreedyOptions greedy;
   double ratio = 0;
-  std::string search = "exact";
+  std::string search = "race";
   double confidence = 0.999;
   std::string criterion = "loss";
   std::optional<uint64_t> state_memory;  // bytes

@@ -114,10 +114,11 @@ std::string model_card(const PruneReport& report) {
       "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
-      "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence raised the loss on the\n"
+      "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence {} on the\n"
       "calibration text least. No weight was changed.\n\n",
-      base_name(report.model), report.result.steps.size(), report.num_blocks,
-      format_list(report.result.removal_list()));
+      base_name(report.model), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()),
+      report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
+                                        : "raised the loss");
   card += comparison_table(report).text(TableFormat::markdown);
   card += "\n";
   if (report.held_out) {
@@ -132,7 +133,7 @@ std::string model_card(const PruneReport& report) {
   }
   card += fmt::format(
       "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
-      "Every candidate's loss is in `sleb.json`.\n",
+      "Every candidate's loss, and how sure each choice was, is in `sleb.json`.\n",
       corpus.name, corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }

@@ -12,7 +12,8 @@ namespace {
 GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss,
                     GreedyResult so_far = {}) {
   const auto evaluate = [&](const GreedyRound& round) {
-    RoundOutcome outcome{.dense_loss = loss(Plan())};
+    RoundOutcome outcome;
+    outcome.dense_loss = loss(Plan());
     for (size_t i = 0; i < round.blocks.size(); ++i) {
       const double value = loss(round.plans[i]);
       outcome.candidates.push_back({.block = round.blocks[i], .loss = value, .kl = -value});

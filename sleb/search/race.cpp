@@ -6,6 +6,14 @@
 #include "sleb/base/random.h"
 
 namespace sleb {
+namespace {
+
+// A prefix says less of a segment the shorter it is, and a race needs a dozen blocks to say anything.
+constexpr int64_t fewest_prefix_tokens = 64;
+constexpr int64_t fewest_tokens = 512;
+constexpr int64_t prefix_block_tokens = 32;
+
+}  // namespace
 
 std::vector<Rung> exact_rungs(int64_t num_chunks) {
   Rung all{std::vector<int64_t>(static_cast<size_t>(num_chunks))};
@@ -13,15 +21,22 @@ std::vector<Rung> exact_rungs(int64_t num_chunks) {
   return {all};
 }
 
-std::vector<Rung> race_rungs(int64_t num_chunks) {
+std::vector<Rung> race_rungs(int64_t num_chunks, int64_t segments, int64_t seqlen) {
   const std::vector<int64_t> order = numpy_permutation(0, num_chunks);
   std::vector<Rung> rungs;
+  if (num_chunks <= 2 && seqlen / 4 >= fewest_prefix_tokens && segments * (seqlen / 4) >= fewest_tokens) {
+    rungs.push_back({order, seqlen / 4, prefix_block_tokens});
+  }
   for (int64_t begin = 0; begin < num_chunks;) {
     const int64_t end = std::min(num_chunks, begin + std::max<int64_t>(1, begin / 2));
     rungs.push_back({{order.begin() + begin, order.begin() + end}});
     begin = end;
   }
   return rungs;
+}
+
+std::vector<Rung> race_rungs(const PlanEvaluator& evaluator) {
+  return race_rungs(evaluator.num_chunks(), evaluator.corpus().segments, evaluator.corpus().seqlen);
 }
 
 RoundOutcome run_race(RoundSweep& sweep, const std::vector<Rung>& rungs, double confidence) {

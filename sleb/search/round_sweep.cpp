@@ -15,10 +15,6 @@ namespace {
 
 constexpr auto between_saves = std::chrono::seconds(30);
 
-// Long enough for most of the correlation between neighbouring tokens to stay inside a block, short enough for a chunk
-// to have many.
-constexpr int64_t tokens_of_a_block = 128;
-
 std::span<const double> part(const std::vector<double>& values, size_t begin, size_t end) {
   return std::span(values).subspan(begin, end - begin);
 }
@@ -120,8 +116,8 @@ void RoundSweep::append_block_tokens(const Rung& rung) {
         std::min(evaluator_.chunk_segments(), corpus.segments - chunk * evaluator_.chunk_segments());
     done.segments += segments;
     for (int64_t segment = 0; segment < segments; ++segment) {
-      for (int64_t begin = corpus.first_scored; begin < tokens; begin += tokens_of_a_block) {
-        block_tokens_.push_back(std::min(tokens_of_a_block, tokens - begin));
+      for (int64_t begin = corpus.first_scored; begin < tokens; begin += rung.block_tokens) {
+        block_tokens_.push_back(std::min(rung.block_tokens, tokens - begin));
       }
     }
   }
@@ -138,7 +134,7 @@ void RoundSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
                           .stage = round_.stage,
                           .chunks = rung.chunks,
                           .tokens = rung.tokens,
-                          .block_tokens = tokens_of_a_block,
+                          .block_tokens = rung.block_tokens,
                           .likely = likely()};
   if (candidates.size() < num_candidates()) {
     options.stage += fmt::format(", {} of {} candidates left", candidates.size(), num_candidates());
@@ -210,7 +206,7 @@ double RoundSweep::in_corpus_order(const std::vector<double>& values) const {
       const int64_t segments =
           std::min(evaluator_.chunk_segments(), evaluator_.corpus().segments - chunk * evaluator_.chunk_segments());
       const auto blocks =
-          static_cast<size_t>(segments * evaluator_.blocks_per_segment({.block_tokens = tokens_of_a_block}));
+          static_cast<size_t>(segments * evaluator_.blocks_per_segment({.block_tokens = usual_block_tokens}));
       blocks_of[chunk] = {begin, begin + blocks};
       begin += blocks;
     }

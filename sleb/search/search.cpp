@@ -10,7 +10,7 @@ GreedyResult run_search(const PlanEvaluator& evaluator, const SearchOptions& opt
                         const SearchHooks& hooks, Progress& progress) {
   StateSaver saver(hooks.save);
   const std::vector<Rung> rungs =
-      options.kind == SearchKind::race ? race_rungs(evaluator.num_chunks()) : exact_rungs(evaluator.num_chunks());
+      options.kind == SearchKind::race ? race_rungs(evaluator) : exact_rungs(evaluator.num_chunks());
   const auto evaluate = [&](const GreedyRound& round) {
     RoundSweep sweep(evaluator, round, options.greedy.criterion, state, saver, progress);
     return run_race(sweep, rungs, options.confidence);

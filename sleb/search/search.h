@@ -15,7 +15,7 @@ enum class SearchKind {
 
 struct SearchOptions {
   GreedyOptions greedy;
-  SearchKind kind = SearchKind::exact;
+  SearchKind kind = SearchKind::race;
   double confidence = 0.999;  // of a race: the chance, a round, that the best candidate is not dropped
 };
 

@@ -95,7 +95,7 @@ TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
     EXPECT_NE(place, std::string::npos) << old;
     return message_for(content.replace(place, old.size(), changed));
   };
-  EXPECT_NE(with("\"sleb_search_state\":1", "\"sleb_search_state\":2").find("another version"), std::string::npos);
+  EXPECT_NE(with("\"sleb_search_state\":2", "\"sleb_search_state\":3").find("another version"), std::string::npos);
   EXPECT_NE(with("\"--seed\":\"0\"", "\"--seed\":0").find("--seed"), std::string::npos);
   EXPECT_NE(with("\"removed\":4", "\"removed\":-4").find("steps[0].removed"), std::string::npos);
   EXPECT_NE(with("\"loss\":0.33", "\"loss\":null,\"x\":0.33").find("steps[0]"), std::string::npos);

@@ -148,6 +148,22 @@ def batch_error(values: np.ndarray) -> float:
     return max(errors)
 
 
+@pytest.mark.parametrize("segments", [8, 16])
+def test_short_texts_race_on_prefixes(sleb_ok, ground, segments):
+    """One and two chunks (of 8 segments): candidates that are dropped saw a quarter of each segment."""
+    def search(kind):
+        return json.loads(sleb_ok("prune", ground / "model", "--tokens", ground / "ids.npy", "--seqlen", 256,
+                                  "--segments", segments, "--num-remove-blocks", 3, "--device", "cpu", "--dtype",
+                                  "float32", "--threads", 1, "--prompt-tokens", 0, "--json", "-", "--criterion", "kl",
+                                  "--search", kind))
+
+    exact, race = search("exact"), search("race")
+    assert race["removal_list"] == exact["removal_list"]
+    assert [step["loss"] for step in race["steps"]] == [step["loss"] for step in exact["steps"]]
+    dropped = [c for step in race["steps"] for c in step["candidates"] if c["tokens"] < 256 * c["segments"]]
+    assert dropped and all((c["segments"], c["tokens"]) == (segments, 64 * segments) for c in dropped)
+
+
 @pytest.mark.parametrize("option", [("--confidence", "1"), ("--confidence", "0.2"), ("--state-memory", "much"),
                                     ("--state-memory", "-1"), ("--state-memory", "5Q"),
                                     ("--state-memory", "99999999999T"), ("--criterion", "both"), ("--search", "guess")])
