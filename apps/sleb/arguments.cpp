@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdint>
+#include <string_view>
 
 #include "sleb/base/file.h"
 
@@ -42,6 +44,24 @@ CLI::Validator at_least(int64_t least) {
     return whole && value >= least ? std::string() : fmt::format("{}: expected a whole number from {}", text, least);
   };
   return {check, "", ""};
+}
+
+CLI::Validator byte_size() {
+  const auto convert = [](std::string& text) {
+    constexpr std::string_view units = "KMGT";
+    uint64_t value = 0;
+    const char* const text_end = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), text_end, value);
+    const std::string_view unit(end, text_end);
+    const size_t power = unit.size() == 1 ? units.find(unit[0]) : std::string_view::npos;
+    const uint64_t factor = power == std::string_view::npos ? 1 : uint64_t{1} << (10 * (power + 1));
+    if (error != std::errc() || (!unit.empty() && factor == 1) || value > UINT64_MAX / factor) {
+      return fmt::format("{}: expected a number of bytes like 512M or 2G", text);
+    }
+    text = std::to_string(value * factor);
+    return std::string();
+  };
+  return {convert, "", ""};
 }
 
 void add_model(CLI::App& command, std::string& model) {

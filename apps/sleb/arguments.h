@@ -18,6 +18,9 @@ std::string command_line(int argc, char** argv);
 // Refuses smaller numbers in words (CLI11's own check prints the whole range of a double).
 CLI::Validator at_least(int64_t least);
 
+// Takes "512M" or "2G" (powers of 1024; K, M, G, T, none: bytes) and turns it into a number of bytes.
+CLI::Validator byte_size();
+
 void add_model(CLI::App& command, std::string& model);
 void add_compute(CLI::App& command, ComputeOptions& options);
 

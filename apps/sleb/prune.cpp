@@ -11,12 +11,13 @@
 #include "commands.h"
 #include "kept_rounds.h"
 #include "sleb/base/error.h"
+#include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/prune_report.h"
-#include "sleb/search/exact_search.h"
+#include "sleb/search/search.h"
 
 namespace sleb::app {
 namespace {
@@ -26,7 +27,10 @@ struct PruneArguments {
   CalibrationArguments calibration;
   GreedyOptions greedy;
   double ratio = 0;
-  std::string search = "exact";
+  std::string search = "race";
+  double confidence = 0.999;
+  std::string criterion = "loss";
+  std::optional<uint64_t> state_memory;  // bytes
   ComputeOptions compute;
   ExportOptions output;
   std::string out;
@@ -49,9 +53,11 @@ int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
 
 std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
   const GreedyStep& step = so_far.steps.back();
-  return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  {}", so_far.steps.size(),
-                     rounds, step.removed, step.loss, perplexity(step.loss, corpus.segments, corpus.seqlen),
-                     format_seconds(step.seconds));
+  const std::optional<double> margin = step.margin();
+  return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  margin {}  {}",
+                     so_far.steps.size(), rounds, step.removed, step.loss,
+                     perplexity(step.loss, corpus.segments, corpus.seqlen),
+                     margin ? fmt::format("{:.1f} se", *margin) : "-", format_seconds(step.seconds));
 }
 
 // What the losses depend on.
@@ -68,20 +74,28 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--early-barrier", std::to_string(greedy.early_barrier));
   fingerprint.add("--latter-barrier", std::to_string(greedy.latter_barrier));
   fingerprint.add("--search", arguments.search);
+  if (arguments.search == "race") fingerprint.add("--confidence", fmt::format("{}", arguments.confidence));
+  fingerprint.add("--criterion", arguments.criterion);
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   fingerprint.add("--threads", std::to_string(model.compute().threads));
   return fingerprint;
 }
 
-GreedyResult search(const PlanEvaluator& evaluator, const GreedyOptions& options, SearchState state,
+// What hidden states may take between rounds. A GPU's memory is left to the work unless the user says otherwise.
+uint64_t state_memory(const PruneArguments& arguments, const Model& model) {
+  if (arguments.state_memory) return *arguments.state_memory;
+  return model.compute().device == "cpu" ? available_memory() / 4 : 0;
+}
+
+GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
                     KeptRounds& kept_rounds, Progress& progress) {
-  ExactSearchHooks hooks;
+  SearchHooks hooks;
   if (kept_rounds.possible()) hooks.save = [&](const SearchState& now) { kept_rounds.save(now, progress); };
   hooks.round_finished = [&](const GreedyResult& so_far) {
-    progress.note(round_line(so_far, options.num_remove_blocks, evaluator.corpus()));
+    progress.note(round_line(so_far, options.greedy.num_remove_blocks, evaluator.corpus()));
   };
-  return exact_search(evaluator, options, std::move(state), hooks, progress);
+  return run_search(evaluator, options, std::move(state), hooks, progress);
 }
 
 void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, Progress& progress) {
@@ -136,7 +150,11 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const TableFormat format = table_format(arguments.format);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const ModelSpec& spec = checkpoint.spec();
-  GreedyOptions greedy = arguments.greedy;
+  SearchOptions search_options{.greedy = arguments.greedy,
+                               .kind = arguments.search == "race" ? SearchKind::race : SearchKind::exact,
+                               .confidence = arguments.confidence};
+  GreedyOptions& greedy = search_options.greedy;
+  greedy.criterion = arguments.criterion == "kl" ? Criterion::kl : Criterion::loss;
   greedy.num_remove_blocks = blocks_to_remove(arguments, spec.num_blocks);
   check(greedy, spec.num_blocks);
   ExportOptions output = arguments.output;
@@ -156,7 +174,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   ComputeOptions compute = arguments.compute;
   kept_rounds.adopt(compute);
   const Model model(checkpoint, compute, session.progress);
-  const PlanEvaluator evaluator(model, calibration);
+  const PlanEvaluator evaluator(model, calibration, state_memory(arguments, model));
   note_beginning(arguments.model, model, calibration, session.progress);
 
   PruneReport report;
@@ -167,6 +185,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   report.seed = arguments.calibration.options.seed;
   report.compute = model.compute();
   report.search = arguments.search;
+  if (search_options.kind == SearchKind::race) report.confidence = search_options.confidence;
+  report.criterion = greedy.criterion;
   if (kept_rounds.possible()) {
     report.fingerprint = fingerprint(arguments, greedy, model, calibration, session.progress);
   }
@@ -176,8 +196,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     return;
   }
   if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
-  report.result =
-      search(evaluator, greedy, kept_rounds.begin(report.fingerprint, session.progress), kept_rounds, session.progress);
+  report.result = search(evaluator, search_options, kept_rounds.begin(report.fingerprint, session.progress),
+                         kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   output.removal_list = report.result.removal_list();
@@ -224,10 +244,30 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--latter-barrier", arguments.greedy.latter_barrier, "Last blocks that stay")
       ->capture_default_str()
       ->type_name("N");
-  command.add_option("--search", arguments.search, "exact: every candidate on the whole calibration text")
+  command
+      .add_option("--search", arguments.search,
+                  "exact: every candidate on the whole calibration text; race: those that are surely worse leave early")
       ->capture_default_str()
-      ->check(CLI::IsMember({"exact"}))
+      ->check(CLI::IsMember({"exact", "race"}))
       ->type_name("KIND");
+  command
+      .add_option("--confidence", arguments.confidence,
+                  "Of a race: the chance, a round, that the best block of the whole text is not dropped early")
+      ->capture_default_str()
+      ->check(CLI::Range(0.5, 1 - 1e-9))
+      ->type_name("P");
+  command
+      .add_option("--criterion", arguments.criterion,
+                  "loss, or kl: the divergence of the next token's distribution from the dense model's")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"loss", "kl"}))
+      ->type_name("SCORE");
+  command
+      .add_option("--state-memory", arguments.state_memory,
+                  "Memory for hidden states that the next round needs again, 512M or 2G (default: a quarter of what is "
+                  "free, on a GPU none)")
+      ->transform(byte_size())
+      ->type_name("BYTES");
 }
 
 void add_output(CLI::App& command, PruneArguments& arguments) {

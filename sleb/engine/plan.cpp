@@ -20,6 +20,13 @@ Plan& Plan::bypass_block(int64_t block) {
   return bypass({block, Half::attention}).bypass({block, Half::mlp});
 }
 
+Plan Plan::before(int64_t depth) const {
+  Plan plan;
+  const auto end = std::ranges::lower_bound(bypassed_, depth, {}, depth_of);
+  plan.bypassed_.assign(bypassed_.begin(), end);
+  return plan;
+}
+
 bool Plan::bypasses(Unit unit) const {
   return std::ranges::binary_search(bypassed_, unit);
 }

@@ -17,6 +17,11 @@ struct Unit {
   auto operator<=>(const Unit&) const = default;
 };
 
+// How many units stand before it: a place in the model, counted in units.
+inline int64_t depth_of(Unit unit) {
+  return 2 * unit.block + (unit.half == Half::mlp ? 1 : 0);
+}
+
 class Plan {
  public:
   // The dense model.
@@ -26,6 +31,9 @@ class Plan {
   Plan& bypass(Unit unit);
   Plan& bypass_block(int64_t block);
   bool bypasses(Unit unit) const;
+  // The plan that bypasses, of these units, those before `depth`. Plans of which it is the same share their state
+  // there.
+  Plan before(int64_t depth) const;
   // Sorted.
   const std::vector<Unit>& bypassed() const { return bypassed_; }
   auto operator<=>(const Plan&) const = default;

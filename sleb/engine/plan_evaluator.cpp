@@ -9,6 +9,7 @@
 #include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/kept_states.h"
 #include "sleb/engine/plan_runner.h"
 
 namespace sleb {
@@ -19,40 +20,190 @@ namespace {
 constexpr int64_t chunk_tokens_cpu = 2048;
 constexpr int64_t chunk_tokens_cuda = 16384;
 
-double operations_per_segment(const ModelSpec& spec, const Schedule& schedule, const Corpus& corpus) {
-  const auto heads = static_cast<double>(schedule.num_states * corpus.scored());
+double operations_of(const ModelSpec& spec, const Schedule& schedule, int64_t tokens) {
   double units = 0;
-  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, corpus.seqlen);
-  return units * static_cast<double>(corpus.seqlen) + heads * head_operations(spec);
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
+  return units;
 }
 
-std::vector<double> row_of(const at::Tensor& table, int64_t row) {
+void append_row(std::vector<double>& list, const at::Tensor& table, int64_t row) {
   const at::Tensor values = table.select(0, row).contiguous();
-  return {values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel()};
+  list.insert(list.end(), values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel());
 }
 
-// How many segments `known` covers, a whole number of chunks.
-int64_t known_segments(const std::vector<PlanLoss>& known, size_t plans, bool divergence, int64_t segments,
-                       int64_t chunk) {
+// One call: plans over chunks.
+class Sweep {
+ public:
+  Sweep(const PlanEvaluator& evaluator, std::span<const Plan> plans, const EvaluateOptions& options, KeptStates& kept)
+      : decoder_(evaluator.model().decoder()),
+        corpus_(evaluator.corpus()),
+        options_(options),
+        kept_(kept),
+        num_plans_(plans.size()),
+        plans_(plans.begin(), plans.end()),
+        tokens_(options.tokens > 0 ? options.tokens : corpus_.seqlen),
+        block_tokens_(options.block_tokens > 0 ? options.block_tokens : tokens_),
+        chunk_segments_(evaluator.chunk_segments()),
+        chunks_(options.chunks),
+        context_(decoder_.spec(), decoder_.compute(), tokens_) {
+    if (options.divergence) plans_.emplace_back();  // the dense model, to compare with
+    if (chunks_.empty()) {
+      chunks_.resize(static_cast<size_t>(evaluator.num_chunks()));
+      std::iota(chunks_.begin(), chunks_.end(), 0);
+    }
+    resume_depths_ = resume_depths(plans_, options.likely, decoder_.spec().num_blocks);
+    from_the_beginning_ = make_schedule(plans_, decoder_.spec().num_blocks);
+  }
+
+  const std::vector<int64_t>& chunks() const { return chunks_; }
+  int64_t segments_of(int64_t chunk) const {
+    return std::min(chunk_segments_, corpus_.segments - chunk * chunk_segments_);
+  }
+  int64_t blocks_per_segment() const { return (scored() + block_tokens_ - 1) / block_tokens_; }
+  // With nothing kept.
+  double operations(int64_t chunk) const {
+    const auto segments = static_cast<double>(segments_of(chunk));
+    return segments *
+           (operations_of(decoder_.spec(), from_the_beginning_, tokens_) * static_cast<double>(tokens_) +
+            static_cast<double>(from_the_beginning_.num_states * scored()) * head_operations(decoder_.spec()));
+  }
+
+  // Appends the losses on the `index`-th chunk. `add_work` hears of operations, those that kept states save as well;
+  // what was computed is returned.
+  double run(size_t index, std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) {
+    const int64_t chunk = chunks_[index];
+    const ChunkId id{chunk, tokens_};
+    const std::vector<int64_t> depths = depths_to_keep(index);
+    ScheduleOptions places{.observed = depths};
+    for (const Plan& plan : plans_) places.starts.push_back(kept_.deepest(id, plan));
+    const Schedule schedule = make_schedule(plans_, decoder_.spec().num_blocks, places);
+    std::vector<int64_t> ids = ids_of(chunk);
+    std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
+    for (const ScheduledState& start : schedule.starts) {
+      states[static_cast<size_t>(start.slot)] =
+          start.depth == 0 ? decoder_.embed(ids, context_) : kept_.find(id, plans_[start.plan], start.depth);
+    }
+    kept_.forget_all_but(id, plans_, depths);
+    const auto unit_work = [&](Half half) {
+      return unit_operations(decoder_.spec(), half, tokens_) * static_cast<double>(ids.size());
+    };
+    double computed = 0;
+    for (const ScheduleStep& step : schedule.steps) computed += unit_work(step.unit.half);
+    const double heads =
+        static_cast<double>(schedule.num_states * segments_of(chunk) * scored()) * head_operations(decoder_.spec());
+    add_work(operations(chunk) - computed - heads);
+    const RunListener listener{
+        .reached = [&](const ScheduledState& state) { keep(id, state, states[static_cast<size_t>(state.slot)]); },
+        .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
+    run_steps(decoder_, schedule, states, context_, listener);
+    give_back_freed();  // what blocks took and the head, in blocks of other sizes, would take again
+    append_losses(schedule, states, ids, losses, add_work);
+    return computed + heads;
+  }
+
+ private:
+  int64_t scored() const { return tokens_ - corpus_.first_scored; }
+  bool has_dense() const { return plans_.size() > num_plans_; }
+  int64_t last_depth() const { return 2 * decoder_.spec().num_blocks; }
+
+  // A fair share of the memory that the chunks to come have, spent where it is likely to save most.
+  std::vector<int64_t> depths_to_keep(size_t index) const {
+    if (options_.likely.empty() || kept_.limit() == 0) return {};
+    uint64_t held = kept_.bytes();
+    for (size_t i = index; i < chunks_.size(); ++i) held -= kept_.bytes_of({chunks_[i], tokens_});
+    const uint64_t share = (kept_.limit() - held) / (chunks_.size() - index);
+    const auto values = static_cast<uint64_t>(segments_of(chunks_[index]) * tokens_ * decoder_.spec().hidden_size);
+    auto states = static_cast<int64_t>(share / (values * bytes_per_element(decoder_.compute())));
+    const bool keeps_dense = has_dense() && states > 0;  // every later call needs it
+    std::vector<int64_t> depths = choose_depths(resume_depths_, states - (keeps_dense ? 1 : 0));
+    if (keeps_dense) depths.push_back(last_depth());
+    return depths;
+  }
+
+  void keep(ChunkId chunk, const ScheduledState& place, const at::Tensor& state) {
+    if (place.depth == last_depth() && !plans_[place.plan].bypassed().empty()) return;
+    kept_.keep(chunk, plans_[place.plan], place.depth, state);
+  }
+
+  std::vector<int64_t> ids_of(int64_t chunk) const {
+    std::vector<int64_t> ids;
+    const int64_t begin = chunk * chunk_segments_;
+    for (int64_t segment = begin; segment < begin + segments_of(chunk); ++segment) {
+      const auto first = corpus_.ids.begin() + segment * corpus_.seqlen;
+      ids.insert(ids.end(), first, first + tokens_);
+    }
+    return ids;
+  }
+
+  void append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::vector<int64_t>& ids,
+                     std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) const {
+    const int64_t segments = static_cast<int64_t>(ids.size()) / tokens_;
+    const at::Tensor id_table =
+        at::from_blob(ids.data(), {segments, tokens_}, at::kLong).to(device_of(decoder_.compute()));
+    const auto dense = has_dense() ? std::optional(static_cast<size_t>(schedule.final_states.back())) : std::nullopt;
+    std::vector<at::Tensor> nll, divergence;  // [states, segments, 1] a block
+    for (int64_t begin = corpus_.first_scored; begin < tokens_; begin += block_tokens_) {
+      const int64_t count = std::min(block_tokens_, tokens_ - begin);
+      // A token's distribution is computed at the position before it.
+      std::vector<at::Tensor> parts;
+      for (const at::Tensor& state : states) parts.push_back(state.narrow(1, begin - 1, count + 1));
+      const double work =
+          head_operations(decoder_.spec()) * static_cast<double>(schedule.num_states * segments * count);
+      const auto steps = static_cast<double>(head_steps(decoder_, schedule.num_states, segments, count));
+      const HeadLosses block = head_losses(decoder_, parts, id_table.narrow(1, begin - 1, count + 1), 1, dense,
+                                           [&] { add_work(work / steps); });
+      nll.push_back(block.nll.unsqueeze(2));
+      if (dense) divergence.push_back(block.divergence.unsqueeze(2));
+    }
+    const at::Tensor all_nll = at::cat(nll, 2).cpu();
+    const at::Tensor all_divergence = dense ? at::cat(divergence, 2).cpu() : at::Tensor();
+    for (size_t i = 0; i < num_plans_; ++i) {
+      append_row(losses[i].nll, all_nll, schedule.final_states[i]);
+      if (dense) append_row(losses[i].divergence, all_divergence, schedule.final_states[i]);
+    }
+  }
+
+  const Decoder& decoder_;
+  const Corpus& corpus_;
+  const EvaluateOptions& options_;
+  KeptStates& kept_;
+  size_t num_plans_;         // without the dense model
+  std::vector<Plan> plans_;  // with it
+  int64_t tokens_;
+  int64_t block_tokens_;
+  int64_t chunk_segments_;
+  std::vector<int64_t> chunks_;
+  AttentionContext context_;
+  std::vector<ResumeDepth> resume_depths_;
+  Schedule from_the_beginning_;
+};
+
+// How many of the sweep's chunks `known` covers.
+size_t known_chunks(const Sweep& sweep, const std::vector<PlanLoss>& known, size_t plans, bool divergence) {
   if (known.empty()) return 0;
   const auto count = static_cast<int64_t>(known[0].nll.size());
   const auto fits = [&](const PlanLoss& loss) {
     return static_cast<int64_t>(loss.nll.size()) == count &&
            static_cast<int64_t>(loss.divergence.size()) == (divergence ? count : 0);
   };
-  const bool whole = count == segments || (count < segments && count % chunk == 0);
-  if (known.size() != plans || !whole || !std::ranges::all_of(known, fits)) {
-    bad_input("losses of {} plans on {} segments don't continue with {} plans on {} segments, {} at a time",
-              known.size(), count, plans, segments, chunk);
+  size_t chunks = 0;
+  int64_t blocks = 0;
+  while (blocks < count && chunks < sweep.chunks().size()) {
+    blocks += sweep.segments_of(sweep.chunks()[chunks++]) * sweep.blocks_per_segment();
   }
-  return count;
-}
-
-void append(std::vector<double>& list, const std::vector<double>& values) {
-  list.insert(list.end(), values.begin(), values.end());
+  if (known.size() != plans || blocks != count || !std::ranges::all_of(known, fits)) {
+    bad_input("losses of {} plans on {} blocks don't continue with {} plans on {} chunks", known.size(), count, plans,
+              sweep.chunks().size());
+  }
+  return chunks;
 }
 
 }  // namespace
+
+struct PlanEvaluator::Past {
+  KeptStates kept;
+  double operations = 0;
+};
 
 double PlanLoss::total_nll() const {
   return std::accumulate(nll.begin(), nll.end(), 0.0);
@@ -61,63 +212,65 @@ double PlanLoss::total_divergence() const {
   return std::accumulate(divergence.begin(), divergence.end(), 0.0);
 }
 
-PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus) : model_(&model), corpus_(&corpus) {
+PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory)
+    : model_(&model), corpus_(&corpus), past_(new Past{KeptStates(state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
+}
+PlanEvaluator::~PlanEvaluator() = default;
+PlanEvaluator::PlanEvaluator(PlanEvaluator&&) noexcept = default;
+
+int64_t PlanEvaluator::chunk_segments() const {
+  const int64_t most_tokens = model_->compute().device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
+  return std::clamp<int64_t>(most_tokens / corpus_->seqlen, 1, corpus_->segments);
+}
+
+int64_t PlanEvaluator::num_chunks() const {
+  return (corpus_->segments + chunk_segments() - 1) / chunk_segments();
+}
+
+int64_t PlanEvaluator::blocks_per_segment(const EvaluateOptions& options) const {
+  const int64_t scored = (options.tokens > 0 ? options.tokens : corpus_->seqlen) - corpus_->first_scored;
+  return options.block_tokens > 0 ? (scored + options.block_tokens - 1) / options.block_tokens : 1;
 }
 
 std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const EvaluateOptions& options,
                                               Progress& progress) const {
   const c10::InferenceMode guard;
-  const Decoder& decoder = model_->decoder();
-  const Compute& compute = model_->compute();
-  std::vector<Plan> all(plans.begin(), plans.end());
-  if (options.divergence) all.emplace_back();  // the dense model, to compare with
-  const Schedule schedule = make_schedule(all, decoder.spec().num_blocks);
-  const auto state_of = [&](size_t plan) { return static_cast<size_t>(schedule.final_states[plan]); };
-  const auto dense = options.divergence ? std::optional(state_of(plans.size())) : std::nullopt;
-
-  const int64_t tokens = corpus_->seqlen;
-  const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
-  const int64_t chunk = std::clamp<int64_t>(most_tokens / tokens, 1, corpus_->segments);
-  const AttentionContext context(decoder.spec(), compute, tokens);
-  const double operations = operations_per_segment(decoder.spec(), schedule, *corpus_);
-  WorkMeter meter(progress, options.stage, operations * static_cast<double>(corpus_->segments));
+  Sweep sweep(*this, plans, options, past_->kept);
+  const std::vector<int64_t>& chunks = sweep.chunks();
+  const auto operations = [&](size_t first, size_t last) {
+    double sum = 0;
+    for (size_t i = first; i < last; ++i) sum += sweep.operations(chunks[i]);
+    return sum;
+  };
+  const size_t known = known_chunks(sweep, options.known, plans.size(), options.divergence);
+  WorkMeter meter(progress, options.stage, operations(0, chunks.size()));
+  meter.add(operations(0, known));
   std::vector<PlanLoss> losses = options.known;
   losses.resize(plans.size());
-  const int64_t known = known_segments(options.known, plans.size(), options.divergence, corpus_->segments, chunk);
-  meter.add(operations * static_cast<double>(known));
-  const auto add_work = [&](double done) {
-    meter.add(done);
-    if (!options.chunk_done) check_interrupt();
-  };
-  for (int64_t begin = known; begin < corpus_->segments; begin += chunk) {
+  for (size_t i = known; i < chunks.size(); ++i) {
     check_interrupt();
-    const int64_t count = std::min(chunk, corpus_->segments - begin);
-    const auto chunk_ids =
-        std::span(corpus_->ids).subspan(static_cast<size_t>(begin * tokens), static_cast<size_t>(count * tokens));
-    const auto chunk_size = static_cast<double>(count * tokens);
-    const auto states = run_schedule(decoder, schedule, chunk_ids, context, [&](const ScheduleStep& step) {
-      add_work(unit_operations(decoder.spec(), step.unit.half, tokens) * chunk_size);
+    past_->operations += sweep.run(i, losses, [&](double done) {
+      meter.add(done);
+      if (!options.chunk_done) check_interrupt();
     });
-    give_back_freed();  // what blocks took and the head, in blocks of other sizes, would take again
-    const at::Tensor ids =
-        at::from_blob(const_cast<int64_t*>(chunk_ids.data()), {count, tokens}, at::kLong).to(device_of(compute));
-    const auto head_rows = static_cast<double>(schedule.num_states * count * corpus_->scored());
-    const double head_step = head_operations(decoder.spec()) * head_rows /
-                             static_cast<double>(head_steps(decoder, schedule.num_states, count, corpus_->scored()));
-    const HeadLosses chunk_losses =
-        head_losses(decoder, states, ids, corpus_->first_scored, dense, [&] { add_work(head_step); });
-    const at::Tensor nll = chunk_losses.nll.cpu();
-    const at::Tensor divergence = dense ? chunk_losses.divergence.cpu() : at::Tensor();
-    for (size_t i = 0; i < plans.size(); ++i) {
-      append(losses[i].nll, row_of(nll, schedule.final_states[i]));
-      if (dense) append(losses[i].divergence, row_of(divergence, schedule.final_states[i]));
-    }
     if (options.chunk_done) options.chunk_done(losses);
   }
   progress.end();
   return losses;
+}
+
+double PlanEvaluator::operations() const {
+  return past_->operations;
+}
+
+double PlanEvaluator::operations_alone(const Plan& plan) const {
+  const ModelSpec& spec = model_->spec();
+  const Schedule schedule = make_schedule(std::span(&plan, 1), spec.num_blocks);
+  return static_cast<double>(corpus_->segments) *
+         (operations_of(spec, schedule, corpus_->seqlen) * static_cast<double>(corpus_->seqlen) +
+          static_cast<double>(corpus_->scored()) * head_operations(spec));
 }
 
 }  // namespace sleb

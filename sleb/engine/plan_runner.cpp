@@ -16,19 +16,33 @@ void check_ids(const ModelSpec& spec, std::span<const int64_t> ids, std::string_
   }
 }
 
-std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
-                                     const AttentionContext& context, const StepListener& done) {
-  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
-  states[0] = decoder.embed(ids, context);
-  for (const ScheduleStep& step : schedule.steps) {
+void run_steps(const Decoder& decoder, const Schedule& schedule, std::vector<at::Tensor>& states,
+               const AttentionContext& context, const RunListener& listener) {
+  auto next = schedule.observed.begin();
+  const auto tell_reached = [&](size_t step) {
+    for (; next != schedule.observed.end() && next->step == step; ++next) {
+      if (listener.reached) listener.reached(*next);
+    }
+  };
+  for (size_t i = 0; i < schedule.steps.size(); ++i) {
+    tell_reached(i);
+    const ScheduleStep& step = schedule.steps[i];
     at::Tensor& source = states[static_cast<size_t>(step.source)];
-    if (step.source == step.target) {
+    if (step.source == step.target && source.use_count() == 1) {
       decoder.apply_in_place(step.unit, source, context);
     } else {
       states[static_cast<size_t>(step.target)] = decoder.apply(step.unit, source, context);
     }
-    if (done) done(step);
+    if (listener.done) listener.done(step);
   }
+  tell_reached(schedule.steps.size());
+}
+
+std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
+                                     const AttentionContext& context, const StepListener& done) {
+  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
+  states[0] = decoder.embed(ids, context);
+  run_steps(decoder, schedule, states, context, {.reached = {}, .done = done});
   return states;
 }
 

@@ -22,6 +22,16 @@ void check_ids(const ModelSpec& spec, std::span<const int64_t> ids, std::string_
 
 using StepListener = std::function<void(const ScheduleStep&)>;
 
+struct RunListener {
+  std::function<void(const ScheduledState&)> reached = {};  // of each of schedule.observed, in its order
+  StepListener done = {};                                   // of each step
+};
+
+// Takes `states`, [slots] of [batch, tokens, hidden] each, from the schedule's starts, which have to be there, to the
+// last unit. A state's memory is overwritten only where the slot alone holds it.
+void run_steps(const Decoder& decoder, const Schedule& schedule, std::vector<at::Tensor>& states,
+               const AttentionContext& context, const RunListener& listener);
+
 // The hidden states after the last unit, [batch, tokens, hidden] each. ids [batch * tokens]. Calls `done` after each
 // step.
 std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,

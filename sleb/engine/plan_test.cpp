@@ -22,5 +22,14 @@ TEST(Plan, HalvesAreSeparate) {
   EXPECT_TRUE(plan.bypass_block(3).bypasses({3, Half::attention}));
 }
 
+TEST(Plan, BeforeADepth) {
+  const Plan plan = Plan().bypass({1, Half::mlp}).bypass_block(3);
+  EXPECT_EQ(depth_of({1, Half::mlp}), 3);
+  EXPECT_EQ(plan.before(3), Plan());
+  EXPECT_EQ(plan.before(4), Plan().bypass({1, Half::mlp}));
+  EXPECT_EQ(plan.before(7), Plan().bypass({1, Half::mlp}).bypass({3, Half::attention}));
+  EXPECT_EQ(plan.before(8), plan);
+}
+
 }  // namespace
 }  // namespace sleb

@@ -60,6 +60,57 @@ TEST(Schedule, OneRemovedBlockEachSharesThePrefix) {
   EXPECT_EQ(schedule.num_states, 9);
 }
 
+// Every plan may begin at a state of its own, and what it passes on its way is observed.
+TEST(Schedule, RandomStartsAndObservedDepths) {
+  std::mt19937 random(2);
+  for (int trial = 0; trial < 300; ++trial) {
+    const auto num_blocks = static_cast<int64_t>(1 + random() % 6);
+    std::vector<Plan> plans(1 + random() % 6);
+    ScheduleOptions options;
+    for (Plan& plan : plans) {
+      for (int64_t block = 0; block < num_blocks; ++block) {
+        if (random() % 3 == 0) plan.bypass_block(block);
+      }
+    }
+    const auto kept = static_cast<int64_t>(random() % static_cast<unsigned>(2 * num_blocks + 1));
+    const Plan of_kept = plans[0].before(kept);
+    for (const Plan& plan : plans) options.starts.push_back(plan.before(kept) == of_kept ? kept : 0);
+    for (int64_t depth = 0; depth <= 2 * num_blocks; ++depth) {
+      if (random() % 2 == 0) options.observed.push_back(depth);
+    }
+    const Schedule schedule = make_schedule(plans, num_blocks, options);
+    const auto units_to = [&](const Plan& plan, int64_t depth) {
+      auto units = expected(plan, num_blocks);
+      std::erase_if(units, [&](Unit unit) { return depth_of(unit) >= depth; });
+      return units;
+    };
+    std::map<int64_t, std::vector<Unit>> states;
+    for (const ScheduledState& start : schedule.starts) {
+      EXPECT_EQ(start.depth, options.starts[start.plan]);
+      states[start.slot] = units_to(plans[start.plan], start.depth);
+    }
+    auto next = schedule.observed.begin();
+    std::set<std::pair<int64_t, Plan>> seen;
+    for (size_t i = 0; i <= schedule.steps.size(); ++i) {
+      for (; next != schedule.observed.end() && next->step == i; ++next) {
+        EXPECT_EQ(states.at(next->slot), units_to(plans[next->plan], next->depth));
+        EXPECT_TRUE(seen.emplace(next->depth, plans[next->plan].before(next->depth)).second);
+      }
+      if (i == schedule.steps.size()) break;
+      auto state = states.at(schedule.steps[i].source);
+      state.push_back(schedule.steps[i].unit);
+      states[schedule.steps[i].target] = std::move(state);
+    }
+    EXPECT_EQ(next, schedule.observed.end());
+    for (size_t i = 0; i < plans.size(); ++i) {
+      EXPECT_EQ(states.at(schedule.final_states[i]), expected(plans[i], num_blocks));
+      for (const int64_t depth : options.observed) {
+        EXPECT_TRUE(depth < options.starts[i] || seen.contains({depth, plans[i].before(depth)}));
+      }
+    }
+  }
+}
+
 TEST(Schedule, EveryUnitIsVisitedOnceAndEqualPlansShareAState) {
   const std::vector<Plan> plans = {Plan(), Plan().bypass_block(1), Plan()};
   const Schedule schedule = make_schedule(plans, 3);

@@ -9,12 +9,25 @@
 namespace sleb {
 namespace {
 
-OrderedJson to_json(const GreedyStep& step, int64_t segments) {
+OrderedJson or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson();
+}
+
+OrderedJson to_json(const Candidate& candidate) {
+  OrderedJson json = {{"block", candidate.block}, {"loss", candidate.loss}};
+  if (candidate.kl) json["kl"] = *candidate.kl;
+  json["segments"] = candidate.segments;
+  json["tokens"] = candidate.tokens;
+  json["difference"] = candidate.difference;
+  json["difference_stderr"] = or_null(candidate.error);
+  return json;
+}
+
+OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
-  for (const Candidate& candidate : step.candidates) {
-    candidates.push_back({{"block", candidate.block}, {"loss", candidate.loss}, {"segments", segments}});
-  }
-  return {{"removed", step.removed}, {"loss", step.loss}, {"candidates", candidates}, {"seconds", step.seconds}};
+  for (const Candidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
+  return {{"removed", step.removed},  {"loss", step.loss},       {"margin", or_null(step.margin())},
+          {"candidates", candidates}, {"seconds", step.seconds}, {"operations", step.operations}};
 }
 
 OrderedJson to_json(const HeldOut& held_out) {
@@ -40,7 +53,7 @@ std::string base_name(const std::string& model) {
 OrderedJson to_json(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
   OrderedJson steps = OrderedJson::array();
-  for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step, corpus.segments));
+  for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step));
   OrderedJson json = {
       {"model", report.model},
       {"num_blocks", report.num_blocks},
@@ -54,6 +67,8 @@ OrderedJson to_json(const PruneReport& report) {
       {"dtype", report.compute.dtype},
       {"device", report.compute.device},
       {"search", report.search},
+      {"confidence", or_null(report.confidence)},
+      {"criterion", name_of(report.criterion)},
       {"dense_loss", report.result.dense_loss},
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
@@ -99,10 +114,11 @@ std::string model_card(const PruneReport& report) {
       "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
-      "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence raised the loss on the\n"
+      "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence {} on the\n"
       "calibration text least. No weight was changed.\n\n",
-      base_name(report.model), report.result.steps.size(), report.num_blocks,
-      format_list(report.result.removal_list()));
+      base_name(report.model), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()),
+      report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
+                                        : "raised the loss");
   card += comparison_table(report).text(TableFormat::markdown);
   card += "\n";
   if (report.held_out) {
@@ -117,7 +133,7 @@ std::string model_card(const PruneReport& report) {
   }
   card += fmt::format(
       "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
-      "Every candidate's loss is in `sleb.json`.\n",
+      "Every candidate's loss, and how sure each choice was, is in `sleb.json`.\n",
       corpus.name, corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }

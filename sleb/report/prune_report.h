@@ -41,6 +41,8 @@ struct PruneReport {
   uint64_t seed;
   Compute compute;
   std::string search;
+  std::optional<double> confidence;  // of a race
+  Criterion criterion;
   Fingerprint fingerprint;
   GreedyResult result;
   double seconds;
@@ -50,7 +52,7 @@ struct PruneReport {
   std::optional<PromptSpeed> speed;
 };
 
-// DESIGN section 4's JSON.
+// DESIGN section 4's JSON; docs/reference.md says what else is in it.
 OrderedJson to_json(const PruneReport& report);
 // Dense beside pruned, a measure a line.
 Table comparison_table(const PruneReport& report);

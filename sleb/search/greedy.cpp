@@ -18,32 +18,46 @@ std::vector<int64_t> candidates_of(const std::vector<int64_t>& alive, const Gree
   return {alive.begin() + options.early_barrier, alive.end() - options.latter_barrier};
 }
 
-// values: the loss without each of `blocks`; more may follow.
-GreedyStep choose(const std::vector<int64_t>& blocks, const std::vector<double>& values) {
-  GreedyStep step{-1, std::numeric_limits<double>::infinity(), {}, 0};
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    if (!std::isfinite(values[i])) failed("without block {} the loss is {}", blocks[i], values[i]);
-    step.candidates.push_back({blocks[i], values[i]});
-    if (values[i] < step.loss) {
-      step.removed = blocks[i];
-      step.loss = values[i];
-    }
+double score(const Candidate& candidate, Criterion criterion) {
+  return criterion == Criterion::kl ? candidate.kl.value_or(std::nan("")) : candidate.loss;
+}
+
+const Candidate& choose(const std::vector<Candidate>& candidates, Criterion criterion) {
+  const int64_t most = std::ranges::max(candidates, {}, &Candidate::tokens).tokens;
+  const Candidate* best = nullptr;
+  for (const Candidate& candidate : candidates) {
+    const double value = score(candidate, criterion);
+    if (!std::isfinite(value)) failed("without block {} the {} is {}", candidate.block, name_of(criterion), value);
+    if (candidate.tokens < most) continue;
+    if (best == nullptr || value < score(*best, criterion)) best = &candidate;
   }
-  return step;
+  return *best;
 }
 
 // A round that some file tells of is believed only if it is what this search would have chosen from these losses.
-void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks) {
-  std::vector<double> values;
-  for (const Candidate& candidate : step.candidates) values.push_back(candidate.loss);
-  if (std::ranges::equal(step.candidates, blocks, {}, &Candidate::block)) {
-    const GreedyStep chosen = choose(blocks, values);
-    if (chosen.removed == step.removed && chosen.loss == step.loss) return;
+void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks, Criterion criterion) {
+  if (!blocks.empty() && std::ranges::equal(step.candidates, blocks, {}, &Candidate::block)) {
+    const Candidate& chosen = choose(step.candidates, criterion);
+    if (chosen.block == step.removed && chosen.loss == step.loss) return;
   }
   bad_input("the finished round that removed block {} does not belong to this search", step.removed);
 }
 
 }  // namespace
+
+std::string_view name_of(Criterion criterion) {
+  return criterion == Criterion::kl ? "kl" : "loss";
+}
+
+std::optional<double> GreedyStep::margin() const {
+  std::optional<double> margin;
+  for (const Candidate& candidate : candidates) {
+    if (candidate.block == removed || !candidate.error || *candidate.error == 0) continue;
+    const double own = candidate.difference / *candidate.error;
+    margin = std::min(margin.value_or(own), own);
+  }
+  return margin;
+}
 
 std::vector<int64_t> GreedyResult::removal_list() const {
   std::vector<int64_t> list;
@@ -66,7 +80,7 @@ void check(const GreedyOptions& options, int64_t num_blocks) {
   }
 }
 
-GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const LossOfPlans& losses,
+GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRound& evaluate,
                            const RoundListener& finished, GreedyResult so_far) {
   check(options, num_blocks);
   if (static_cast<int64_t>(so_far.steps.size()) > options.num_remove_blocks) {
@@ -75,22 +89,25 @@ GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, con
   std::vector<int64_t> alive(static_cast<size_t>(num_blocks));
   std::iota(alive.begin(), alive.end(), 0);
   for (const GreedyStep& step : so_far.steps) {
-    check_finished(step, candidates_of(alive, options));
+    check_finished(step, candidates_of(alive, options), options.criterion);
     std::erase(alive, step.removed);
   }
   GreedyResult result = std::move(so_far);
-  for (auto round = static_cast<int64_t>(result.steps.size()); round < options.num_remove_blocks; ++round) {
+  for (auto number = static_cast<int64_t>(result.steps.size()); number < options.num_remove_blocks; ++number) {
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<int64_t> blocks = candidates_of(alive, options);
-    std::vector<Plan> plans(blocks.size(), Plan::without_blocks(result.removal_list()));
-    for (size_t i = 0; i < blocks.size(); ++i) plans[i].bypass_block(blocks[i]);
-    if (round == 0) plans.emplace_back();  // the dense model shares all but its last units with the candidates
-    const auto values = losses(plans, fmt::format("round {} of {}", round + 1, options.num_remove_blocks));
-    if (round == 0) result.dense_loss = values.back();
-    GreedyStep step = choose(blocks, values);
-    std::erase(alive, step.removed);
-    step.seconds = seconds_since(start);
-    result.steps.push_back(std::move(step));
+    GreedyRound round{fmt::format("round {} of {}", number + 1, options.num_remove_blocks),
+                      candidates_of(alive, options),
+                      {},
+                      number == 0,
+                      number == 0 ? nullptr : &result.steps.back()};
+    round.plans.assign(round.blocks.size(), Plan::without_blocks(result.removal_list()));
+    for (size_t i = 0; i < round.blocks.size(); ++i) round.plans[i].bypass_block(round.blocks[i]);
+    RoundOutcome outcome = evaluate(round);
+    if (round.wants_dense_loss) result.dense_loss = outcome.dense_loss;
+    const Candidate& chosen = choose(outcome.candidates, options.criterion);
+    std::erase(alive, chosen.block);
+    result.steps.push_back(
+        {chosen.block, chosen.loss, std::move(outcome.candidates), seconds_since(start), outcome.operations});
     finished(result);
   }
   return result;

@@ -11,13 +11,17 @@ namespace {
 
 GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss,
                     GreedyResult so_far = {}) {
-  const auto losses = [&](const std::vector<Plan>& plans, const std::string&) {
-    std::vector<double> values;
-    for (const Plan& plan : plans) values.push_back(loss(plan));
-    return values;
+  const auto evaluate = [&](const GreedyRound& round) {
+    RoundOutcome outcome;
+    outcome.dense_loss = loss(Plan());
+    for (size_t i = 0; i < round.blocks.size(); ++i) {
+      const double value = loss(round.plans[i]);
+      outcome.candidates.push_back({.block = round.blocks[i], .loss = value, .kl = -value});
+    }
+    return outcome;
   };
   return greedy_search(
-      num_blocks, options, losses, [](const GreedyResult&) {}, std::move(so_far));
+      num_blocks, options, evaluate, [](const GreedyResult&) {}, std::move(so_far));
 }
 
 bool removes(const Plan& plan, int64_t block) {
@@ -93,6 +97,41 @@ TEST(Greedy, RefusesFinishedRoundsOfAnotherSearch) {
   refuses([](GreedyResult& result) { result.steps[1].candidates[0].block = 0; });
   refuses([](GreedyResult& result) { result.steps[1] = result.steps[0]; });
   refuses([](GreedyResult& result) { result.steps.resize(7, result.steps[1]); });
+}
+
+TEST(Greedy, CriterionDecides) {
+  GreedyOptions options{.num_remove_blocks = 2, .criterion = Criterion::kl};  // here the negative of the loss
+  const auto result = search(6, options, sum_of_removed);
+  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(result.steps[0].loss, 99);
+  options.criterion = Criterion::loss;
+  EXPECT_THROW(search(6, options, sum_of_removed, result), Error);
+}
+
+// A candidate that was dropped early has an estimate, which does not count.
+TEST(Greedy, WinnerHasSeenTheWholeText) {
+  const auto evaluate = [](const GreedyRound& round) {
+    RoundOutcome outcome;
+    for (const int64_t block : round.blocks) {
+      outcome.candidates.push_back({.block = block, .loss = static_cast<double>(block), .tokens = block < 3 ? 10 : 20});
+    }
+    return outcome;
+  };
+  EXPECT_EQ(greedy_search(6, {.num_remove_blocks = 1}, evaluate, [](const GreedyResult&) {}).steps[0].removed, 3);
+}
+
+TEST(Greedy, MarginIsTheNearestCandidates) {
+  GreedyStep step{.removed = 2,
+                  .loss = 1,
+                  .candidates = {{.block = 1, .loss = 2, .difference = 0.4, .error = 0.1},
+                                 {.block = 2, .loss = 1, .difference = 0, .error = 0},
+                                 {.block = 3, .loss = 3, .difference = 0.9, .error = 0.3}},
+                  .seconds = 0};
+  EXPECT_NEAR(*step.margin(), 3, 1e-12);
+  step.candidates.resize(2);
+  EXPECT_NEAR(*step.margin(), 4, 1e-12);
+  step.candidates[0].error.reset();
+  EXPECT_FALSE(step.margin().has_value());
 }
 
 TEST(Greedy, LossThatIsNotFiniteIsAnError) {

@@ -9,32 +9,58 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t format_version = 1;
+constexpr int64_t format_version = 2;
 constexpr int64_t largest_index = int64_t{1} << 31;
+constexpr int64_t largest_count = int64_t{1} << 53;
+
+std::optional<double> optional_number(const JsonView& json, const std::string& key) {
+  return json.has(key) ? std::optional(json.at(key).number()) : std::nullopt;
+}
+
+Candidate candidate_from_json(const JsonView& json) {
+  return {.block = json.at("block").integer(0, largest_index),
+          .loss = json.at("loss").number(),
+          .kl = optional_number(json, "kl"),
+          .segments = json.at("segments").integer(0, largest_count),
+          .tokens = json.at("tokens").integer(0, largest_count),
+          .difference = json.at("difference").number(),
+          .error = optional_number(json, "error")};
+}
+
+OrderedJson to_json(const Candidate& candidate) {
+  OrderedJson json = {{"block", candidate.block},
+                      {"loss", candidate.loss},
+                      {"segments", candidate.segments},
+                      {"tokens", candidate.tokens},
+                      {"difference", candidate.difference}};
+  if (candidate.kl) json["kl"] = *candidate.kl;
+  if (candidate.error) json["error"] = *candidate.error;
+  return json;
+}
 
 GreedyStep step_from_json(const JsonView& json) {
-  GreedyStep step{json.at("removed").integer(0, largest_index), json.at("loss").number(), {}, 0};
+  GreedyStep step{json.at("removed").integer(0, largest_index), json.at("loss").number(), {}, 0, 0};
   step.seconds = json.at("seconds").number();
+  step.operations = json.at("operations").number();
   const JsonView candidates = json.at("candidates");
-  for (size_t i = 0; i < candidates.size(); ++i) {
-    const JsonView candidate = candidates.at(i);
-    step.candidates.push_back({candidate.at("block").integer(0, largest_index), candidate.at("loss").number()});
-  }
+  for (size_t i = 0; i < candidates.size(); ++i) step.candidates.push_back(candidate_from_json(candidates.at(i)));
   return step;
 }
 
 OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
-  for (const Candidate& candidate : step.candidates) {
-    candidates.push_back({{"block", candidate.block}, {"loss", candidate.loss}});
-  }
-  return {{"removed", step.removed}, {"loss", step.loss}, {"candidates", candidates}, {"seconds", step.seconds}};
+  for (const Candidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
+  return {{"removed", step.removed},
+          {"loss", step.loss},
+          {"candidates", candidates},
+          {"seconds", step.seconds},
+          {"operations", step.operations}};
 }
 
-PlanLoss plan_loss_from_json(const JsonView& json) {
-  PlanLoss loss;
-  for (size_t i = 0; i < json.size(); ++i) loss.nll.push_back(json.at(i).number());
-  return loss;
+std::vector<double> numbers(const JsonView& json) {
+  std::vector<double> values;
+  for (size_t i = 0; i < json.size(); ++i) values.push_back(json.at(i).number());
+  return values;
 }
 
 }  // namespace
@@ -81,7 +107,9 @@ std::optional<SavedSearch> load_search(const fs::path& file) {
   const JsonView steps = json.at("steps");
   for (size_t i = 0; i < steps.size(); ++i) search.state.finished.steps.push_back(step_from_json(steps.at(i)));
   const JsonView round = json.at("round");
-  for (size_t i = 0; i < round.size(); ++i) search.state.round.push_back(plan_loss_from_json(round.at(i)));
+  for (size_t i = 0; i < round.size(); ++i) {
+    search.state.round.push_back({numbers(round.at(i).at("nll")), numbers(round.at(i).at("divergence"))});
+  }
   return search;
 }
 
@@ -89,7 +117,7 @@ void save_search(const fs::path& file, const SavedSearch& search) {
   const SearchState& state = search.state;
   OrderedJson steps = OrderedJson::array(), round = OrderedJson::array();
   for (const GreedyStep& step : state.finished.steps) steps.push_back(to_json(step));
-  for (const PlanLoss& loss : state.round) round.push_back(loss.nll);
+  for (const PlanLoss& loss : state.round) round.push_back({{"nll", loss.nll}, {"divergence", loss.divergence}});
   const OrderedJson json = {{"sleb_search_state", format_version},
                             {"fingerprint", search.fingerprint.json()},
                             {"dense_loss", state.finished.dense_loss},

@@ -32,7 +32,7 @@ class Fingerprint {
 
 struct SearchState {
   GreedyResult finished;
-  // Of the round that was going on: the losses of its plans on the first segments. Empty: none.
+  // Of the round that was going on: the losses of its plans on the parts of the text that they have seen. Empty: none.
   std::vector<PlanLoss> round;
 };
 

@@ -31,8 +31,20 @@ SavedSearch example() {
   SavedSearch search;
   search.fingerprint.add("--seed", "0");
   search.fingerprint.add("the model", "xxh3:00");
-  search.state.finished = {.dense_loss = 0.1 + 0.2, .steps = {{4, 1.0 / 3, {{1, 2.0 / 3}, {4, 1.0 / 3}}, 0.5}}};
-  search.state.round = {{.nll = {1e-300, 3}, .divergence = {}}, {.nll = {4, 5e300}, .divergence = {}}};
+  search.state.finished = {.dense_loss = 0.1 + 0.2,
+                           .steps = {{.removed = 4,
+                                      .loss = 1.0 / 3,
+                                      .candidates = {{.block = 1,
+                                                      .loss = 2.0 / 3,
+                                                      .kl = 0.1,
+                                                      .segments = 1,
+                                                      .tokens = 512,
+                                                      .difference = 1.0 / 7,
+                                                      .error = 1e-17},
+                                                     {.block = 4, .loss = 1.0 / 3, .tokens = 2048}},
+                                      .seconds = 0.5,
+                                      .operations = 1e15}}};
+  search.state.round = {{.nll = {1e-300, 3}, .divergence = {0.1, 0.7}}, {.nll = {4, 5e300}, .divergence = {}}};
   return search;
 }
 
@@ -49,9 +61,17 @@ TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
   EXPECT_EQ(step.loss, 1.0 / 3);
   EXPECT_EQ(step.candidates.at(0).block, 1);
   EXPECT_EQ(step.candidates.at(0).loss, 2.0 / 3);
+  EXPECT_EQ(step.candidates[0].kl, 0.1);
+  EXPECT_EQ(step.candidates[0].segments, 1);
+  EXPECT_EQ(step.candidates[0].tokens, 512);
+  EXPECT_EQ(step.candidates[0].difference, 1.0 / 7);
+  EXPECT_EQ(step.candidates[0].error, 1e-17);
+  EXPECT_FALSE(step.candidates[1].kl || step.candidates[1].error);
   EXPECT_EQ(step.seconds, 0.5);
+  EXPECT_EQ(step.operations, 1e15);
   ASSERT_EQ(loaded->state.round.size(), 2U);
   EXPECT_EQ(loaded->state.round[1].nll, search.state.round[1].nll);
+  EXPECT_EQ(loaded->state.round[0].divergence, search.state.round[0].divergence);
 }
 
 TEST_F(SearchStateTest, NamesTheDifference) {
@@ -75,13 +95,13 @@ TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
     EXPECT_NE(place, std::string::npos) << old;
     return message_for(content.replace(place, old.size(), changed));
   };
-  EXPECT_NE(with("\"sleb_search_state\":1", "\"sleb_search_state\":2").find("another version"), std::string::npos);
+  EXPECT_NE(with("\"sleb_search_state\":2", "\"sleb_search_state\":3").find("another version"), std::string::npos);
   EXPECT_NE(with("\"--seed\":\"0\"", "\"--seed\":0").find("--seed"), std::string::npos);
   EXPECT_NE(with("\"removed\":4", "\"removed\":-4").find("steps[0].removed"), std::string::npos);
   EXPECT_NE(with("\"loss\":0.33", "\"loss\":null,\"x\":0.33").find("steps[0]"), std::string::npos);
   EXPECT_NE(with("\"block\":1", "\"block\":1e99").find("steps[0].candidates[0].block"), std::string::npos);
   EXPECT_NE(with("\"steps\":[", "\"steps\":3,\"x\":[").find("steps"), std::string::npos);
-  EXPECT_NE(with("[4.0,", "[\"4\",").find("round[1][0]"), std::string::npos);
+  EXPECT_NE(with("[4.0,", "[\"4\",").find("round[1].nll[0]"), std::string::npos);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ from tiny_models import (OPT, ROPES, drop_base_prefix, edit_json, make_model, ra
                          store_head)
 
 TOLERANCE = 1e-4  # of float32 logits
+CANDIDATE = {"block", "loss", "segments", "tokens", "difference", "difference_stderr"}
 NUM_BLOCKS = 6
 COMPANIONS = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
               "generation_config.json"]
@@ -255,12 +256,13 @@ def test_prune_writes_what_it_found(sleb_ok, prune_command, source, tmp_path):
 
     assert result["model"] == str(source)
     assert result["num_blocks"] == NUM_BLOCKS
+    assert (result["criterion"], result["confidence"]) == ("loss", 0.999)
     assert set(result["calibration"]) == {"dataset", "tokens", "segments", "seqlen", "seed", "ids_sha256"}
-    assert (result["dtype"], result["device"], result["search"]) == ("float32", "cpu", "exact")
+    assert (result["dtype"], result["device"], result["search"]) == ("float32", "cpu", "race")
     assert [len(step["candidates"]) for step in result["steps"]] == [4, 3]
     for step in result["steps"]:
-        assert set(step) == {"removed", "loss", "candidates", "seconds"}
-        assert all(set(candidate) == {"block", "loss", "segments"} for candidate in step["candidates"])
+        assert set(step) == {"removed", "loss", "margin", "candidates", "seconds", "operations"}
+        assert all(set(candidate) == CANDIDATE for candidate in step["candidates"])
     assert result["seconds"] >= sum(step["seconds"] for step in result["steps"]) > 0
 
     card = (out / "README.md").read_text()

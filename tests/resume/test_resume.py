@@ -61,12 +61,12 @@ class Work:
 
 def without_times(value):
     if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in ("seconds", "prompt_speed")}
+        return {key: without_times(item) for key, item in value.items() if key not in ("seconds", "operations", "prompt_speed")}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 
 def result_of(path: pathlib.Path) -> str:
-    """sleb.json to the last digit, apart from times."""
+    """sleb.json to the last digit, apart from times and from how much of the work was this run's."""
     return json.dumps(without_times(json.loads(path.read_text())))
 
 
@@ -84,34 +84,39 @@ def work(sleb_program, ground, tmp_path) -> Work:
     return Work(sleb_program, tmp_path / "work")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(sleb_program, ground, tmp_path_factory) -> tuple[str, float]:
-    """The result of a run that nobody disturbs, and how long it took."""
-    folder = tmp_path_factory.mktemp("undisturbed") / "work"
+def result_undisturbed(sleb_program, ground, folder: pathlib.Path, *options) -> tuple[str, float]:
     shutil.copytree(ground, folder)
     work = Work(sleb_program, folder)
     begin = time.monotonic()
-    work.run_well(work.prune())
+    work.run_well(work.prune(*options))
     seconds = time.monotonic() - begin
     assert work.names() == {"model", "ids.npy", "out"}
     return result_of(folder / "out" / "sleb.json"), seconds
 
 
-def test_killed_at_any_moment(work, undisturbed):
+@pytest.fixture(scope="module")
+def undisturbed(sleb_program, ground, tmp_path_factory) -> tuple[str, float]:
+    """The result of a run that nobody disturbs, and how long it took."""
+    return result_undisturbed(sleb_program, ground, tmp_path_factory.mktemp("undisturbed") / "work")
+
+
+@pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "race", "--criterion", "kl")],
+                         ids=["exact", "race"])
+def test_killed_at_any_moment(work, ground, tmp_path, kind):
     """kill -9, then --resume: the same result, whether the kill met the loading, the search or the writing."""
-    expected, seconds = undisturbed
+    expected, seconds = result_undisturbed(work.program, ground, tmp_path / "undisturbed", *kind)
     chance = random.Random(7)
     moments = [chance.random() * seconds for _ in range(KILLS)]
     killed_after = []
     for moment in moments:
-        process = work.start(work.prune())
+        process = work.start(work.prune(*kind))
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
         process.communicate()
         killed_after.append(work.finished_rounds())
-        work.run_well(work.prune("--resume"))
+        work.run_well(work.prune(*kind, "--resume"))
         assert result_of(work.folder / "out" / "sleb.json") == expected, f"killed after {moment} s"
         assert work.names() == {"model", "ids.npy", "out"}
         shutil.rmtree(work.folder / "out")
@@ -150,10 +155,10 @@ def test_result_without_folder(work, undisturbed):
     assert "finished already" in work.run_well([*command, "--resume"])
 
 
-def interrupt(work: Work, latest: float) -> str:
+def interrupt(work: Work, latest: float, *options) -> str:
     """A run that Ctrl-C met after its first round and before its end; its standard error."""
     for _ in range(40):
-        process = work.start(work.prune())
+        process = work.start(work.prune(*options))
         work.wait_for_round(process)
         time.sleep(random.random() * latest)
         process.send_signal(signal.SIGINT)
@@ -181,7 +186,7 @@ def test_a_round_is_gone_on_with_in_its_middle(work, undisturbed):
         if state["round"]:
             break
         (work.folder / STATE).unlink()
-    assert {len(nll) for nll in state["round"]} <= {20, 40} and state["round"]  # whole chunks
+    assert {len(loss["nll"]) for loss in state["round"]} <= {20, 40} and state["round"]  # whole chunks
     work.run_well(work.prune("--resume"))
     assert result_of(work.folder / "out" / "sleb.json") == undisturbed[0]
 
