@@ -52,7 +52,6 @@ class Sweep {
       std::iota(chunks_.begin(), chunks_.end(), 0);
     }
     resume_depths_ = resume_depths(plans_, options.likely, decoder_.spec().num_blocks);
-    from_the_beginning_ = make_schedule(plans_, decoder_.spec().num_blocks);
   }
 
   const std::vector<int64_t>& chunks() const { return chunks_; }
@@ -60,23 +59,15 @@ class Sweep {
     return std::min(chunk_segments_, corpus_.segments - chunk * chunk_segments_);
   }
   int64_t blocks_per_segment() const { return (scored() + block_tokens_ - 1) / block_tokens_; }
-  // With nothing kept.
-  double operations(int64_t chunk) const {
-    const auto segments = static_cast<double>(segments_of(chunk));
-    return segments *
-           (operations_of(decoder_.spec(), from_the_beginning_, tokens_) * static_cast<double>(tokens_) +
-            static_cast<double>(from_the_beginning_.num_states * scored()) * head_operations(decoder_.spec()));
-  }
+  // Beyond what states that are kept save.
+  double operations(int64_t chunk) const { return operations(chunk, schedule_of({chunk, tokens_}, {})); }
 
-  // Appends the losses on the `index`-th chunk. `add_work` hears of operations, those that kept states save as well;
-  // what was computed is returned.
+  // Appends the losses on the `index`-th chunk. `add_work` hears of operations; their sum is returned.
   double run(size_t index, std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) {
     const int64_t chunk = chunks_[index];
     const ChunkId id{chunk, tokens_};
     const std::vector<int64_t> depths = depths_to_keep(index);
-    ScheduleOptions places{.observed = depths};
-    for (const Plan& plan : plans_) places.starts.push_back(kept_.deepest(id, plan));
-    const Schedule schedule = make_schedule(plans_, decoder_.spec().num_blocks, places);
+    const Schedule schedule = schedule_of(id, depths);
     std::vector<int64_t> ids = ids_of(chunk);
     std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
     for (const ScheduledState& start : schedule.starts) {
@@ -87,21 +78,26 @@ class Sweep {
     const auto unit_work = [&](Half half) {
       return unit_operations(decoder_.spec(), half, tokens_) * static_cast<double>(ids.size());
     };
-    double computed = 0;
-    for (const ScheduleStep& step : schedule.steps) computed += unit_work(step.unit.half);
-    const double heads =
-        static_cast<double>(schedule.num_states * segments_of(chunk) * scored()) * head_operations(decoder_.spec());
-    add_work(operations(chunk) - computed - heads);
     const RunListener listener{
         .reached = [&](const ScheduledState& state) { keep(id, state, states[static_cast<size_t>(state.slot)]); },
         .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
     run_steps(decoder_, schedule, states, context_, listener);
     give_back_freed();  // what blocks took and the head, in blocks of other sizes, would take again
     append_losses(schedule, states, ids, losses, add_work);
-    return computed + heads;
+    return operations(chunk, schedule);
   }
 
  private:
+  Schedule schedule_of(const ChunkId& id, const std::vector<int64_t>& observed) const {
+    ScheduleOptions places{.observed = observed};
+    for (const Plan& plan : plans_) places.starts.push_back(kept_.deepest(id, plan));
+    return make_schedule(plans_, decoder_.spec().num_blocks, places);
+  }
+  double operations(int64_t chunk, const Schedule& schedule) const {
+    const auto segments = static_cast<double>(segments_of(chunk));
+    return segments * (operations_of(decoder_.spec(), schedule, tokens_) * static_cast<double>(tokens_) +
+                       static_cast<double>(schedule.num_states * scored()) * head_operations(decoder_.spec()));
+  }
   int64_t scored() const { return tokens_ - corpus_.first_scored; }
   bool has_dense() const { return plans_.size() > num_plans_; }
   int64_t last_depth() const { return 2 * decoder_.spec().num_blocks; }
@@ -175,7 +171,6 @@ class Sweep {
   std::vector<int64_t> chunks_;
   AttentionContext context_;
   std::vector<ResumeDepth> resume_depths_;
-  Schedule from_the_beginning_;
 };
 
 // How many of the sweep's chunks `known` covers.
