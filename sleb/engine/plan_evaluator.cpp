@@ -82,8 +82,9 @@ class Sweep {
         .reached = [&](const ScheduledState& state) { keep(id, state, states[static_cast<size_t>(state.slot)]); },
         .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
     run_steps(decoder_, schedule, states, context_, listener);
-    give_back_freed();  // what blocks took and the head, in blocks of other sizes, would take again
+    give_back_freed();  // what blocks took and the head, in pieces of other sizes, would take again; and the reverse
     append_losses(schedule, states, ids, losses, add_work);
+    give_back_freed();
     return operations(chunk, schedule);
   }
 

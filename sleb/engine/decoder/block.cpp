@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/block.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sleb/engine/decoder/aten.h"
 
@@ -37,16 +38,21 @@ Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t
       head_dim_(spec.head_dim),
       window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
 
-at::Tensor Attention::operator()(const at::Tensor& input, const AttentionContext& context) const {
+at::Tensor Attention::operator()(at::Tensor input, const AttentionContext& context) const {
+  return output_(mix(std::move(input), context));
+}
+
+at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) const {
   const int64_t batch = input.size(0);
   const int64_t tokens = input.size(1);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
+  input.reset();
   context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
   const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
   const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor mixed = context.attend(block_, query, key, value, window_);
-  return output_(mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_}));
+  return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});
 }
 
 Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)

@@ -16,9 +16,12 @@ namespace sleb {
 class Attention {
  public:
   Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& input, const AttentionContext& context) const;
+  at::Tensor operator()(at::Tensor input, const AttentionContext& context) const;
 
  private:
+  // The heads' outputs side by side. Gives up its input early.
+  at::Tensor mix(at::Tensor input, const AttentionContext& context) const;
+
   int64_t block_;
   Linear query_key_value_;
   Linear output_;
@@ -28,7 +31,7 @@ class Attention {
 
 // An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU a block
 // computes so many at once, enough for products to run at full rate.
-constexpr int64_t mlp_rows_cpu = 1024;
+constexpr int64_t mlp_rows_cpu = 512;
 
 // The same shapes; likewise without norm and residual sum.
 class Mlp {

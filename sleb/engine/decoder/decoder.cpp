@@ -48,6 +48,7 @@ at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& 
   at::Tensor rows = at::empty({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
   checkpoint_->read_rows(std::string(spec().names->embedding) + ".weight", ids,
                          {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
+  checkpoint_->release(std::string(spec().names->embedding) + ".weight");
   at::Tensor hidden = rows.to(tensor_options(compute_));
   if (project_in_) hidden = (*project_in_)(hidden);
   if (positions_.defined()) {
