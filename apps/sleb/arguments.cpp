@@ -46,6 +46,18 @@ CLI::Validator at_least(int64_t least) {
   return {check, "", ""};
 }
 
+CLI::Validator between(double least, double most) {
+  const auto check = [least, most](const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least && value <= most
+               ? std::string()
+               : fmt::format("{}: expected a number from {} to {}", text, least, most);
+  };
+  return {check, "", ""};
+}
+
 CLI::Validator byte_size() {
   const auto convert = [](std::string& text) {
     constexpr std::string_view units = "KMGT";

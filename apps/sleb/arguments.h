@@ -17,6 +17,8 @@ std::string command_line(int argc, char** argv);
 
 // Refuses smaller numbers in words (CLI11's own check prints the whole range of a double).
 CLI::Validator at_least(int64_t least);
+// Refuses other numbers, and nan, which CLI11's own check takes.
+CLI::Validator between(double least, double most);
 
 // Takes "512M" or "2G" (powers of 1024; K, M, G, T, none: bytes) and turns it into a number of bytes.
 CLI::Validator byte_size();

@@ -130,7 +130,7 @@ void add_latency(CLI::App& app, Session& session) {
   add_removal_lists(*command, arguments->removal_lists, "a further column of the table");
   command->add_option("--removal-ratio", arguments->removal_ratio, "Without a list: share of the blocks, rounded up")
       ->capture_default_str()
-      ->check(CLI::Range(1e-6, 1.0))
+      ->check(between(1e-6, 1))
       ->excludes(command->get_option("--removal-list"))
       ->type_name("R");
   add_measurement(*command, *arguments);

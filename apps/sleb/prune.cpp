@@ -235,7 +235,7 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
                     ->check(at_least(1))
                     ->type_name("N");
   command.add_option("--ratio", arguments.ratio, "Share of the blocks to remove, rounded up (default 0.2)")
-      ->check(CLI::Range(1e-6, 1.0))
+      ->check(between(1e-6, 1))
       ->excludes(count)
       ->type_name("R");
   command.add_option("--early-barrier", arguments.greedy.early_barrier, "First blocks that stay")
@@ -254,7 +254,7 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       .add_option("--confidence", arguments.confidence,
                   "Of a race: the chance, a round, that the best block of the whole text is not dropped early")
       ->capture_default_str()
-      ->check(CLI::Range(0.5, 1 - 1e-9))
+      ->check(between(0.5, 0.999999999))
       ->type_name("P");
   command
       .add_option("--criterion", arguments.criterion,

@@ -164,7 +164,7 @@ def test_short_texts_race_on_prefixes(sleb_ok, ground, segments):
     assert dropped and all((c["segments"], c["tokens"]) == (segments, 64 * segments) for c in dropped)
 
 
-@pytest.mark.parametrize("option", [("--confidence", "1"), ("--confidence", "0.2"), ("--state-memory", "much"),
+@pytest.mark.parametrize("option", [("--confidence", "1"), ("--confidence", "nan"), ("--confidence", "0.2"), ("--state-memory", "much"),
                                     ("--state-memory", "-1"), ("--state-memory", "5Q"),
                                     ("--state-memory", "99999999999T"), ("--criterion", "both"), ("--search", "guess")])
 def test_bad_options(sleb, ground, option):
