@@ -90,6 +90,15 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
   command.add_option("--threads", options.threads, "CPU threads (default: libtorch's choice)")
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
+  const CLI::Validator bytes = byte_size();
+  const auto bytes_or_auto = [bytes](std::string& text) { return text == "auto" ? (text = "0", "") : bytes(text); };
+  command
+      .add_option("--weights-memory", options.weights_memory,
+                  "Memory for weights, 512M or 8G; blocks beyond it are read from the file in every pass (auto: what "
+                  "is free)")
+      ->default_str("auto")
+      ->transform(CLI::Validator(bytes_or_auto, "", ""))
+      ->type_name("BYTES");
 }
 
 void check_json_path(const std::string& path) {

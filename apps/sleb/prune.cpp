@@ -102,6 +102,10 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
                             model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
                             model.compute().device, model.compute().threads));
+  if (model.resident_blocks() < model.spec().num_blocks) {
+    progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",
+                              model.resident_blocks(), model.spec().num_blocks));
+  }
   warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
 

@@ -14,8 +14,8 @@ class Decoder;
 
 class Model {
  public:
-  // The checkpoint must outlive the model. Throws Error(bad_input) for options that can't be met here, Error(failed) if
-  // memory does not suffice.
+  // The checkpoint must outlive the model. No result depends on which blocks stay in memory. Throws Error(bad_input)
+  // for options that can't be met here, Error(failed) if memory does not suffice.
   Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress);
   ~Model();
   Model(Model&&) noexcept;
@@ -24,10 +24,13 @@ class Model {
   const Checkpoint& checkpoint() const { return *checkpoint_; }
   const Compute& compute() const { return compute_; }
   const Decoder& decoder() const { return *decoder_; }
+  // Blocks that stay in memory; the others are read again whenever their turn comes.
+  int64_t resident_blocks() const { return resident_blocks_; }
 
  private:
   const Checkpoint* checkpoint_;
   Compute compute_;
+  int64_t resident_blocks_ = 0;
   std::unique_ptr<Decoder> decoder_;
 };
 

@@ -56,8 +56,10 @@ int main(int argc, char** argv) {
   }
   try {
     const auto checkpoint = sleb::Checkpoint::open(argv[1]);
-    const sleb::Model model(checkpoint, {.device = "cpu", .dtype = argv[2]}, sleb::silent_progress());
     const Json input = Json::parse(std::cin);
+    const sleb::ComputeOptions compute{
+        .device = "cpu", .dtype = argv[2], .weights_memory = input.value("weights_memory", uint64_t{0})};
+    const sleb::Model model(checkpoint, compute, sleb::silent_progress());
     std::vector<sleb::Plan> plans;
     for (const std::vector<int64_t> removed : input["removed"]) plans.push_back(sleb::Plan::without_blocks(removed));
     const Json output =

@@ -6,32 +6,17 @@
 namespace sleb {
 namespace {
 
-std::vector<Block> load_blocks(const Checkpoint& checkpoint, const Compute& compute, Progress& progress) {
-  const WeightLoader weights(checkpoint, compute);
-  const ModelSpec& spec = checkpoint.spec();
-  std::vector<Block> blocks;
-  blocks.reserve(static_cast<size_t>(spec.num_blocks));
-  progress.begin("loading", static_cast<uint64_t>(spec.num_blocks), "blocks");
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    check_interrupt();
-    blocks.emplace_back(weights, spec, block);
-    progress.advance(1);
-  }
-  progress.end();
-  return blocks;
-}
-
 Linear load_head(const WeightLoader& weights, const ModelSpec& spec) {
   return {weights.weight(spec.tied_head ? spec.names->embedding : spec.names->head), std::nullopt};
 }
 
 }  // namespace
 
-Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, Progress& progress)
+Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress)
     : checkpoint_(&checkpoint),
       compute_(compute),
       head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec())),
-      blocks_(load_blocks(checkpoint, compute, progress)) {
+      blocks_(checkpoint, compute, residency, progress) {
   const WeightLoader weights(checkpoint, compute);
   const TensorNames& names = *spec().names;
   if (spec().position == PositionKind::learned) {

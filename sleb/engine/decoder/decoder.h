@@ -10,15 +10,15 @@
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
-#include "sleb/engine/decoder/block.h"
+#include "sleb/engine/decoder/block_store.h"
 #include "sleb/engine/plan.h"
 
 namespace sleb {
 
 class Decoder {
  public:
-  // Reads every weight; progress in bytes of the stored tensors.
-  Decoder(const Checkpoint& checkpoint, const Compute& compute, Progress& progress);
+  // Reads every weight that is to stay in memory; progress in blocks.
+  Decoder(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress);
 
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const Compute& compute() const { return compute_; }
@@ -29,11 +29,11 @@ class Decoder {
   at::Tensor embed(std::span<const int64_t> ids, const AttentionContext& context) const;
   // The hidden state after a unit, [batch, tokens, hidden].
   at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const {
-    return blocks_[static_cast<size_t>(unit.block)].apply(unit.half, hidden, context);
+    return blocks_.block(unit.block).apply(unit.half, hidden, context);
   }
   // The same into `hidden` itself.
   void apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const {
-    blocks_[static_cast<size_t>(unit.block)].apply_in_place(unit.half, hidden, context);
+    blocks_.block(unit.block).apply_in_place(unit.half, hidden, context);
   }
   // [rows, hidden] -> logits [rows, vocabulary] in the compute type.
   at::Tensor logits(const at::Tensor& hidden) const;
@@ -44,7 +44,7 @@ class Decoder {
   at::Tensor positions_;  // [max_positions, hidden]; undefined unless learned
   std::optional<Linear> project_in_;
   Linear head_;  // the largest, so loaded first: what it takes meanwhile stands beside nothing else
-  std::vector<Block> blocks_;
+  BlockStore blocks_;
   std::optional<Norm> final_norm_;
   std::optional<Linear> project_out_;
 };

@@ -1,0 +1,58 @@
+// Where a decoder's blocks are: in memory, or read from the checkpoint whenever their turn comes.
+#pragma once
+
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/compute.h"
+#include "sleb/engine/decoder/block.h"
+
+namespace sleb {
+
+// Which blocks stay in memory when that is bounded: evenly spread, so that while one of them computes, the next of the
+// others is read.
+struct Residency {
+  std::vector<bool> is_resident;  // [blocks]
+  uint64_t bytes = 0;             // of weights at most in memory together, those of two blocks on their way included
+
+  // `other_bytes`: weights outside the blocks, always resident. Throws Error(bad_input), naming the smallest limit that
+  // would do, if not even two blocks fit beside them.
+  static Residency under_limit(uint64_t limit, uint64_t other_bytes, uint64_t block_bytes, int64_t num_blocks);
+  // All blocks.
+  static Residency unbounded(uint64_t other_bytes, uint64_t block_bytes, int64_t num_blocks);
+
+  bool all_resident() const;
+};
+
+// Used by one thread at a time; reads ahead in another.
+class BlockStore {
+ public:
+  // Loads what is resident. The checkpoint must outlive the store.
+  BlockStore(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress);
+  BlockStore(const BlockStore&) = delete;
+  BlockStore& operator=(const BlockStore&) = delete;
+
+  // Stays valid until another block is asked for. Throws what loading throws.
+  const Block& block(int64_t index) const;
+
+ private:
+  std::unique_ptr<Block> load(int64_t index) const;
+  void read_ahead(int64_t index) const;
+
+  const Checkpoint* checkpoint_;
+  Compute compute_;
+  std::vector<std::unique_ptr<Block>> resident_;  // [blocks]; nothing: streamed
+
+  // Of the streamed blocks: the one in use, the one on its way, and which followed which when they were last in use.
+  mutable int64_t current_index_ = -1;
+  mutable std::unique_ptr<Block> current_;
+  mutable int64_t next_index_ = -1;
+  mutable std::future<std::unique_ptr<Block>> next_;
+  mutable std::vector<int64_t> follower_;  // [blocks]
+};
+
+}  // namespace sleb

@@ -1,0 +1,49 @@
+#include "sleb/engine/decoder/block_store.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+int64_t count(const Residency& residency) {
+  return std::ranges::count(residency.is_resident, true);
+}
+
+TEST(Residency, TakesAllThatFits) {
+  EXPECT_TRUE(Residency::under_limit(1000, 100, 30, 30).all_resident());
+  EXPECT_EQ(Residency::under_limit(1000, 100, 30, 30).bytes, 1000U);
+  EXPECT_EQ(Residency::unbounded(100, 30, 30).bytes, 1000U);
+}
+
+TEST(Residency, LeavesRoomForTwoBlocksOnTheirWay) {
+  for (uint64_t limit = 160; limit < 1000; ++limit) {
+    const Residency residency = Residency::under_limit(limit, 100, 30, 30);
+    EXPECT_LE(residency.bytes, limit);
+    EXPECT_GT(residency.bytes + 30, limit);
+    EXPECT_EQ(residency.bytes, 100 + 30 * static_cast<uint64_t>(count(residency) + 2));
+  }
+}
+
+TEST(Residency, SpreadsTheBlocks) {
+  const std::vector<bool> spread = Residency::under_limit(100 + 12 * 30, 100, 30, 30).is_resident;
+  ASSERT_EQ(std::ranges::count(spread, true), 10);
+  for (size_t i = 0; i < spread.size(); i += 3) EXPECT_EQ(spread[i] + spread[i + 1] + spread[i + 2], 1);
+}
+
+TEST(Residency, NamesTheSmallestLimit) {
+  EXPECT_EQ(count(Residency::under_limit(160, 100, 30, 30)), 0);
+  try {
+    Residency::under_limit(159, 100, 30, 30);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("give at least 160"), std::string::npos) << error.what();
+  }
+  EXPECT_TRUE(Residency::under_limit(130, 100, 30, 1).all_resident());
+}
+
+}  // namespace
+}  // namespace sleb
