@@ -1,5 +1,7 @@
 #include "sleb/engine/decoder/weights.h"
 
+#include <array>
+
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
 
@@ -25,44 +27,51 @@ bool is_aligned(Bytes data, at::ScalarType type) {
 
 }  // namespace
 
-at::Tensor WeightLoader::read(const std::string& name) const {
+void WeightLoader::read(const std::string& name, const at::Tensor& target) const {
   const StoredTensor& stored = checkpoint_->tensor(name);
   const auto type = plain_type(stored.type);
-  at::Tensor result;
   if (type && is_aligned(stored.data, *type) && !checkpoint_->is_gguf()) {
-    // The mapped file itself, copied (and converted) once. from_blob takes no pointer to const; nothing writes through
-    // it.
-    const at::Tensor mapped = at::from_blob(const_cast<std::byte*>(stored.data.data()), stored.shape, *type);
-    result = mapped.to(tensor_options(compute_), /*non_blocking=*/false, /*copy=*/true);
+    // The mapped file itself. from_blob takes no pointer to const; nothing writes through it.
+    target.copy_(at::from_blob(const_cast<std::byte*>(stored.data.data()), stored.shape, *type));
   } else {
-    at::Tensor decoded = at::empty(stored.shape, at::kFloat);
+    const at::Tensor decoded = at::empty(stored.shape, at::kFloat);
     checkpoint_->read(name, {decoded.mutable_data_ptr<float>(), static_cast<size_t>(decoded.numel())});
-    result = decoded.to(tensor_options(compute_));
+    target.copy_(decoded);
   }
   checkpoint_->release(name);
+}
+
+at::Tensor WeightLoader::joined(std::span<const std::string> names) const {
+  std::vector<int64_t> shape = checkpoint_->tensor(names[0]).shape;
+  for (const std::string& name : names.subspan(1)) shape[0] += checkpoint_->tensor(name).shape[0];
+  const at::Tensor result = at::empty(shape, tensor_options(compute_));
+  int64_t begin = 0;
+  for (const std::string& name : names) {
+    const int64_t rows = checkpoint_->tensor(name).shape[0];
+    read(name, result.narrow(0, begin, rows));
+    begin += rows;
+  }
   return result;
 }
 
 at::Tensor WeightLoader::weight(std::string_view name) const {
-  return read(std::string(name) + ".weight");
+  return joined(std::array{std::string(name) + ".weight"});
 }
 
 at::Tensor WeightLoader::bias(std::string_view name) const {
-  return read(std::string(name) + ".bias");
+  return joined(std::array{std::string(name) + ".bias"});
 }
 
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
   const ModelSpec& spec = checkpoint_->spec();
-  std::vector<at::Tensor> weights;
-  std::vector<at::Tensor> biases;
+  std::vector<std::string> weights;
+  std::vector<std::string> biases;
   for (const Part part : parts) {
     const std::string name = spec.part_name(block, part);
-    weights.push_back(weight(name));
-    if (spec.has_bias(part)) biases.push_back(bias(name));
+    weights.push_back(name + ".weight");
+    if (spec.has_bias(part)) biases.push_back(name + ".bias");
   }
-  std::optional<at::Tensor> fused_bias;
-  if (!biases.empty()) fused_bias = at::cat(biases);
-  return {weights.size() == 1 ? weights[0] : at::cat(weights), fused_bias};
+  return {joined(weights), biases.empty() ? std::nullopt : std::optional(joined(biases))};
 }
 
 }  // namespace sleb

@@ -26,7 +26,10 @@ class WeightLoader {
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
 
  private:
-  at::Tensor read(const std::string& name) const;
+  // Into memory of its shape.
+  void read(const std::string& name, const at::Tensor& target) const;
+  // One below the other, without a copy of each beside them.
+  at::Tensor joined(std::span<const std::string> names) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;
