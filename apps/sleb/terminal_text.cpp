@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::app {
 namespace {

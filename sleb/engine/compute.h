@@ -12,8 +12,8 @@ struct ComputeOptions {
   std::string dtype =
       "auto";           // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
   int64_t threads = 0;  // 0: as many as libtorch chooses
-  // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many as
-  // fit what is free.
+  // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many
+  // as fit what is free.
   uint64_t weights_memory = 0;
 };
 

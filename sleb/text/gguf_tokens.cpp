@@ -1,7 +1,7 @@
 #include "sleb/text/gguf_tokens.h"
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 

@@ -6,10 +6,10 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/gguf_pre_tokenizers.h"
 #include "sleb/text/gguf_tokens.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

@@ -11,12 +11,12 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/model/token_model.h"
 #include "sleb/text/normalizer/normalizer.h"
 #include "sleb/text/pipeline/added_tokens.h"
 #include "sleb/text/pipeline/post_processor.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 

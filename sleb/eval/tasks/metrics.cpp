@@ -5,7 +5,7 @@
 #include <numbers>
 #include <numeric>
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 namespace {

@@ -4,9 +4,9 @@
 #include <charconv>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/eval/tasks/template/functions.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

@@ -8,7 +8,6 @@
 #include "sleb/text/sources/tokenizer_json.h"
 #include "sleb/text/unicode/byte_characters.h"
 #include "sleb/text/unicode/replace.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

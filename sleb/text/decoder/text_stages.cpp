@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/decoder/whole_token_stage.h"
 #include "sleb/text/unicode/finder.h"
 #include "sleb/text/unicode/replace.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

@@ -4,10 +4,10 @@
 #include <charconv>
 #include <utility>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/fault.h"
 #include "sleb/text/jinja/python_text.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

@@ -3,9 +3,9 @@
 #include <functional>
 #include <span>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/library.h"
 #include "sleb/text/jinja/python_text.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

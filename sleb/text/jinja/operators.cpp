@@ -4,8 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/python_text.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

@@ -6,9 +6,9 @@
 #include <charconv>
 #include <cmath>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/fault.h"
 #include "sleb/text/unicode/replace.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/fault.h"
 #include "sleb/text/jinja/interpreter.h"
 #include "sleb/text/jinja/parser.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

@@ -3,10 +3,10 @@
 #include <charconv>
 #include <cmath>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/jinja/library.h"
 #include "sleb/text/jinja/operators.h"
 #include "sleb/text/jinja/python_text.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb::jinja {
 namespace {

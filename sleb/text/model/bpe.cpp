@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 namespace {

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-
 #include "sleb/base/error.h"
 
 namespace sleb {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 namespace {

@@ -10,7 +10,7 @@
 #include <numeric>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 namespace {

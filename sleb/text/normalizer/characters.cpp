@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/byte_characters.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

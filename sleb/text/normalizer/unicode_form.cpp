@@ -4,8 +4,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

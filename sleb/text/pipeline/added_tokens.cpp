@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/scripts.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

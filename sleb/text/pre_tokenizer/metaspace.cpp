@@ -5,9 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include "sleb/base/utf8.h"
 #include "sleb/text/pre_tokenizer/rewrite.h"
 #include "sleb/text/pre_tokenizer/split.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

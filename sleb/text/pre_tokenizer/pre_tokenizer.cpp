@@ -3,12 +3,12 @@
 #include <fmt/core.h>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/pre_tokenizer/by_script.h"
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/metaspace.h"
 #include "sleb/text/pre_tokenizer/split.h"
 #include "sleb/text/unicode/characters.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

@@ -7,7 +7,6 @@
 #include "sleb/base/utf8.h"
 #include "sleb/text/normalizer/normalizer.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

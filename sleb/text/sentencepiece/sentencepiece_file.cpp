@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/model/vocabulary.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace {

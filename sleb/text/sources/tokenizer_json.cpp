@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 

@@ -8,11 +8,11 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/gguf_pre_tokenizers.h"
 #include "sleb/text/model/token_model.h"
 #include "sleb/text/sources/tokenizer_config.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/unicode/utf8.h"
 
 namespace sleb {
 namespace fs = std::filesystem;

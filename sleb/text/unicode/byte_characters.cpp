@@ -3,7 +3,7 @@
 #include <array>
 #include <cstdint>
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/versions.h"
 
 namespace sleb {

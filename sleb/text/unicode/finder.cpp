@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 

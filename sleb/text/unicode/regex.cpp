@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 #include "sleb/text/unicode/versions.h"
 
 namespace sleb {

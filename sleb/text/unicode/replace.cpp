@@ -1,6 +1,6 @@
 #include "sleb/text/unicode/replace.h"
 
-#include "sleb/text/unicode/utf8.h"
+#include "sleb/base/utf8.h"
 
 namespace sleb {
 

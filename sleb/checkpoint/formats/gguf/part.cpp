@@ -32,15 +32,6 @@ constexpr auto ggml_type_names = std::to_array<std::string_view>({
     "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0",
 });
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = utf8_character(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 // Reads forward through the bytes, never past their end. `place` is where in the file the caller is, for messages.
 class Cursor {
  public:
@@ -70,7 +61,7 @@ class Cursor {
   std::string read_string(const std::string& place) {
     const uint64_t length = read_count(1, place);
     const std::string_view text(reinterpret_cast<const char*>(bytes_.data()) + position_, length);
-    if (!is_utf8(text)) bad_input("{}: a string is not UTF-8", place);
+    if (!is_valid_utf8(text)) bad_input("{}: a string is not UTF-8", place);
     position_ += length;
     return std::string(text);
   }
