@@ -2,18 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
 
 std::string refusal(std::string_view text) {
-  try {
-    parse_removal_list(text, 10);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "accepted";
+  return error_message([&] { parse_removal_list(text, 10); });
 }
 
 TEST(RemovalList, TakesOurFormAndTheReferences) {

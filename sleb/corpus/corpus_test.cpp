@@ -1,5 +1,6 @@
 #include "sleb/corpus/corpus.h"
 
+#include "sleb/base/error_message.h"
 #include "sleb/corpus/test_support.h"
 
 namespace sleb {
@@ -54,12 +55,13 @@ TEST(CutSegments, KeepsTheFirstSegments) {
 }
 
 TEST(CutSegments, RefusesWhatGivesNoSegment) {
-  EXPECT_EQ(error_of([] { cut_segments("x", Ids(812), 2048, {}); }), "x: 812 tokens, one segment needs 2048");
-  EXPECT_EQ(error_of([] { cut_segments("x", {}, 2, {}); }), "x: 0 tokens, one segment needs 2");
-  EXPECT_EQ(error_of([] { cut_segments("x", Ids(7), 3, 3); }), "x: 7 tokens make 2 segments of 3, 3 were asked for");
-  EXPECT_EQ(error_of([] { cut_segments("x", Ids(7), 1, {}); }), "x: a segment needs at least 2 tokens, not 1");
-  EXPECT_EQ(error_of([] { cut_segments("x", Ids(7), -3, {}); }), "x: a segment needs at least 2 tokens, not -3");
-  EXPECT_EQ(error_of([] { cut_segments("x", Ids(7), 3, 0); }), "x: at least 1 segment is needed, not 0");
+  EXPECT_EQ(error_message([] { cut_segments("x", Ids(812), 2048, {}); }), "x: 812 tokens, one segment needs 2048");
+  EXPECT_EQ(error_message([] { cut_segments("x", {}, 2, {}); }), "x: 0 tokens, one segment needs 2");
+  EXPECT_EQ(error_message([] { cut_segments("x", Ids(7), 3, 3); }),
+            "x: 7 tokens make 2 segments of 3, 3 were asked for");
+  EXPECT_EQ(error_message([] { cut_segments("x", Ids(7), 1, {}); }), "x: a segment needs at least 2 tokens, not 1");
+  EXPECT_EQ(error_message([] { cut_segments("x", Ids(7), -3, {}); }), "x: a segment needs at least 2 tokens, not -3");
+  EXPECT_EQ(error_message([] { cut_segments("x", Ids(7), 3, 0); }), "x: at least 1 segment is needed, not 0");
 }
 
 class CorpusTest : public testing::Test {
@@ -85,9 +87,11 @@ TEST_F(CorpusTest, CalibrationTokenizesTheSampleOnceWithSpecialTokens) {
 TEST_F(CorpusTest, CalibrationNeedsASample) {
   const auto path = scratch_.write("a.txt", lines_);
   const CalibrationOptions none{.seed = 0, .nsamples = 0, .seqlen = 2, .segments = {}};
+  EXPECT_TRUE(error_message([&] {
+                calibration_corpus(path, letters(), none);
+              }).ends_with("at least 1 sample is needed, not 0"));
   EXPECT_TRUE(
-      error_of([&] { calibration_corpus(path, letters(), none); }).ends_with("at least 1 sample is needed, not 0"));
-  EXPECT_TRUE(error_of([&] { calibration_corpus(path, letters(), {}); }).ends_with("tokens, one segment needs 2048"));
+      error_message([&] { calibration_corpus(path, letters(), {}); }).ends_with("tokens, one segment needs 2048"));
 }
 
 TEST_F(CorpusTest, EvaluationTakesTheRowsInFileOrder) {
@@ -109,10 +113,10 @@ TEST_F(CorpusTest, OfC4OnlyTheBeginningIsEvaluated) {
   const Corpus corpus = evaluation_corpus(json, letters(), {.seqlen = 2});
   EXPECT_EQ(corpus.segments, 256);
   EXPECT_EQ(corpus.total_tokens, 512);
-  EXPECT_TRUE(error_of([&] {
+  EXPECT_TRUE(error_message([&] {
                 evaluation_corpus(json, letters(), {.seqlen = 2, .segments = 257});
               }).ends_with("512 tokens make 256 segments of 2, 257 were asked for"));
-  EXPECT_TRUE(error_of([&] { evaluation_corpus(json, letters(), {.seqlen = -1}); }).ends_with("not -1"));
+  EXPECT_TRUE(error_message([&] { evaluation_corpus(json, letters(), {.seqlen = -1}); }).ends_with("not -1"));
   // Lines of a text are all taken.
   const auto text = scratch_.write("a.txt", std::string(3000, '\n'));
   EXPECT_EQ(evaluation_corpus(text, letters(), {.seqlen = 2}).total_tokens, 1 + 2 * 2999);
@@ -138,11 +142,13 @@ TEST_F(CorpusTest, TheProtocolOfLlamaCppRefuses) {
   const EvaluationOptions options{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 3};
   const EvaluationOptions too_short{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 2};
   const auto text = scratch_.write("a.txt", "abc");
-  EXPECT_TRUE(error_of([&] { evaluation_corpus(text, letters(), too_short); }).ends_with("at least 3 tokens, not 2"));
+  EXPECT_TRUE(
+      error_message([&] { evaluation_corpus(text, letters(), too_short); }).ends_with("at least 3 tokens, not 2"));
   const auto packed = scratch_.write("a.json.gz", "abc");
-  EXPECT_TRUE(error_of([&] { evaluation_corpus(packed, letters(), options); }).ends_with("unpack it first"));
-  EXPECT_TRUE(error_of([&] { evaluation_corpus(text, letters("after"), options); }).find("puts token 0 after a text") !=
-              std::string::npos);
+  EXPECT_TRUE(error_message([&] { evaluation_corpus(packed, letters(), options); }).ends_with("unpack it first"));
+  EXPECT_TRUE(error_message([&] {
+                evaluation_corpus(text, letters("after"), options);
+              }).find("puts token 0 after a text") != std::string::npos);
   EXPECT_EQ(evaluation_corpus(text, letters("nowhere"), options).ids, (Ids{3, 4, 5}));
 }
 

@@ -1,5 +1,6 @@
 #include <cstring>
 
+#include "sleb/base/error_message.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/corpus/test_support.h"
 
@@ -30,7 +31,7 @@ class NpyTest : public testing::Test {
 
   std::string error(const std::string& file) {
     const auto path = scratch_.write("ids.npy", file);
-    const std::string message = error_of([&] { read_npy_ids(path); });
+    const std::string message = error_message([&] { read_npy_ids(path); });
     const size_t name = message.find("ids.npy: ");
     return name == message.npos ? message : message.substr(name + 9);
   }

@@ -1,3 +1,4 @@
+#include "sleb/base/error_message.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/corpus/test_support.h"
 
@@ -14,7 +15,7 @@ class RowsTest : public testing::Test {
   // The message without the folder's name.
   std::string error(std::string_view name, std::string_view content) {
     const fs::path path = scratch_.write(name, content);
-    const std::string message = error_of([&] { read_rows(path); });
+    const std::string message = error_message([&] { read_rows(path); });
     const std::string folder = path.parent_path().string() + "/";
     return message.starts_with(folder) ? message.substr(folder.size()) : message;
   }
@@ -89,7 +90,7 @@ TEST_F(RowsTest, RefusesOtherSuffixesAndMissingFiles) {
   EXPECT_EQ(error("a.parquet", "x"),
             "a.parquet: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz");
   EXPECT_TRUE(error("a.gz", "x").starts_with("a.gz: not a text file"));
-  EXPECT_NE(error_of([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
+  EXPECT_NE(error_message([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
 }
 
 TEST(SampleRows, IsTheBeginOfNumpysPermutation) {

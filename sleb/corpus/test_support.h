@@ -1,4 +1,4 @@
-// What the tests of this folder share: a scratch folder, gzip members made by hand, the message of an error.
+// What the tests of this folder share: a scratch folder, gzip members made by hand.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,22 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "sleb/base/error.h"
 #include "sleb/base/file.h"
 
 namespace sleb {
-
-// The message of the Error(bad_input) that `action` throws; every message must be one line.
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos) << error.what();
-    return error.what();
-  }
-  return "no error";
-}
 
 // Removed at the end of the test.
 class ScratchFolder {

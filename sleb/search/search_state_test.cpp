@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/base/file.h"
 
 namespace sleb {
@@ -16,12 +16,7 @@ class SearchStateTest : public testing::Test {
 
   std::string message_for(std::string_view content) {
     write_file_atomically(file_, content);
-    try {
-      load_search(file_);
-    } catch (const Error& error) {
-      return error.what();
-    }
-    return "";
+    return error_message([&] { load_search(file_); });
   }
 
   fs::path file_ = fs::temp_directory_path() / fmt::format("sleb-search-state-test-{}.json", ::getpid());

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/base/json.h"
 #include "sleb/text/tokenizer.h"
 
@@ -33,12 +34,7 @@ Ids encode(const GgufVocabulary& vocabulary, std::string_view text) {
 std::string error_of(const auto& change) {
   GgufVocabulary vocabulary = small("gpt-2");
   change(vocabulary);
-  try {
-    tokenizer_files(vocabulary);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { tokenizer_files(vocabulary); });
 }
 
 TEST(GgufVocabulary, PreTokenizerNamesChooseThePattern) {

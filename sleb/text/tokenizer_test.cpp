@@ -4,7 +4,7 @@
 
 #include <thread>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/base/json.h"
 
 namespace sleb {
@@ -48,13 +48,7 @@ Tokenizer from(const Json& file) {
 }
 
 std::string error_of(const std::string& text) {
-  try {
-    Tokenizer::from_json(text, "x.json");
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { Tokenizer::from_json(text, "x.json"); });
 }
 
 std::string error_with(const std::string& key, const Json& value) {

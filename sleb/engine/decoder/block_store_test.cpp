@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -36,12 +36,7 @@ TEST(Residency, SpreadsTheBlocks) {
 
 TEST(Residency, NamesTheSmallestLimit) {
   EXPECT_EQ(count(Residency::under_limit(160, 100, 30, 30)), 0);
-  try {
-    Residency::under_limit(159, 100, 30, 30);
-    FAIL();
-  } catch (const Error& error) {
-    EXPECT_NE(std::string(error.what()).find("give at least 160"), std::string::npos) << error.what();
-  }
+  EXPECT_TRUE(error_message([] { Residency::under_limit(159, 100, 30, 30); }).ends_with("give at least 160"));
   EXPECT_TRUE(Residency::under_limit(130, 100, 30, 1).all_resident());
 }
 

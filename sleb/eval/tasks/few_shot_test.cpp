@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -44,13 +44,10 @@ TEST(FewShot, DrawnAsTheHarnessDraws) {
 TEST(FewShot, TooFewRowsAreRefused) {
   const auto error = [](const std::vector<int>& values, const FewShotOptions& options, int own) -> std::string {
     const TaskRows pool = rows(values);
-    try {
+    return error_message([&] {
       FewShotSampler sampler({pool, true, true}, options);
       drawn(sampler, own);
-    } catch (const Error& problem) {
-      return problem.what();
-    }
-    return "no error";
+    });
   };
   EXPECT_EQ(
       error({1, 2}, {.count = 3}, 9),

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -18,13 +18,7 @@ TaskRow row(std::string_view json) {
 }
 
 std::string error_of(const Task& task, std::string_view json) {
-  try {
-    make_question(task, row(json), {});
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { make_question(task, row(json), {}); });
 }
 
 const char* const choices = R"({"prompt": "{{q}}:", "choices": "{{c}}", "target": "{{a}}", "metrics": ["acc"]})";

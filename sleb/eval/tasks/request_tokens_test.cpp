@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -36,16 +36,6 @@ TokenRequest pair(const std::string& prompt, const std::string& continuation, in
   return encode({{prompt, continuation}}, max_length).sequences.at(0);
 }
 
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
-}
-
 TEST(RequestTokens, TheContinuationIsWhatFollowsThePromptsIds) {
   EXPECT_EQ(pair("c", " ab").ids, (Ids{5, 4, 3, 2}));
   EXPECT_EQ(pair("c", " ab").scored, 2);
@@ -65,7 +55,7 @@ TEST(RequestTokens, ThePrefixTokenIsNotDoubled) {
   EXPECT_EQ(pair("", "ab").ids, (Ids{5, 2}));
   EXPECT_EQ(pair("", "<s>ab").ids, (Ids{5, 2}));
   EXPECT_EQ(
-      error_of([] {
+      error_message([] {
         encode({{"", "a"}}, 9, false, {});
       }),
       "r.jsonl, line 1: has no prompt, and the tokenizer names neither bos_token nor eos_token to stand in for it");
@@ -80,10 +70,10 @@ TEST(RequestTokens, LongPromptsLoseTheirBeginning) {
 }
 
 TEST(RequestTokens, WhatCantBeScoredIsRefused) {
-  EXPECT_EQ(error_of([] { pair("a", "cccc", 3); }),
+  EXPECT_EQ(error_message([] { pair("a", "cccc", 3); }),
             "r.jsonl, line 1: the continuation has 4 tokens, the model's context 3");
-  EXPECT_EQ(error_of([] { pair("a", "b"); }), "r.jsonl, line 1: the continuation adds no tokens to the prompt");
-  EXPECT_EQ(error_of([] { pair("", "<s>"); }), "r.jsonl, line 1: the continuation adds no tokens to the prompt");
+  EXPECT_EQ(error_message([] { pair("a", "b"); }), "r.jsonl, line 1: the continuation adds no tokens to the prompt");
+  EXPECT_EQ(error_message([] { pair("", "<s>"); }), "r.jsonl, line 1: the continuation adds no tokens to the prompt");
 }
 
 TEST(RequestTokens, WindowsOfATextScoreEachTokenOnce) {

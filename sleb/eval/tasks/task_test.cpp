@@ -2,27 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/base/file.h"
 #include "sleb/eval/tasks/built_in.h"
 
 namespace sleb {
 namespace {
 
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    EXPECT_EQ(std::string_view(error.what()).find('\n'), std::string_view::npos) << error.what();
-    return error.what();
-  }
-  return "no error";
-}
-
 std::string error_in(std::string_view json) {
   TaskTable tasks;
-  return error_of([&] { read_tasks(json, "my.json", tasks); });
+  return error_message([&] { read_tasks(json, "my.json", tasks); });
 }
 
 TEST(Task, TheProgramHoldsTasksJson) {
@@ -56,11 +45,11 @@ TEST(Task, SelectionKeepsTheOrder) {
   ASSERT_EQ(selected.size(), 2U);
   EXPECT_EQ(selected[0].name, "sciq");
   EXPECT_EQ(selected[1].name, "piqa");
-  EXPECT_EQ(error_of([&] { select_tasks(tasks, "piqa,pica"); }),
+  EXPECT_EQ(error_message([&] { select_tasks(tasks, "piqa,pica"); }),
             "there is no task \"pica\"; known are arc_challenge, arc_easy, boolq, hellaswag, lambada_openai, "
             "openbookqa, piqa, sciq, wikitext, winogrande");
-  EXPECT_TRUE(error_of([&] { select_tasks(tasks, ""); }).starts_with("there is no task \"\"; "));
-  EXPECT_EQ(error_of([&] { select_tasks(tasks, "piqa,piqa"); }), "the task piqa is named twice");
+  EXPECT_TRUE(error_message([&] { select_tasks(tasks, ""); }).starts_with("there is no task \"\"; "));
+  EXPECT_EQ(error_message([&] { select_tasks(tasks, "piqa,piqa"); }), "the task piqa is named twice");
 }
 
 TEST(Task, MalformedFilesAreRefusedWithTheirPlace) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -14,12 +14,7 @@ std::string prompt(const OrderedJson& config) {
 }
 
 std::string refusal(const OrderedJson& config) {
-  try {
-    prompt(config);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no refusal";
+  return error_message([&] { prompt(config); });
 }
 
 TEST(ChatTemplate, SeesMessagesAndSpecialTokens) {
@@ -47,9 +42,9 @@ TEST(ChatTemplate, MalformedOnesAreRefused) {
             "x.json: chat_template: line 2 of the template: expected an expression, not \"%}\"");
   EXPECT_EQ(refusal({{"chat_template", OrderedJson::array()}}),
             "x.json: chat_template: there are several chat templates, but none is named \"default\"");
-  EXPECT_NE(refusal({{"chat_template", 5}}), "no refusal");
-  EXPECT_NE(refusal({{"chat_template", {{{"name", "default"}}}}}), "no refusal");
-  EXPECT_NE(refusal({{"chat_template", "a"}, {"bos_token", 5}}), "no refusal");
+  EXPECT_NE(refusal({{"chat_template", 5}}), "no error");
+  EXPECT_NE(refusal({{"chat_template", {{{"name", "default"}}}}}), "no error");
+  EXPECT_NE(refusal({{"chat_template", "a"}, {"bos_token", 5}}), "no error");
 }
 
 }  // namespace

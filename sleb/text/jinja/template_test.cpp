@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb::jinja {
 namespace {
@@ -12,13 +12,7 @@ std::string rendered(const std::string& source, const OrderedJson& variables = O
 }
 
 std::string refusal(const std::string& source) {
-  try {
-    rendered(source);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no refusal";
+  return error_message([&] { rendered(source); });
 }
 
 // tests/tokenizer/test_jinja.py compares with jinja2; this is one template of each part of the language.

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -23,12 +23,7 @@ Ids encode(const Json& model, const std::string& piece) {
 }
 
 std::string error_of(const Json& model) {
-  try {
-    encode(model, "z");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { encode(model, "z"); });
 }
 
 Json with(const std::string& key, const Json& value) {

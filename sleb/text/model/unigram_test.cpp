@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -30,13 +30,7 @@ Ids encode(const Json& model, const std::string& piece) {
 }
 
 std::string error_of(const Json& model, const std::string& piece = "z") {
-  try {
-    encode(model, piece);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { encode(model, piece); });
 }
 
 TEST(Unigram, TakesTheMostProbableSpelling) {

@@ -1,7 +1,7 @@
 // WordLevel and WordPiece.
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/text/model/token_model.h"
 
 namespace sleb {
@@ -29,13 +29,7 @@ Ids encode(const Json& model, const std::string& piece) {
 
 std::string error_of(Json model, const std::string& key, const Json& value, const std::string& piece = "zz") {
   model[key] = value;
-  try {
-    encode(model, piece);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { encode(model, piece); });
 }
 
 TEST(WordPiece, LongestTokenFirst) {

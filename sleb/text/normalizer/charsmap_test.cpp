@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -71,13 +71,7 @@ Section applied(const std::string& map, const std::string& text, size_t from_fir
 }
 
 std::string error_of(const std::string& map, const std::string& text = "a") {
-  try {
-    applied(map, text);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { applied(map, text); });
 }
 
 TEST(Charsmap, RewritesCharacters) {
@@ -151,12 +145,7 @@ TEST(Charsmap, TextsDoNotGrowBeyondMeasure) {
 TEST(Charsmap, NotBase64IsRefused) {
   const auto error = [](const std::string& text) -> std::string {
     const Json component = {{"type", "Precompiled"}, {"precompiled_charsmap", text}};
-    try {
-      Normalizers(JsonView(component, "x.json"));
-    } catch (const Error& failure) {
-      return failure.what();
-    }
-    return "no error";
+    return error_message([&] { Normalizers(JsonView(component, "x.json")); });
   };
   EXPECT_EQ(error("abc"), "x.json: precompiled_charsmap: not valid base64: its length is not a multiple of 4");
   EXPECT_EQ(error("ab\"c"), "x.json: precompiled_charsmap: not valid base64: the character '\"'");

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -25,13 +25,7 @@ std::string front(const Json& component, const std::string& text, size_t count =
 }
 
 std::string error_of(const Json& component, const std::string& text = "") {
-  try {
-    applied(component, text);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { applied(component, text); });
 }
 
 Json sequence(const Json& members) {

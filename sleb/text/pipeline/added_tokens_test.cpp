@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -38,12 +38,7 @@ std::string cut(const Json& list, std::string_view text, const Normalizers& norm
 }
 
 std::string error_of(const Json& list) {
-  try {
-    cut(list, "");
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { cut(list, ""); });
 }
 
 TEST(AddedTokens, LongestAtLeftmostPlace) {

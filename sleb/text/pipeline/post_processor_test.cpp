@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -22,12 +22,7 @@ PostProcessors from(std::string_view text) {
 }
 
 std::string error_of(std::string_view text) {
-  try {
-    from(text);
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { from(text); });
 }
 
 std::string replaced(std::string_view what, std::string_view with) {

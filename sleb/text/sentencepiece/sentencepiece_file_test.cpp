@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 #include "sleb/text/sentencepiece/sentencepiece_test_model.h"
 
 namespace sleb {
@@ -21,14 +21,7 @@ std::string bpe() {
 }
 
 std::string error_of(std::string_view model) {
-  try {
-    read_sentencepiece(model, "x.model");
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    EXPECT_EQ(std::string(error.what()).find('\n'), std::string::npos);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { read_sentencepiece(model, "x.model"); });
 }
 
 TEST(SentencePieceFile, HoldsPiecesAndOptions) {

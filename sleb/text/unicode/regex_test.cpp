@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -13,15 +13,6 @@ std::vector<std::string> matches(std::string_view pattern, const std::string& te
   std::vector<std::string> found;
   for (const Span& span : spans) found.push_back(text.substr(span.begin, span.end - span.begin));
   return found;
-}
-
-std::string error_of(const auto& action) {
-  try {
-    action();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 using Strings = std::vector<std::string>;
@@ -64,17 +55,17 @@ TEST(Regex, PythonReadsALineEndAsTheTextsEnd) {
 
 TEST(Regex, MalformedPatternsAreRefusedWithTheirPlace) {
   for (const char* pattern : {"(", "[", "\\p{NoSuchThing}", "(?<n>a)\\k<m>", "*"}) {
-    EXPECT_TRUE(error_of([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))
+    EXPECT_TRUE(error_message([&] { Regex(pattern, "x.json: p"); }).starts_with("x.json: p: not a valid pattern: "))
         << pattern;
   }
-  EXPECT_EQ(error_of([] { Regex(std::string(70000, 'a'), "x.json: p"); }),
+  EXPECT_EQ(error_message([] { Regex(std::string(70000, 'a'), "x.json: p"); }),
             "x.json: p: a pattern of 70000 bytes is too long");
 }
 
 TEST(Regex, RunawayBacktrackingIsStopped) {
   const Regex regex("(x+x+)+y", "x.json: p");
   std::vector<Span> spans;
-  EXPECT_EQ(error_of([&] { regex.find_all(std::string(60, 'x'), spans); }),
+  EXPECT_EQ(error_message([&] { regex.find_all(std::string(60, 'x'), spans); }),
             "x.json: p: searching a text of 60 bytes: retry-limit-in-match over");
 }
 

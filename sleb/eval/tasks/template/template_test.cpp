@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
 
 namespace sleb {
 namespace {
@@ -21,13 +21,7 @@ Json value(std::string_view text) {
 }
 
 std::string error_of(std::string_view text) {
-  try {
-    value(text);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::bad_input);
-    return error.what();
-  }
-  return "no error";
+  return error_message([&] { value(text); });
 }
 
 TEST(Template, TextAndFields) {
