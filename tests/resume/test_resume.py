@@ -3,6 +3,7 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import resource
 import shutil
 import signal
@@ -100,10 +101,18 @@ def undisturbed(sleb_program, ground, tmp_path_factory) -> tuple[str, float]:
     return result_undisturbed(sleb_program, ground, tmp_path_factory.mktemp("undisturbed") / "work")
 
 
-@pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "race", "--criterion", "kl")],
-                         ids=["exact", "race"])
+def smallest_weights_memory(work: Work) -> int:
+    refused = work.run(work.prune("--weights-memory", 1))
+    assert refused.returncode == 2
+    return int(re.search(r"give at least (\d+)\n", refused.stderr)[1])
+
+
+@pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "race", "--criterion", "kl", "--weights-memory")],
+                         ids=["exact", "streamed race"])
 def test_killed_at_any_moment(work, ground, tmp_path, kind):
     """kill -9, then --resume: the same result, whether the kill met the loading, the search or the writing."""
+    if kind[-1] == "--weights-memory":
+        kind = (*kind, smallest_weights_memory(work))
     expected, seconds = result_undisturbed(work.program, ground, tmp_path / "undisturbed", *kind)
     chance = random.Random(7)
     moments = [chance.random() * seconds for _ in range(KILLS)]
