@@ -65,7 +65,7 @@ def prune(args: argparse.Namespace, model: pathlib.Path, *options, limit: int | 
     result = model / "result.json"
     command = [SLEB, "prune", model, "--tokens", model / "ids.npy", "--seqlen", args.seqlen, "--num-remove-blocks", 1,
                "--search", "exact", "--dtype", "bfloat16", "--device", "cpu", "--threads", args.threads,
-               "--state-memory", 0, "--prompt-tokens", 0, "--json", result, *options]
+               "--state-memory", 0, "--prompt-tokens", 0, "--json", result, "--force", *options]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=bound)
     peak = 0
     while process.poll() is None:
