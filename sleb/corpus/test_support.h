@@ -1,6 +1,7 @@
 // What the tests of this folder share: a scratch folder, gzip members made by hand.
 #pragma once
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zlib.h>

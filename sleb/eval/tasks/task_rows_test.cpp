@@ -1,5 +1,6 @@
 #include "sleb/eval/tasks/task_rows.h"
 
+#include "sleb/base/error_message.h"
 #include "sleb/corpus/test_support.h"
 
 namespace sleb {
@@ -25,12 +26,12 @@ TEST(TaskRows, FilesAreFoundByTheTasksName) {
   EXPECT_EQ(find_task_files(parent, "piqa").examples, examples);
   EXPECT_EQ(find_task_files(parent, "piqa2").rows.filename(), "piqa2.jsonl");
   folder.write("piqa.jsonl.gz", "");
-  EXPECT_EQ(error_of([&] { find_task_files(parent, "piqa"); }),
+  EXPECT_EQ(error_message([&] { find_task_files(parent, "piqa"); }),
             parent.string() + ": both piqa.jsonl.gz and piqa.validation.jsonl could be the rows of piqa; keep one");
-  EXPECT_EQ(error_of([&] { find_task_files(parent, "sciq"); }),
+  EXPECT_EQ(error_message([&] { find_task_files(parent, "sciq"); }),
             parent.string() +
                 ": has no rows of sciq: no file sciq.jsonl, sciq.validation.jsonl or the like, with or without .gz");
-  EXPECT_EQ(error_of([&] { find_task_files(parent / "none", "sciq"); }),
+  EXPECT_EQ(error_message([&] { find_task_files(parent / "none", "sciq"); }),
             (parent / "none").string() + ": can't be read as a folder: No such file or directory");
 }
 
@@ -52,7 +53,7 @@ TEST(TaskRows, BadLinesAreRefusedByNumber) {
   const ScratchFolder folder;
   const auto error = [&](std::string_view text) {
     const auto file = folder.write("x.jsonl", text);
-    const std::string message = error_of([&] { read_task_rows(file, {}); });
+    const std::string message = error_message([&] { read_task_rows(file, {}); });
     return message.starts_with(file.string()) ? message.substr(file.string().size()) : message;
   };
   EXPECT_EQ(error(""), ": has no rows");
