@@ -1,6 +1,6 @@
 #include "sleb/base/progress.h"
 
-#include <csignal>
+#include <atomic>
 
 namespace sleb {
 namespace {
@@ -13,7 +13,9 @@ class SilentProgress : public Progress {
   void note(std::string_view) override {}
 };
 
-volatile std::sig_atomic_t interrupted = 0;
+// Set by a signal handler, and by the thread that watches other processes.
+std::atomic<bool> interrupted = false;
+static_assert(std::atomic<bool>::is_always_lock_free);
 
 }  // namespace
 
@@ -23,11 +25,11 @@ Progress& silent_progress() {
 }
 
 void request_interrupt() noexcept {
-  interrupted = 1;
+  interrupted = true;
 }
 
 bool interrupt_requested() noexcept {
-  return interrupted != 0;
+  return interrupted;
 }
 
 void check_interrupt() {

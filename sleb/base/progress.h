@@ -30,7 +30,7 @@ class Interrupted : public std::runtime_error {
       : std::runtime_error(message) {}
 };
 
-void request_interrupt() noexcept;  // safe in a signal handler
+void request_interrupt() noexcept;  // safe in a signal handler and from any thread
 bool interrupt_requested() noexcept;
 void check_interrupt();  // called between chunks of long work
 
