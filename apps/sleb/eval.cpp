@@ -9,6 +9,7 @@
 #include "calibration.h"
 #include "commands.h"
 #include "eval_tasks.h"
+#include "many_processes.h"
 #include "removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -71,8 +72,7 @@ std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Chec
 }
 
 void note_beginning(const std::string& name, const Model& model, Progress& progress) {
-  progress.note(fmt::format("{}: {} blocks; {} on {}, {} threads", name, model.spec().num_blocks, model.compute().dtype,
-                            model.compute().device, model.compute().threads));
+  progress.note(fmt::format("{}: {} blocks; {}", name, model.spec().num_blocks, how_computed(model.compute())));
 }
 
 std::string speed_line(const TextPerplexity& perplexity) {
@@ -84,7 +84,17 @@ std::string speed_line(const TextPerplexity& perplexity) {
                      perplexity.tokens_per_second(), models + (pruned == 0 ? "" : " together"));
 }
 
-void run(const EvalArguments& arguments, Session& session) {
+// All ranks have read the same.
+void agree(ProcessGroup& processes, const Model& model, const std::vector<Corpus>& texts,
+           const std::vector<LoadedTask>& tasks, Progress& progress) {
+  processes.agree("the model", model.checkpoint().fingerprint(progress));
+  std::string ids;
+  for (const Corpus& text : texts) ids += text.ids_sha256;
+  processes.agree("the texts' ids", ids);
+  processes.agree("the tasks' ids", ids_sha256(tasks));
+}
+
+void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.format);
   if (arguments.texts.empty() && !arguments.tasks.wanted()) {
     bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
@@ -101,7 +111,10 @@ void run(const EvalArguments& arguments, Session& session) {
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
   const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
 
-  const Model model(checkpoint, arguments.compute, session.progress);
+  ComputeOptions compute = arguments.compute;
+  share_machine(session.environment, processes, compute);
+  const Model model(checkpoint, compute, session.progress);
+  if (processes != nullptr) agree(*processes, model, texts, tasks, session.progress);
   report.compute = model.compute();
   std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
   for (const Corpus& text : texts) evaluators.emplace_back(model, text);
@@ -123,7 +136,7 @@ void run(const EvalArguments& arguments, Session& session) {
     tables.push_back(task_table(task_report));
   }
   write_json(arguments.json, json);
-  if (arguments.json == "-") return;
+  if (arguments.json == "-" || !leads(processes)) return;
   for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
 }
 
@@ -170,7 +183,12 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy \\\n"
       "      --tasks-data rows\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
-  command->callback([arguments, &session] { run(*arguments, session); });
+  command->callback([arguments, &session] {
+    run_in_processes(session, [&](Session& own, ProcessGroup* processes) {
+      if (!leads(processes)) arguments->json = arguments->tasks.log_samples = "";  // it writes nothing
+      run(*arguments, own, processes);
+    });
+  });
 }
 
 }  // namespace sleb::app

@@ -2,10 +2,13 @@
 
 #include <fmt/core.h>
 
+#include <span>
+
 #include "arguments.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
+#include "sleb/base/sha256.h"
 
 namespace sleb::app {
 namespace {
@@ -89,6 +92,19 @@ std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpo
   options.few_shot = {arguments.num_fewshot, arguments.fewshot_seed};
   const Tokenizer tokenizer = checkpoint.tokenizer();
   return sleb::load_tasks(tasks, options, tokenizer, context_rules(arguments, checkpoint, tokenizer), progress);
+}
+
+std::string ids_sha256(const std::vector<LoadedTask>& tasks) {
+  std::string all;
+  for (const LoadedTask& task : tasks) {
+    for (const auto& requests : task.sequences) {
+      for (const TokenRequest& request : requests) {
+        const auto bytes = std::as_bytes(std::span(request.ids));
+        all += fmt::format(" {} {}: {}", request.ids.size(), request.scored, sha256_hex(bytes));
+      }
+    }
+  }
+  return sha256_hex(std::as_bytes(std::span(all)));
 }
 
 TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,

@@ -32,6 +32,9 @@ void add_tasks(CLI::App& command, TaskArguments& arguments);
 // tasks; without tasks there are none to load.
 std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress);
 
+// Of all ids that the tasks' questions are scored by.
+std::string ids_sha256(const std::vector<LoadedTask>& tasks);
+
 // The dense model and those without the blocks of `removal_lists`. Writes --log-samples.
 TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,
                      const std::vector<std::vector<int64_t>>& removal_lists, Progress& progress);

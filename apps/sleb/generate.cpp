@@ -225,7 +225,10 @@ void add_generate(CLI::App& app, Session& session) {
       "  sleb generate SmolLM2-135M-Instruct --chat --prompt \"Write a haiku.\" \\\n"
       "    --removal-list 12,26,13 --compare\n"
       "  sleb generate model.gguf --temperature 0.7 --seed 1 < prompt.txt");
-  command->callback([arguments, &session] { run(*arguments, session); });
+  command->callback([arguments, &session] {
+    check_alone(session, "generate");
+    run(*arguments, session);
+  });
 }
 
 }  // namespace sleb::app

@@ -94,13 +94,16 @@ void run(const InfoArguments& arguments) {
 
 }  // namespace
 
-void add_info(CLI::App& app, Session&) {
+void add_info(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("info", "Say what a checkpoint is, from its headers alone");
   auto arguments = std::make_shared<InfoArguments>();
   add_model(*command, arguments->model);
   command->add_option("--json", arguments->json, "Write as JSON (- for stdout)")->type_name("FILE");
   command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments, &session] {
+    check_alone(session, "info");
+    run(*arguments);
+  });
 }
 
 }  // namespace sleb::app

@@ -42,6 +42,10 @@ KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(plac
   }
 }
 
+bool KeptRounds::has_place(const OutputPlaces& places) {
+  return !place_beside(places).empty();
+}
+
 fs::path KeptRounds::result_file() const {
   return places_.out.empty() ? fs::path(places_.json) : fs::path(places_.out) / "sleb.json";
 }
@@ -72,6 +76,7 @@ SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
   if (!possible()) return {};
   check_writable(file_);
   if (!earlier_) {
+    remove();  // another search's, that --force gave up: a restart must not take it for this one's
     if (places_.resume) progress.note(fmt::format("{}: no rounds are kept there; beginning anew", file_.string()));
     return {};
   }

@@ -24,6 +24,8 @@ class KeptRounds {
   // there is nowhere to keep rounds and the user asked to go on.
   explicit KeptRounds(const OutputPlaces& places);
 
+  // Whether these places have one beside which rounds are kept.
+  static bool has_place(const OutputPlaces& places);
   // False: there is no output beside which to keep anything.
   bool possible() const { return !file_.empty(); }
   // The output may be an earlier run's of the same command; finished_result() will tell.

@@ -144,7 +144,10 @@ void add_latency(CLI::App& app, Session& session) {
       "  sleb latency SmolLM2-135M --removal-list 12,26,13\n"
       "  sleb latency SmolLM2-135M --removal-ratio 0.2 --mode prompt --repeats 5\n"
       "  sleb latency model.gguf --batch-size 1 --new-tokens 64 -o csv");
-  command->callback([arguments, &session] { run(*arguments, session); });
+  command->callback([arguments, &session] {
+    check_alone(session, "latency");
+    run(*arguments, session);
+  });
 }
 
 }  // namespace sleb::app

@@ -7,7 +7,6 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
-#include <new>
 
 #include "arguments.h"
 #include "commands.h"
@@ -20,12 +19,19 @@ namespace {
 
 enum ExitCode { done = 0, failed_while_working = 1, wrong_usage = 2 };
 
+// Of many processes only the first talks to the user, unless it can't.
+volatile std::sig_atomic_t quiet = 0;
+
 // Once asks the work to stop where it can be taken up again; twice stops at once.
 void on_signal(int signal) {
   constexpr std::string_view message = "\nsleb: stopping at the next good place; once more stops at once\n";
   sleb::request_interrupt();
   std::signal(signal, SIG_DFL);
-  static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
+  if (quiet == 0) static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
+}
+
+ExitCode exit_code(sleb::ErrorKind kind) {
+  return kind == sleb::ErrorKind::bad_input ? wrong_usage : failed_while_working;
 }
 
 int report(std::string_view what, ExitCode code) {
@@ -38,10 +44,11 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
   try {
     app.parse(std::move(arguments));
   } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+    return quiet != 0 ? done : app.exit(help);
   } catch (const CLI::CallForVersion& version) {
-    return app.exit(version);
+    return quiet != 0 ? done : app.exit(version);
   } catch (const CLI::ParseError& error) {
+    if (quiet != 0) return wrong_usage;
     const auto chosen = app.get_subcommands();
     if (chosen.empty() && !app.remaining().empty()) {
       return report(fmt::format("unknown command \"{}\"; see sleb --help", app.remaining()[0]), wrong_usage);
@@ -53,7 +60,9 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
 }
 
 int run(int argc, char** argv, sleb::Progress& progress) {
-  sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv)};
+  sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv),
+                             sleb::read_torchrun_environment()};
+  quiet = session.environment.rank > 0 ? 1 : 0;
   CLI::App app(
       "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
@@ -81,20 +90,11 @@ int main(int argc, char** argv) {
   sleb::app::TerminalProgress progress;
   try {
     return run(argc, argv, progress);
-  } catch (const sleb::Error& error) {
+  } catch (const sleb::app::ToldElsewhere& told) {
+    return exit_code(told.kind);
+  } catch (...) {
     progress.end();
-    return report(error.what(), error.kind() == sleb::ErrorKind::bad_input ? wrong_usage : failed_while_working);
-  } catch (const sleb::Interrupted& interrupted) {
-    progress.end();
-    return report(interrupted.what(), failed_while_working);
-  } catch (const std::bad_alloc&) {
-    progress.end();
-    return report("out of memory; give fewer or shorter segments or sequences, or a narrower --dtype",
-                  failed_while_working);
-  } catch (const std::exception& error) {
-    progress.end();
-    // libtorch's messages carry a stack trace after the first line.
-    const std::string what = error.what();
-    return report(what.substr(0, what.find('\n')), failed_while_working);
+    const sleb::app::Failure failure = sleb::app::current_failure();
+    return report(failure.message, exit_code(failure.kind));
   }
 }

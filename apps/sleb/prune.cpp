@@ -10,6 +10,7 @@
 #include "calibration.h"
 #include "commands.h"
 #include "kept_rounds.h"
+#include "many_processes.h"
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
@@ -79,13 +80,32 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   fingerprint.add("--threads", std::to_string(model.compute().threads));
+  const ProcessGroup* processes = model.compute().processes;
+  if (processes != nullptr) fingerprint.add("the number of processes", std::to_string(processes->size()));
   return fingerprint;
 }
 
+// Machines may differ in what they compute with, not in what they compute.
+void agree(ProcessGroup& processes, const Fingerprint& fingerprint, const std::optional<Corpus>& held_out) {
+  const OrderedJson json = fingerprint.json();
+  for (const auto& [name, value] : json.items()) {
+    if (name != "--threads" && name != "--device") processes.agree(name, value.get<std::string>());
+  }
+  processes.agree("the held-out text's ids", held_out ? held_out->ids_sha256 : "none");
+}
+
+// Where the search begins is rank 0's to know: it alone keeps finished rounds. Nothing: the result is there already.
+std::optional<SearchState> agreed_begin(ProcessGroup& processes, bool finished, const SearchState& own) {
+  const std::string text = processes.broadcast(finished ? "" : text_of(own));
+  if (text.empty()) return {};
+  return search_state_of(text, "the state of the search from rank 0");
+}
+
 // What hidden states may take between rounds. A GPU's memory is left to the work unless the user says otherwise.
-uint64_t state_memory(const PruneArguments& arguments, const Model& model) {
+uint64_t state_memory(const PruneArguments& arguments, const Model& model, const TorchrunEnvironment& environment) {
   if (arguments.state_memory) return *arguments.state_memory;
-  return model.compute().device == "cpu" ? available_memory() / 4 : 0;
+  const auto sharers = static_cast<uint64_t>(environment.local_size);
+  return model.compute().device == "cpu" ? available_memory() / 4 / sharers : 0;
 }
 
 GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
@@ -99,9 +119,8 @@ GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options
 }
 
 void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, Progress& progress) {
-  progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
-                            model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
-                            model.compute().device, model.compute().threads));
+  progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {}", name, model.spec().num_blocks,
+                            corpus.segments, corpus.seqlen, how_computed(model.compute())));
   if (model.resident_blocks() < model.spec().num_blocks) {
     progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",
                               model.resident_blocks(), model.spec().num_blocks));
@@ -149,7 +168,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   }
 }
 
-void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session) {
+void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.format);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
@@ -177,8 +196,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   }
   ComputeOptions compute = arguments.compute;
   kept_rounds.adopt(compute);
+  share_machine(session.environment, processes, compute);
   const Model model(checkpoint, compute, session.progress);
-  const PlanEvaluator evaluator(model, calibration, state_memory(arguments, model));
+  const PlanEvaluator evaluator(model, calibration, state_memory(arguments, model, session.environment));
   note_beginning(arguments.model, model, calibration, session.progress);
 
   PruneReport report;
@@ -191,21 +211,32 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   report.search = arguments.search;
   if (search_options.kind == SearchKind::race) report.confidence = search_options.confidence;
   report.criterion = greedy.criterion;
-  if (kept_rounds.possible()) {
+  if (kept_rounds.possible() || processes != nullptr) {
     report.fingerprint = fingerprint(arguments, greedy, model, calibration, session.progress);
   }
-  if (const auto result = kept_rounds.finished_result(report.fingerprint)) {
+  if (processes != nullptr) agree(*processes, report.fingerprint, held_out);
+  const auto result = kept_rounds.finished_result(report.fingerprint);
+  SearchState state;
+  if (!result) {
+    if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
+    state = kept_rounds.begin(report.fingerprint, session.progress);
+  }
+  if (processes != nullptr) {
+    const auto agreed = agreed_begin(*processes, result.has_value(), state);
+    if (!agreed && !leads(processes)) return;
+    if (agreed) state = *agreed;
+  }
+  if (result) {
     show_finished(arguments, *result);
     kept_rounds.remove();
     return;
   }
-  if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
-  report.result = search(evaluator, search_options, kept_rounds.begin(report.fingerprint, session.progress),
-                         kept_rounds, session.progress);
+  report.result = search(evaluator, search_options, std::move(state), kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   output.removal_list = report.result.removal_list();
   compare(report, arguments, output, model, held_out, session.progress);
+  if (!leads(processes)) return;
   if (!arguments.out.empty()) {
     const std::vector<NamedText> extra = {{"README.md", model_card(report)},
                                           {"sleb.json", to_json(report).dump(2) + "\n"}};
@@ -219,18 +250,31 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
 }
 
 // A run that ends early says what became of its work.
-void run_and_keep(const PruneArguments& arguments, Session& session) {
-  KeptRounds kept_rounds({arguments.out, arguments.json, arguments.resume, arguments.output.force});
+void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
+  if (!leads(processes)) {  // it writes nothing
+    arguments.out = arguments.json = "";
+    arguments.prompt_tokens = 0;
+    arguments.resume = arguments.output.force = false;
+  }
+  // torchrun starts all processes anew when one has died.
+  const bool restarted = session.environment.restarts > 0 && KeptRounds::has_place({arguments.out, arguments.json});
+  KeptRounds kept_rounds({arguments.out, arguments.json, arguments.resume || restarted, arguments.output.force});
+  const auto with_farewell = [&](const std::string& what) {
+    const std::string kept = kept_rounds.farewell();
+    return kept.empty() ? what : fmt::format("{}; {}", what, kept);
+  };
   try {
-    run(arguments, kept_rounds, session);
+    run(arguments, kept_rounds, session, processes);
+  } catch (const OtherEnded& other) {
+    throw OtherEnded(other.ending(), with_farewell(other.what()));
   } catch (const Interrupted&) {
-    const std::string kept = kept_rounds.farewell();
-    if (kept.empty()) throw;
-    throw Interrupted("stopped before the end; " + kept);
+    const auto other = processes != nullptr ? processes->other_ended() : std::nullopt;
+    if (other) throw OtherEnded(*other, with_farewell(other->text()));
+    if (kept_rounds.farewell().empty()) throw;
+    throw Interrupted(with_farewell("stopped before the end"));
   } catch (const Error& error) {
-    const std::string kept = kept_rounds.farewell();
-    if (kept.empty() || error.kind() != ErrorKind::failed) throw;
-    throw Error(ErrorKind::failed, fmt::format("{}; {}", error.what(), kept));
+    if (error.kind() != ErrorKind::failed) throw;
+    throw Error(ErrorKind::failed, with_farewell(error.what()));
   }
 }
 
@@ -315,7 +359,9 @@ void add_prune(CLI::App& app, Session& session) {
       "      --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -");
-  command->callback([arguments, &session] { run_and_keep(*arguments, session); });
+  command->callback([arguments, &session] {
+    run_in_processes(session, [&](Session& own, ProcessGroup* processes) { run_and_keep(*arguments, own, processes); });
+  });
 }
 
 }  // namespace sleb::app

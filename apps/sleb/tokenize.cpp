@@ -31,7 +31,7 @@ void run(const TokenizeArguments& arguments) {
 
 }  // namespace
 
-void add_tokenize(CLI::App& app, Session&) {
+void add_tokenize(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("tokenize", "Print a text file's token ids");
   auto arguments = std::make_shared<TokenizeArguments>();
   add_model(*command, arguments->model);
@@ -40,7 +40,10 @@ void add_tokenize(CLI::App& app, Session&) {
                     "Leave out what the model expects around a text");
   command->add_flag("--json", arguments->json, "Print {\"ids\": [...]}");
   command->footer("Example:\n  sleb tokenize SmolLM2-135M notes.txt --json");
-  command->callback([arguments] { run(*arguments); });
+  command->callback([arguments, &session] {
+    check_alone(session, "tokenize");
+    run(*arguments);
+  });
 }
 
 }  // namespace sleb::app

@@ -11,6 +11,7 @@
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/process_group.h"
 
 namespace sleb {
 namespace {
@@ -35,7 +36,7 @@ std::string fastest_cpu_type() {
   return seconds_of_product(at::kFloat) > worthwhile * seconds_of_product(at::kBFloat16) ? "bfloat16" : "float32";
 }
 
-std::string decide_device(const std::string& name) {
+std::string decide_device(const std::string& name, int64_t local_rank) {
   const bool cuda = at::hasCUDA();
   if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
   const bool numbered = name.starts_with("cuda:");
@@ -43,10 +44,15 @@ std::string decide_device(const std::string& name) {
     bad_input("--device {}: not known; give auto, cpu, cuda or cuda:N", name);
   }
   if (!cuda) bad_input("--device {}: libtorch finds no CUDA device here; use --device cpu", name);
-  if (!numbered) return "cuda:0";
+  const auto count = int{at::detail::getCUDAHooks().deviceCount()};
+  if (!numbered) {
+    if (local_rank >= count) {
+      bad_input("--device {}: process {} of this machine has none; it has {} CUDA devices", name, local_rank, count);
+    }
+    return fmt::format("cuda:{}", local_rank);
+  }
   int index = -1;
   const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  const auto count = int{at::detail::getCUDAHooks().deviceCount()};
   if (error != std::errc() || end != name.data() + name.size() || index < 0 || index >= count) {
     bad_input("--device {}: there is no such device; this machine has cuda:0 to cuda:{}", name, count - 1);
   }
@@ -66,15 +72,24 @@ uint64_t bytes_per_element(const Compute& compute) {
 Compute decide_compute(const ComputeOptions& options) {
   const c10::InferenceMode guard;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
-  Compute compute;
-  compute.device = decide_device(options.device);
-  compute.threads = at::get_num_threads();
-  compute.dtype = options.dtype;
-  if (options.dtype == "auto") {
-    compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
-  } else if (options.dtype != "float32" && options.dtype != "bfloat16" && options.dtype != "float16") {
+  if (options.dtype != "auto" && options.dtype != "float32" && options.dtype != "bfloat16" &&
+      options.dtype != "float16") {
     bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
   }
+  Compute compute{"", options.dtype, at::get_num_threads(), options.processes};
+  const auto decide = [&](const std::string& device) {
+    compute.device = decide_device(device, options.local_rank);
+    if (compute.dtype == "auto") compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
+  };
+  if (options.processes == nullptr) {
+    decide(options.device);
+    return compute;
+  }
+  // Rank 0's choice is everybody's: a probe may say otherwise elsewhere.
+  if (options.processes->leads()) decide(options.device);
+  const std::string kind = options.processes->broadcast(compute.device == "cpu" ? "cpu" : "cuda");
+  compute.dtype = options.processes->broadcast(compute.dtype);
+  if (!options.processes->leads()) decide(options.device == "auto" ? kind : options.device);
   return compute;
 }
 

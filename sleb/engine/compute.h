@@ -6,6 +6,8 @@
 
 namespace sleb {
 
+class ProcessGroup;
+
 // As the user gives them.
 struct ComputeOptions {
   std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda, cuda:N
@@ -15,6 +17,10 @@ struct ComputeOptions {
   // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many
   // as fit what is free.
   uint64_t weights_memory = 0;
+  // Who else works on the same, each with the whole model; nullptr: nobody. They compute in the same type, on the same
+  // kind of device, and where that is CUDA without a number, on cuda:`local_rank`.
+  ProcessGroup* processes = nullptr;
+  int64_t local_rank = 0;
 };
 
 // As decided.
@@ -22,12 +28,14 @@ struct Compute {
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;   // "float32", "bfloat16", "float16"
   int64_t threads = 0;
+  ProcessGroup* processes = nullptr;
 };
 
 uint64_t bytes_per_element(const Compute& compute);
 
 // Decides, and sets the number of threads.
-// Throws Error(bad_input) for a device or type that is not known or not there.
+// Throws Error(bad_input) for a device or type that is not known or not there; with others what
+// ProcessGroup::all_gather throws.
 Compute decide_compute(const ComputeOptions& options);
 
 }  // namespace sleb

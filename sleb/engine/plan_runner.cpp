@@ -61,6 +61,12 @@ double head_operations(const ModelSpec& spec) {
   return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
 }
 
+double schedule_operations(const ModelSpec& spec, const Schedule& schedule, int64_t tokens) {
+  double units = 0;
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
+  return units;
+}
+
 WorkMeter::WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {
   progress_.begin(stage, static_cast<uint64_t>(operations / 1e9), "GFLOP");
 }

@@ -41,6 +41,7 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
 // grows with the sequence counts every pair below the diagonal.
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens);
 double head_operations(const ModelSpec& spec);
+double schedule_operations(const ModelSpec& spec, const Schedule& schedule, int64_t tokens);  // without the head
 
 // Counts operations and reports them in whole GFLOP.
 class WorkMeter {

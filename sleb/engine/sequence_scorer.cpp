@@ -8,7 +8,9 @@
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/plan_runner.h"
+#include "sleb/engine/process_group.h"
 #include "sleb/engine/token_tree.h"
+#include "sleb/engine/work_division.h"
 
 namespace sleb {
 namespace {
@@ -181,6 +183,55 @@ double tokens_of(const Batch& batch) {
   return static_cast<double>(batch.size() * batch.tokens);
 }
 
+using Scores = std::vector<std::vector<std::vector<SequenceScore>>>;  // [plans][groups][sequences]
+
+// Every n-th batch is of the same process: they come by size.
+bool is_of(size_t batch, int64_t rank, const ProcessGroup& processes) {
+  return batch % static_cast<size_t>(processes.size()) == static_cast<size_t>(rank);
+}
+
+std::vector<Batch> own_batches(const std::vector<Batch>& batches, const ProcessGroup* processes) {
+  if (processes == nullptr) return batches;
+  std::vector<Batch> own;
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (is_of(i, processes->rank(), *processes)) own.push_back(batches[i]);
+  }
+  return own;
+}
+
+// Calls `visit` with every score of a process, in an order that all agree on.
+template <typename Visit>
+void visit_scores(const std::vector<Batch>& batches, int64_t rank, const ProcessGroup& processes, Scores& scores,
+                  const Visit& visit) {
+  for (size_t i = 0; i < batches.size(); ++i) {
+    if (!is_of(i, rank, processes)) continue;
+    for (const PackedGroup& group : batches[i].groups) {
+      for (auto& of_plan : scores) {
+        for (SequenceScore& score : of_plan[group.index]) visit(score);
+      }
+    }
+  }
+}
+
+void exchange_scores(const std::vector<Batch>& batches, ProcessGroup& processes, Scores& scores) {
+  std::vector<double> own;
+  visit_scores(batches, processes.rank(), processes, scores, [&](const SequenceScore& score) {
+    own.push_back(score.log_likelihood);
+    own.push_back(score.is_greedy ? 1 : 0);
+  });
+  const std::vector<std::string> messages = processes.all_gather(message_of(own));
+  for (int64_t rank = 0; rank < processes.size(); ++rank) {
+    size_t count = 0;
+    visit_scores(batches, rank, processes, scores, [&](const SequenceScore&) { count += 2; });
+    const std::vector<double> numbers = numbers_of(messages[static_cast<size_t>(rank)], count);
+    auto next = numbers.begin();
+    visit_scores(batches, rank, processes, scores, [&](SequenceScore& score) {
+      score.log_likelihood = *next++;
+      score.is_greedy = *next++ != 0;
+    });
+  }
+}
+
 }  // namespace
 
 std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model& model, std::span<const Plan> plans,
@@ -201,17 +252,19 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
       make_batches(packed, model.compute().device == "cpu" ? batch_tokens_cpu : batch_tokens_cuda);
 
   const Schedule schedule = make_schedule(plans, spec.num_blocks);
+  ProcessGroup* processes = model.compute().processes;
+  const std::vector<Batch> own = own_batches(batches, processes);
   double operations = 0;
-  for (const Batch& batch : batches) {
+  for (const Batch& batch : own) {
     for (const ScheduleStep& step : schedule.steps) {
       operations += unit_operations(spec, step.unit.half, batch.tokens) * tokens_of(batch);
     }
   }
   WorkMeter meter(progress, options.stage, operations);
-  for (const Batch& batch : batches) {
+  for (const Batch& batch : own) {
     const auto states =
         run_schedule(decoder, schedule, padded_ids(batch), make_context(decoder, batch), [&](const ScheduleStep& step) {
-          check_interrupt();
+          processes != nullptr ? processes->check() : check_interrupt();
           meter.add(unit_operations(spec, step.unit.half, batch.tokens) * tokens_of(batch));
         });
     const WantedRows wanted = wanted_rows(batch);
@@ -221,6 +274,7 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
       add_scores(batch, of_state[static_cast<size_t>(schedule.final_states[plan])], scores[plan]);
     }
   }
+  if (processes != nullptr) exchange_scores(batches, *processes, scores);
   progress.end();
   return scores;
 }

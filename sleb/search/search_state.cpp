@@ -63,6 +63,27 @@ std::vector<double> numbers(const JsonView& json) {
   return values;
 }
 
+void add_to(OrderedJson& json, const SearchState& state) {
+  OrderedJson steps = OrderedJson::array(), round = OrderedJson::array();
+  for (const GreedyStep& step : state.finished.steps) steps.push_back(to_json(step));
+  for (const PlanLoss& loss : state.round) round.push_back({{"nll", loss.nll}, {"divergence", loss.divergence}});
+  json["dense_loss"] = state.finished.dense_loss;
+  json["steps"] = steps;
+  json["round"] = round;
+}
+
+SearchState state_from_json(const JsonView& json) {
+  SearchState state;
+  state.finished.dense_loss = json.number_or("dense_loss", 0);
+  const JsonView steps = json.at("steps");
+  for (size_t i = 0; i < steps.size(); ++i) state.finished.steps.push_back(step_from_json(steps.at(i)));
+  const JsonView round = json.at("round");
+  for (size_t i = 0; i < round.size(); ++i) {
+    state.round.push_back({numbers(round.at(i).at("nll")), numbers(round.at(i).at("divergence"))});
+  }
+  return state;
+}
+
 }  // namespace
 
 std::string Fingerprint::value(std::string_view name) const {
@@ -91,7 +112,22 @@ std::string Fingerprint::difference_to(const Fingerprint& now) const {
     differences += fmt::format("{}{} was {}, is {}", differences.empty() ? "" : "; ", name,
                                before.empty() ? "not recorded" : before, value);
   }
+  for (const auto& [name, value] : entries_) {
+    if (!now.value(name).empty()) continue;
+    differences += fmt::format("{}{} was {}, is not given", differences.empty() ? "" : "; ", name, value);
+  }
   return differences;
+}
+
+std::string text_of(const SearchState& state) {
+  OrderedJson json;
+  add_to(json, state);
+  return json.dump();
+}
+
+SearchState search_state_of(const std::string& text, const std::string& label) {
+  const Json document = parse_json(text, label);
+  return state_from_json(JsonView(document, label));
 }
 
 std::optional<SavedSearch> load_search(const fs::path& file) {
@@ -102,27 +138,12 @@ std::optional<SavedSearch> load_search(const fs::path& file) {
   if (json.at("sleb_search_state").integer() != format_version) {
     json.at("sleb_search_state").fail("written by another version of sleb; remove the file to begin anew");
   }
-  SavedSearch search{Fingerprint::from_json(json.at("fingerprint")), {}};
-  search.state.finished.dense_loss = json.number_or("dense_loss", 0);
-  const JsonView steps = json.at("steps");
-  for (size_t i = 0; i < steps.size(); ++i) search.state.finished.steps.push_back(step_from_json(steps.at(i)));
-  const JsonView round = json.at("round");
-  for (size_t i = 0; i < round.size(); ++i) {
-    search.state.round.push_back({numbers(round.at(i).at("nll")), numbers(round.at(i).at("divergence"))});
-  }
-  return search;
+  return SavedSearch{Fingerprint::from_json(json.at("fingerprint")), state_from_json(json)};
 }
 
 void save_search(const fs::path& file, const SavedSearch& search) {
-  const SearchState& state = search.state;
-  OrderedJson steps = OrderedJson::array(), round = OrderedJson::array();
-  for (const GreedyStep& step : state.finished.steps) steps.push_back(to_json(step));
-  for (const PlanLoss& loss : state.round) round.push_back({{"nll", loss.nll}, {"divergence", loss.divergence}});
-  const OrderedJson json = {{"sleb_search_state", format_version},
-                            {"fingerprint", search.fingerprint.json()},
-                            {"dense_loss", state.finished.dense_loss},
-                            {"steps", steps},
-                            {"round", round}};
+  OrderedJson json = {{"sleb_search_state", format_version}, {"fingerprint", search.fingerprint.json()}};
+  add_to(json, search.state);
   write_file_atomically(file, json.dump() + "\n");
 }
 

@@ -36,6 +36,10 @@ struct SearchState {
   std::vector<PlanLoss> round;
 };
 
+// As JSON, to the last digit. `label` begins the message of Error(bad_input) if the text is damaged.
+std::string text_of(const SearchState& state);
+SearchState search_state_of(const std::string& text, const std::string& label);
+
 struct SavedSearch {
   Fingerprint fingerprint;
   SearchState state;
