@@ -67,6 +67,7 @@ void run_in_processes(Session& session, const Work& work) {
 void share_machine(const TorchrunEnvironment& environment, ProcessGroup* processes, ComputeOptions& options) {
   options.processes = processes;
   options.local_rank = environment.local_rank;
+  options.local_size = environment.local_size;
   if (options.threads == 0) options.threads = share_of_cpus(environment);
 }
 

@@ -20,7 +20,8 @@ struct ComputeOptions {
   // Who else works on the same, each with the whole model; nullptr: nobody. They compute in the same type, on the same
   // kind of device, and where that is CUDA without a number, on cuda:`local_rank`.
   ProcessGroup* processes = nullptr;
-  int64_t local_rank = 0;
+  int64_t local_rank = 0;  // of the `local_size` processes of this machine, which share its memory
+  int64_t local_size = 1;
 };
 
 // As decided.

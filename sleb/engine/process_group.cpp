@@ -241,12 +241,15 @@ class ProcessGroup::Members {
   // The store must not end before the others know how it ended.
   void wait_for_farewells() {
     const auto begin = Clock::now();
-    const auto gone = [](const Seen& seen) { return seen.state == State::left || seen.state == State::ended; };
+    const auto gone = [&](const Seen& seen) {
+      const bool ended = seen.state == State::left || seen.state == State::ended;
+      return ended || !seen.joined || Clock::now() - seen.when > options_.silence;
+    };
     std::unique_lock lock(mutex_);
     while (Clock::now() - begin < options_.farewell && !store_lost_) {
       const auto rank = static_cast<size_t>(options_.rank);
       bool all = true;
-      for (size_t i = 0; i < seen_.size(); ++i) all = all && (i == rank || !seen_[i].joined || gone(seen_[i]));
+      for (size_t i = 0; i < seen_.size(); ++i) all = all && (i == rank || gone(seen_[i]));
       if (all) return;
       hurry_ = true;
       changed_.notify_all();

@@ -76,6 +76,18 @@ TEST_F(SearchStateTest, NamesTheDifference) {
   now.add("the model", "xxh3:00");
   now.add("--seqlen", "2048");
   EXPECT_EQ(before.difference_to(now), "--seed was 0, is 1; --seqlen was not recorded, is 2048");
+  now.add("the number of processes", "2");
+  EXPECT_EQ(now.difference_to(before),
+            "--seed was 1, is 0; --seqlen was 2048, is not given; the number of processes was 2, is not given");
+}
+
+TEST_F(SearchStateTest, TravelsAsText) {
+  const SearchState state = example().state;
+  const SearchState arrived = search_state_of(text_of(state), "a message");
+  EXPECT_EQ(text_of(arrived), text_of(state));
+  EXPECT_EQ(arrived.finished.steps.at(0).candidates.at(0).loss, 2.0 / 3);
+  EXPECT_EQ(arrived.round.at(1).nll, state.round.at(1).nll);
+  EXPECT_THROW(search_state_of("{}", "a message"), Error);
 }
 
 TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
