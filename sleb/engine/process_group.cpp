@@ -125,6 +125,8 @@ class ProcessGroup::Members {
         poll.sleep();
       }
     }
+    const std::lock_guard lock(mutex_);
+    for (Seen& seen : seen_) seen.joined = true;
   }
 
   std::vector<std::string> all_gather(const std::string& own) {
