@@ -9,9 +9,10 @@
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "dry_run.h"
 #include "kept_rounds.h"
+#include "search_memory.h"
 #include "sleb/base/error.h"
-#include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
@@ -40,6 +41,7 @@ struct PruneArguments {
   std::string json;
   std::string format = "md";
   bool resume = false;
+  bool dry_run = false;
 };
 
 constexpr int64_t prompt_repeats = 5;
@@ -61,8 +63,10 @@ std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus&
 }
 
 // What the losses depend on.
-Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const Model& model,
-                        const Corpus& corpus, Progress& progress) {
+Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
+                        Progress& progress) {
+  const Model& model = evaluator.model();
+  const Corpus& corpus = evaluator.corpus();
   Fingerprint fingerprint;
   fingerprint.add("sleb", SLEB_VERSION);
   fingerprint.add("the model", model.checkpoint().fingerprint(progress));
@@ -79,13 +83,8 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   fingerprint.add("--threads", std::to_string(model.compute().threads));
+  fingerprint.add(std::string(segments_at_a_time), std::to_string(evaluator.chunk_segments()));
   return fingerprint;
-}
-
-// What hidden states may take between rounds. A GPU's memory is left to the work unless the user says otherwise.
-uint64_t state_memory(const PruneArguments& arguments, const Model& model) {
-  if (arguments.state_memory) return *arguments.state_memory;
-  return model.compute().device == "cpu" ? available_memory() / 4 : 0;
 }
 
 GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
@@ -98,14 +97,12 @@ GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options
   return run_search(evaluator, options, std::move(state), hooks, progress);
 }
 
-void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, Progress& progress) {
+void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, const SearchMemory& memory,
+                    Progress& progress) {
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads", name,
                             model.spec().num_blocks, corpus.segments, corpus.seqlen, model.compute().dtype,
                             model.compute().device, model.compute().threads));
-  if (model.resident_blocks() < model.spec().num_blocks) {
-    progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",
-                              model.resident_blocks(), model.spec().num_blocks));
-  }
+  note_memory(memory, model.spec().num_blocks, progress);
   warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
 
@@ -130,8 +127,9 @@ PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t
 }
 
 // The sizes, held-out text and speed of the closing table.
-void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
-             const std::optional<Corpus>& held_out, Progress& progress) {
+void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output,
+             const PlanEvaluator& evaluator, const std::optional<Corpus>& held_out, Progress& progress) {
+  const Model& model = evaluator.model();
   ExportOptions all_blocks = output;
   all_blocks.removal_list.clear();
   const ExportSize dense = export_size(model.checkpoint(), all_blocks);
@@ -142,11 +140,18 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   const Plan plan = Plan::without_blocks(output.removal_list);
   if (held_out) {
     report.held_out = HeldOut{held_out->name, held_out->segments * held_out->seqlen,
-                              compare_perplexity(model, *held_out, plan, progress)};
+                              compare_perplexity(model, *held_out, plan, progress, evaluator.chunk_segments())};
   }
   if (arguments.prompt_tokens > 0) {
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
+}
+
+// What the user and an earlier run leave to choose.
+MemoryPlan::Wishes wishes(const PruneArguments& arguments, const KeptRounds& kept_rounds) {
+  MemoryPlan::Wishes wishes{.state_memory = arguments.state_memory, .chunk_segments = kept_rounds.segments_at_a_time()};
+  if (arguments.compute.weights_memory > 0) wishes.weights_memory = arguments.compute.weights_memory;
+  return wishes;
 }
 
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session) {
@@ -175,11 +180,20 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
     held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
   }
-  ComputeOptions compute = arguments.compute;
-  kept_rounds.adopt(compute);
-  const Model model(checkpoint, compute, session.progress);
-  const PlanEvaluator evaluator(model, calibration, state_memory(arguments, model));
-  note_beginning(arguments.model, model, calibration, session.progress);
+  ComputeOptions options = arguments.compute;
+  kept_rounds.adopt(options);
+  const Compute compute = decide_compute(options);
+  const SearchToPlan to_plan{
+      checkpoint, compute, greedy, calibration, held_out, arguments.prompt_tokens, wishes(arguments, kept_rounds)};
+  const SearchMemory memory = plan_memory(to_plan);
+  if (arguments.dry_run) {
+    show_dry_run({arguments.model, search_options.kind == SearchKind::race, arguments.json}, to_plan, memory);
+    return;
+  }
+  const Model model(checkpoint, {compute.device, compute.dtype, compute.threads, memory.choice.residency.bytes},
+                    session.progress);
+  const PlanEvaluator evaluator(model, calibration, memory.choice.state_memory, memory.choice.chunk_segments);
+  note_beginning(arguments.model, model, calibration, memory, session.progress);
 
   PruneReport report;
   report.model = arguments.model;
@@ -192,7 +206,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (search_options.kind == SearchKind::race) report.confidence = search_options.confidence;
   report.criterion = greedy.criterion;
   if (kept_rounds.possible()) {
-    report.fingerprint = fingerprint(arguments, greedy, model, calibration, session.progress);
+    report.fingerprint = fingerprint(arguments, greedy, evaluator, session.progress);
   }
   if (const auto result = kept_rounds.finished_result(report.fingerprint)) {
     show_finished(arguments, *result);
@@ -205,7 +219,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, model, held_out, session.progress);
+  compare(report, arguments, output, evaluator, held_out, session.progress);
   if (!arguments.out.empty()) {
     const std::vector<NamedText> extra = {{"README.md", model_card(report)},
                                           {"sleb.json", to_json(report).dump(2) + "\n"}};
@@ -284,6 +298,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
       ->type_name("TYPE");
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
+  command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
       ->type_name("FILE");
   command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")

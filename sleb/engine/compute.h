@@ -12,8 +12,8 @@ struct ComputeOptions {
   std::string dtype =
       "auto";           // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
   int64_t threads = 0;  // 0: as many as libtorch chooses
-  // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many as
-  // fit what is free.
+  // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many
+  // as fit what is free.
   uint64_t weights_memory = 0;
 };
 
@@ -24,7 +24,9 @@ struct Compute {
   int64_t threads = 0;
 };
 
-uint64_t bytes_per_element(const Compute& compute);
+inline uint64_t bytes_per_element(const Compute& compute) {
+  return compute.dtype == "float32" ? 4 : 2;
+}
 
 // Decides, and sets the number of threads.
 // Throws Error(bad_input) for a device or type that is not known or not there.

@@ -21,8 +21,8 @@ std::vector<float> compute_logits(const Model& model, const Plan& plan, std::spa
 // and not kept. Returns when the device is done.
 void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> ids, int64_t batch, LogitRows rows);
 
-// Throws Error(failed) if, on the CPU, the memory that is free does not hold the states of `batch` sequences of `tokens`
-// tokens, and `kept_bytes` beside them. (On a GPU the allocator says it itself.)
+// Throws Error(failed) if, on the CPU, the memory that is free does not hold the states of `batch` sequences of
+// `tokens` tokens, and `kept_bytes` beside them. (On a GPU the allocator says it itself.)
 void check_memory(const Model& model, int64_t batch, int64_t tokens, uint64_t kept_bytes);
 
 }  // namespace sleb

@@ -15,17 +15,6 @@
 namespace sleb {
 namespace {
 
-// Matrix products run at full rate from about this many rows on; more only cost memory. (A constant, not a share of
-// what memory is free: the chunk's size is part of what makes losses repeat to the bit.)
-constexpr int64_t chunk_tokens_cpu = 2048;
-constexpr int64_t chunk_tokens_cuda = 16384;
-
-double operations_of(const ModelSpec& spec, const Schedule& schedule, int64_t tokens) {
-  double units = 0;
-  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
-  return units;
-}
-
 void append_row(std::vector<double>& list, const at::Tensor& table, int64_t row) {
   const at::Tensor values = table.select(0, row).contiguous();
   list.insert(list.end(), values.const_data_ptr<double>(), values.const_data_ptr<double>() + values.numel());
@@ -95,9 +84,8 @@ class Sweep {
     return make_schedule(plans_, decoder_.spec().num_blocks, places);
   }
   double operations(int64_t chunk, const Schedule& schedule) const {
-    const auto segments = static_cast<double>(segments_of(chunk));
-    return segments * (operations_of(decoder_.spec(), schedule, tokens_) * static_cast<double>(tokens_) +
-                       static_cast<double>(schedule.num_states * scored()) * head_operations(decoder_.spec()));
+    const Operations each = operations_of(decoder_.spec(), schedule, tokens_, scored());
+    return static_cast<double>(segments_of(chunk)) * (each.blocks + each.heads);
   }
   int64_t scored() const { return tokens_ - corpus_.first_scored; }
   bool has_dense() const { return plans_.size() > num_plans_; }
@@ -208,18 +196,17 @@ double PlanLoss::total_divergence() const {
   return std::accumulate(divergence.begin(), divergence.end(), 0.0);
 }
 
-PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory)
-    : model_(&model), corpus_(&corpus), past_(new Past{KeptStates(state_memory)}) {
+PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory, int64_t chunk_segments)
+    : model_(&model),
+      corpus_(&corpus),
+      chunk_segments_(chunk_segments > 0 ? std::min(chunk_segments, corpus.segments)
+                                         : usual_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
+      past_(new Past{KeptStates(state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
 PlanEvaluator::~PlanEvaluator() = default;
 PlanEvaluator::PlanEvaluator(PlanEvaluator&&) noexcept = default;
-
-int64_t PlanEvaluator::chunk_segments() const {
-  const int64_t most_tokens = model_->compute().device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
-  return std::clamp<int64_t>(most_tokens / corpus_->seqlen, 1, corpus_->segments);
-}
 
 int64_t PlanEvaluator::num_chunks() const {
   return (corpus_->segments + chunk_segments() - 1) / chunk_segments();
@@ -264,9 +251,8 @@ double PlanEvaluator::operations() const {
 double PlanEvaluator::operations_alone(const Plan& plan) const {
   const ModelSpec& spec = model_->spec();
   const Schedule schedule = make_schedule(std::span(&plan, 1), spec.num_blocks);
-  return static_cast<double>(corpus_->segments) *
-         (operations_of(spec, schedule, corpus_->seqlen) * static_cast<double>(corpus_->seqlen) +
-          static_cast<double>(corpus_->scored()) * head_operations(spec));
+  const Operations each = operations_of(spec, schedule, corpus_->seqlen, corpus_->scored());
+  return static_cast<double>(corpus_->segments) * (each.blocks + each.heads);
 }
 
 }  // namespace sleb
