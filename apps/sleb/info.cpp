@@ -7,6 +7,8 @@
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/memory_plan.h"
+#include "sleb/engine/operations.h"
 
 namespace sleb::app {
 namespace {
@@ -15,6 +17,9 @@ struct InfoArguments {
   std::string model;
   std::string json;
 };
+
+constexpr int64_t usual_seqlen = 2048;      // --seqlen
+constexpr int64_t usual_scored_rows = 128;  // of the search's blocks of tokens
 
 std::string types_text(const Checkpoint& checkpoint) {
   std::string text;
@@ -51,26 +56,42 @@ uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
   return static_cast<uint64_t>(spec.parameters() - embedding) * bytes_each;
 }
 
+// What `sleb prune` would take at its defaults beside the program itself and states kept between rounds.
+uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
+  const ModelSpec& spec = checkpoint.spec();
+  const Compute compute{"cpu", dtype, 1};
+  std::vector<Plan> candidates;
+  for (int64_t i = 1; i < spec.num_blocks - 1; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
+  const int64_t seqlen =
+      spec.position == PositionKind::learned ? std::min(usual_seqlen, spec.max_positions) : usual_seqlen;
+  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_scored_rows};
+  const MemoryPlan plan(spec, compute, stored_forms(checkpoint), search_workload(spec, compute, candidates, sizes));
+  return plan.predict({plan.weights().all(), 0, plan.usual_chunk()}).growth.resident;
+}
+
 void run(const InfoArguments& arguments) {
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const ModelSpec& spec = checkpoint.spec();
   const std::string types = types_text(checkpoint);
   const std::string tokenizer = tokenizer_text(checkpoint);
   if (!arguments.json.empty()) {
-    write_json(arguments.json,
-               {{"model", arguments.model},
-                {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
-                {"family", spec.family},
-                {"num_blocks", spec.num_blocks},
-                {"parameters", spec.parameters()},
-                {"block_parameters", spec.block_parameters()},
-                {"file_bytes", checkpoint.file_bytes()},
-                {"hidden_size", spec.hidden_size},
-                {"vocabulary_size", spec.vocabulary_size},
-                {"max_positions", spec.max_positions},
-                {"types", types},
-                {"tokenizer", tokenizer},
-                {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}}});
+    write_json(
+        arguments.json,
+        {{"model", arguments.model},
+         {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
+         {"family", spec.family},
+         {"num_blocks", spec.num_blocks},
+         {"parameters", spec.parameters()},
+         {"block_parameters", spec.block_parameters()},
+         {"file_bytes", checkpoint.file_bytes()},
+         {"hidden_size", spec.hidden_size},
+         {"vocabulary_size", spec.vocabulary_size},
+         {"max_positions", spec.max_positions},
+         {"types", types},
+         {"tokenizer", tokenizer},
+         {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}},
+         {"prune_bytes",
+          {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
   }
   if (arguments.json == "-") return;
   const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<14}{}\n", what, value); };
@@ -88,8 +109,11 @@ void run(const InfoArguments& arguments) {
   line("attention", attention_text(spec));
   line("positions", fmt::format("{}{}", spec.max_positions, spec.position == PositionKind::learned ? ", learned" : ""));
   line("tokenizer", tokenizer);
-  line("memory", fmt::format("{} to run in float32, {} in bfloat16, and states", format_bytes(resident_bytes(spec, 4)),
+  line("memory", fmt::format("weights {} in float32, {} in bfloat16", format_bytes(resident_bytes(spec, 4)),
                              format_bytes(resident_bytes(spec, 2))));
+  line("to prune", fmt::format("{} in float32, {} in bfloat16, and states kept between rounds",
+                               format_bytes(search_bytes(checkpoint, "float32")),
+                               format_bytes(search_bytes(checkpoint, "bfloat16"))));
 }
 
 }  // namespace

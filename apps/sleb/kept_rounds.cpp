@@ -64,6 +64,14 @@ void KeptRounds::adopt(ComputeOptions& options) const {
   if (options.threads == 0) std::from_chars(threads.data(), threads.data() + threads.size(), options.threads);
 }
 
+std::optional<int64_t> KeptRounds::segments_at_a_time() const {
+  if (!earlier_) return {};
+  const std::string value = earlier_->fingerprint.value(app::segments_at_a_time);
+  int64_t segments = 0;
+  std::from_chars(value.data(), value.data() + value.size(), segments);
+  return segments > 0 ? std::optional(segments) : std::nullopt;
+}
+
 std::optional<OrderedJson> KeptRounds::finished_result(const Fingerprint& now) const {
   if (!may_be_finished()) return {};
   OrderedJson result = parse_ordered_json(read_file(result_file()), result_file().string());

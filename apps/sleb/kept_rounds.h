@@ -5,11 +5,15 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "sleb/engine/compute.h"
 #include "sleb/search/search_state.h"
 
 namespace sleb::app {
+
+// The fingerprint's entry of PlanEvaluator::chunk_segments.
+constexpr std::string_view segments_at_a_time = "the number of segments computed at a time";
 
 struct OutputPlaces {
   std::string out;   // folder; "": none
@@ -32,6 +36,8 @@ class KeptRounds {
   bool may_be_finished() const;
   // Options that were left to sleb are what they were in the earlier run.
   void adopt(ComputeOptions& options) const;
+  // Of the earlier run, if there was one.
+  std::optional<int64_t> segments_at_a_time() const;
 
   // sleb.json of the output, if it is there and of this very search.
   std::optional<OrderedJson> finished_result(const Fingerprint& now) const;

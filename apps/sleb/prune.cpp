@@ -9,10 +9,11 @@
 #include "arguments.h"
 #include "calibration.h"
 #include "commands.h"
+#include "dry_run.h"
 #include "kept_rounds.h"
 #include "many_processes.h"
+#include "search_memory.h"
 #include "sleb/base/error.h"
-#include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
@@ -41,6 +42,7 @@ struct PruneArguments {
   std::string json;
   std::string format = "md";
   bool resume = false;
+  bool dry_run = false;
 };
 
 constexpr int64_t prompt_repeats = 5;
@@ -62,8 +64,10 @@ std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus&
 }
 
 // What the losses depend on.
-Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const Model& model,
-                        const Corpus& corpus, Progress& progress) {
+Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
+                        Progress& progress) {
+  const Model& model = evaluator.model();
+  const Corpus& corpus = evaluator.corpus();
   Fingerprint fingerprint;
   fingerprint.add("sleb", SLEB_VERSION);
   fingerprint.add("the model", model.checkpoint().fingerprint(progress));
@@ -80,6 +84,7 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   fingerprint.add("--threads", std::to_string(model.compute().threads));
+  fingerprint.add(std::string(segments_at_a_time), std::to_string(evaluator.chunk_segments()));
   const ProcessGroup* processes = model.compute().processes;
   if (processes != nullptr) fingerprint.add("the number of processes", std::to_string(processes->size()));
   return fingerprint;
@@ -101,13 +106,6 @@ std::optional<SearchState> agreed_begin(ProcessGroup& processes, bool finished, 
   return search_state_of(text, "the state of the search from rank 0");
 }
 
-// What hidden states may take between rounds. A GPU's memory is left to the work unless the user says otherwise.
-uint64_t state_memory(const PruneArguments& arguments, const Model& model, const TorchrunEnvironment& environment) {
-  if (arguments.state_memory) return *arguments.state_memory;
-  const auto sharers = static_cast<uint64_t>(environment.local_size);
-  return model.compute().device == "cpu" ? available_memory() / 4 / sharers : 0;
-}
-
 GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
                     KeptRounds& kept_rounds, Progress& progress) {
   SearchHooks hooks;
@@ -118,13 +116,11 @@ GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options
   return run_search(evaluator, options, std::move(state), hooks, progress);
 }
 
-void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, Progress& progress) {
+void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, const SearchMemory& memory,
+                    Progress& progress) {
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {}", name, model.spec().num_blocks,
                             corpus.segments, corpus.seqlen, how_computed(model.compute())));
-  if (model.resident_blocks() < model.spec().num_blocks) {
-    progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",
-                              model.resident_blocks(), model.spec().num_blocks));
-  }
+  note_memory(memory, model.spec().num_blocks, progress);
   warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
 
@@ -149,8 +145,9 @@ PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t
 }
 
 // The sizes, held-out text and speed of the closing table.
-void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
-             const std::optional<Corpus>& held_out, Progress& progress) {
+void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output,
+             const PlanEvaluator& evaluator, const std::optional<Corpus>& held_out, Progress& progress) {
+  const Model& model = evaluator.model();
   ExportOptions all_blocks = output;
   all_blocks.removal_list.clear();
   const ExportSize dense = export_size(model.checkpoint(), all_blocks);
@@ -161,11 +158,31 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   const Plan plan = Plan::without_blocks(output.removal_list);
   if (held_out) {
     report.held_out = HeldOut{held_out->name, held_out->segments * held_out->seqlen,
-                              compare_perplexity(model, *held_out, plan, progress)};
+                              compare_perplexity(model, *held_out, plan, progress, evaluator.chunk_segments())};
   }
   if (arguments.prompt_tokens > 0) {
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
+}
+
+// What the user and an earlier run leave to choose.
+MemoryPlan::Wishes wishes(const PruneArguments& arguments, const KeptRounds& kept_rounds) {
+  MemoryPlan::Wishes wishes{.state_memory = arguments.state_memory, .chunk_segments = kept_rounds.segments_at_a_time()};
+  if (arguments.compute.weights_memory > 0) wishes.weights_memory = arguments.compute.weights_memory;
+  return wishes;
+}
+
+// All ranks compute the same chunks: no more segments at a time than any of them has memory for.
+SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) {
+  SearchMemory memory = plan_memory(search);
+  if (processes == nullptr) return memory;
+  int64_t fewest = memory.choice.chunk_segments;
+  for (const std::string& text : processes->all_gather(std::to_string(fewest))) {
+    fewest = std::min<int64_t>(fewest, std::atoll(text.c_str()));
+  }
+  if (fewest == memory.choice.chunk_segments) return memory;
+  search.wishes.chunk_segments = std::max<int64_t>(1, fewest);
+  return plan_memory(search);
 }
 
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
@@ -194,12 +211,31 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
     held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
   }
-  ComputeOptions compute = arguments.compute;
-  kept_rounds.adopt(compute);
-  share_machine(session.environment, processes, compute);
-  const Model model(checkpoint, compute, session.progress);
-  const PlanEvaluator evaluator(model, calibration, state_memory(arguments, model, session.environment));
-  note_beginning(arguments.model, model, calibration, session.progress);
+  ComputeOptions options = arguments.compute;
+  kept_rounds.adopt(options);
+  share_machine(session.environment, processes, options);
+  const Compute compute = decide_compute(options);
+  const SearchToPlan to_plan{checkpoint,
+                             compute,
+                             greedy,
+                             calibration,
+                             held_out,
+                             arguments.prompt_tokens,
+                             wishes(arguments, kept_rounds),
+                             session.environment.local_size};
+  const SearchMemory memory = plan_memory_together(to_plan, processes);
+  if (arguments.dry_run) {
+    if (leads(processes)) {
+      show_dry_run({arguments.model, search_options.kind == SearchKind::race, arguments.json}, to_plan, memory);
+    }
+    return;
+  }
+  options.device = compute.device;
+  options.dtype = compute.dtype;
+  options.weights_memory = memory.choice.residency.bytes;
+  const Model model(checkpoint, options, session.progress);
+  const PlanEvaluator evaluator(model, calibration, memory.choice.state_memory, memory.choice.chunk_segments);
+  note_beginning(arguments.model, model, calibration, memory, session.progress);
 
   PruneReport report;
   report.model = arguments.model;
@@ -212,7 +248,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (search_options.kind == SearchKind::race) report.confidence = search_options.confidence;
   report.criterion = greedy.criterion;
   if (kept_rounds.possible() || processes != nullptr) {
-    report.fingerprint = fingerprint(arguments, greedy, model, calibration, session.progress);
+    report.fingerprint = fingerprint(arguments, greedy, evaluator, session.progress);
   }
   if (processes != nullptr) agree(*processes, report.fingerprint, held_out);
   const auto result = kept_rounds.finished_result(report.fingerprint);
@@ -235,7 +271,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, model, held_out, session.progress);
+  compare(report, arguments, output, evaluator, held_out, session.progress);
   if (!leads(processes)) return;
   if (!arguments.out.empty()) {
     const std::vector<NamedText> extra = {{"README.md", model_card(report)},
@@ -328,6 +364,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
       ->type_name("TYPE");
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
+  command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
       ->type_name("FILE");
   command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")

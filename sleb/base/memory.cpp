@@ -9,6 +9,7 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace sleb {
 namespace {
@@ -38,36 +39,46 @@ std::optional<uint64_t> kilobytes_behind(const std::string& name, const std::str
   return number ? std::optional(*number * 1024) : std::nullopt;
 }
 
-uint64_t left_of(std::optional<uint64_t> limit, std::optional<uint64_t> used) {
-  if (!limit || !used) return unbounded;
-  return *limit - std::min(*limit, *used);
+MemoryBound left_of(std::string name, std::optional<uint64_t> limit, std::optional<uint64_t> used) {
+  if (!limit || !used) return {"", 0, unbounded};
+  return {std::move(name), *used, *limit - std::min(*limit, *used)};
 }
 
 // As a container sees its own control group, mounted at the root. Pages of files count as used there though they are
 // given back when needed.
-uint64_t left_in_control_group(const std::string& folder, const char* limit, const char* used, const char* of_files) {
+MemoryBound left_in_control_group(const std::string& folder, const char* limit, const char* used,
+                                  const char* of_files) {
   std::optional<uint64_t> in_use = number_in(folder + used);
   if (in_use) *in_use -= std::min(*in_use, number_behind(of_files, folder + "memory.stat").value_or(0));
-  return left_of(number_in(folder + limit), in_use);
+  return left_of("the control group's limit", number_in(folder + limit), in_use);
 }
 
-uint64_t left_in_control_groups() {
-  return std::min(left_in_control_group("/sys/fs/cgroup/", "memory.max", "memory.current", "inactive_file"),
-                  left_in_control_group("/sys/fs/cgroup/memory/", "memory.limit_in_bytes", "memory.usage_in_bytes",
-                                        "total_inactive_file"));
-}
-
-uint64_t left_of_address_space() {
+MemoryBound left_of_resource(std::string name, __rlimit_resource resource, const std::string& used) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return unbounded;
-  return left_of(uint64_t{limit.rlim_cur}, kilobytes_behind("VmSize:", "/proc/self/status"));
+  if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {"", 0, unbounded};
+  return left_of(std::move(name), uint64_t{limit.rlim_cur}, kilobytes_behind(used, "/proc/self/status"));
 }
 
 }  // namespace
 
+MemoryBound tightest_memory_bound() {
+  const MemoryBound bounds[] = {
+      {"", 0, kilobytes_behind("MemAvailable:", "/proc/meminfo").value_or(unbounded)},
+      left_in_control_group("/sys/fs/cgroup/", "memory.max", "memory.current", "inactive_file"),
+      left_in_control_group("/sys/fs/cgroup/memory/", "memory.limit_in_bytes", "memory.usage_in_bytes",
+                            "total_inactive_file"),
+      left_of_resource("ulimit -v", RLIMIT_AS, "VmSize:"),
+      left_of_resource("ulimit -d", RLIMIT_DATA, "VmData:")};
+  return *std::ranges::min_element(bounds, {}, &MemoryBound::free);
+}
+
 uint64_t available_memory() {
-  const uint64_t system = kilobytes_behind("MemAvailable:", "/proc/meminfo").value_or(unbounded);
-  return std::min({system, left_in_control_groups(), left_of_address_space()});
+  return tightest_memory_bound().free;
+}
+
+ProcessMemory process_memory() {
+  return {kilobytes_behind("VmRSS:", "/proc/self/status").value_or(0),
+          kilobytes_behind("VmHWM:", "/proc/self/status").value_or(0)};
 }
 
 void set_freed_blocks([[maybe_unused]] FreedBlocks blocks) {

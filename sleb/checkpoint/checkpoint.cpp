@@ -176,7 +176,7 @@ std::vector<Bytes> Checkpoint::contents() const {
 }
 
 std::string Checkpoint::fingerprint(Progress& progress) const {
-  constexpr size_t piece = size_t{64} << 20;
+  constexpr size_t piece = size_t{4} << 20;  // in memory at a time
   ContentHash hash;
   hash.add(config_text_);
   progress.begin("reading the model once, for its fingerprint", file_bytes() >> 20, "MiB");

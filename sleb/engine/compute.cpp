@@ -65,10 +65,6 @@ at::ScalarType scalar_type_of(const Compute& compute) {
   return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
 }
 
-uint64_t bytes_per_element(const Compute& compute) {
-  return at::elementSize(scalar_type_of(compute));
-}
-
 Compute decide_compute(const ComputeOptions& options) {
   const c10::InferenceMode guard;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));

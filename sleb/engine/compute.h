@@ -32,7 +32,9 @@ struct Compute {
   ProcessGroup* processes = nullptr;
 };
 
-uint64_t bytes_per_element(const Compute& compute);
+inline uint64_t bytes_per_element(const Compute& compute) {
+  return compute.dtype == "float32" ? 4 : 2;
+}
 
 // Decides, and sets the number of threads.
 // Throws Error(bad_input) for a device or type that is not known or not there; with others what

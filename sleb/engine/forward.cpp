@@ -34,7 +34,7 @@ uint64_t working_bytes(const Model& model, int64_t batch, int64_t tokens) {
   const int64_t rows = batch * tokens;
   const int64_t mlp_rows = model.compute().device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
   const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
-  const int64_t logits = std::max(batch, head_slice_rows(model.decoder())) * spec.vocabulary_size;
+  const int64_t logits = std::max(batch, head_slice_rows(model.spec(), model.compute())) * spec.vocabulary_size;
   return static_cast<uint64_t>(states + logits) * bytes_per_element(model.compute()) +
          static_cast<uint64_t>(logits) * 2 * sizeof(float);
 }
@@ -51,7 +51,7 @@ std::vector<float> compute_logits(const Model& model, const Plan& plan, std::spa
 void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> ids, int64_t batch, LogitRows rows) {
   const c10::InferenceMode guard;
   const at::Tensor hidden = last_hidden(model, plan, ids, batch, rows).flatten(0, 1);
-  const int64_t slice = head_slice_rows(model.decoder());
+  const int64_t slice = head_slice_rows(model.spec(), model.compute());
   at::Tensor logits;
   for (int64_t begin = 0; begin < hidden.size(0); begin += slice) {
     logits = model.decoder().logits(hidden.narrow(0, begin, std::min(slice, hidden.size(0) - begin)));

@@ -1,28 +1,23 @@
 #include "sleb/engine/model.h"
 
-#include <algorithm>
-
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/memory_plan.h"
 
 namespace sleb {
 
 namespace {
 
-Residency decide_residency(const ModelSpec& spec, const Compute& compute, const ComputeOptions& options) {
-  const uint64_t element = bytes_per_element(compute);
-  const auto block = static_cast<uint64_t>(spec.block_parameters()) * element;
-  // The embedding is read row by row from the file; a tied head is a copy of its own.
-  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
-  const auto others =
-      static_cast<uint64_t>(spec.parameters() - embedding) * element - block * static_cast<uint64_t>(spec.num_blocks);
-  if (options.weights_memory > 0) return Residency::under_limit(options.weights_memory, others, block, spec.num_blocks);
-  Residency all = Residency::unbounded(others, block, spec.num_blocks);
+// Beside other work than a search, whose memory is planned as a whole.
+Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute, const ComputeOptions& options) {
+  const WeightMemory weights(checkpoint.spec(), compute, stored_forms(checkpoint));
+  if (options.weights_memory > 0) return weights.residency(options.weights_memory);
+  Residency all = weights.all();
   const uint64_t free = available_memory() / static_cast<uint64_t>(options.local_size);
-  if (compute.device != "cpu" || all.bytes <= free - free / 8) return all;
-  return Residency::under_limit(free / 2, others, block, spec.num_blocks);
+  if (compute.device != "cpu" || weights.loading(all).anonymous <= free - free / 8) return all;
+  return weights.residency(free / 2);
 }
 
 }  // namespace
@@ -30,8 +25,8 @@ Residency decide_residency(const ModelSpec& spec, const Compute& compute, const 
 Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
     : checkpoint_(&checkpoint), compute_(decide_compute(options)) {
   const c10::InferenceMode guard;
-  const Residency residency = decide_residency(checkpoint.spec(), compute_, options);
-  resident_blocks_ = std::ranges::count(residency.is_resident, true);
+  const Residency residency = decide_residency(checkpoint, compute_, options);
+  resident_blocks_ = residency.resident_blocks();
   give_back_freed();
   set_freed_blocks(FreedBlocks::given_back);
   try {

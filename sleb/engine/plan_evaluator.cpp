@@ -11,11 +11,6 @@
 namespace sleb {
 namespace {
 
-// Matrix products run at full rate from about this many rows on; more only cost memory. (A constant, not a share of
-// what memory is free: the chunk's size is part of what makes losses repeat to the bit.)
-constexpr int64_t chunk_tokens_cpu = 2048;
-constexpr int64_t chunk_tokens_cuda = 16384;
-
 std::vector<int64_t> chunks_of(const PlanEvaluator& evaluator, const EvaluateOptions& options) {
   if (!options.chunks.empty()) return options.chunks;
   std::vector<int64_t> all(static_cast<size_t>(evaluator.num_chunks()));
@@ -56,18 +51,17 @@ double PlanLoss::total_divergence() const {
   return std::accumulate(divergence.begin(), divergence.end(), 0.0);
 }
 
-PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory)
-    : model_(&model), corpus_(&corpus), past_(new Past{KeptStates(state_memory)}) {
+PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory, int64_t chunk_segments)
+    : model_(&model),
+      corpus_(&corpus),
+      chunk_segments_(chunk_segments > 0 ? std::min(chunk_segments, corpus.segments)
+                                         : usual_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
+      past_(new Past{KeptStates(state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
 PlanEvaluator::~PlanEvaluator() = default;
 PlanEvaluator::PlanEvaluator(PlanEvaluator&&) noexcept = default;
-
-int64_t PlanEvaluator::chunk_segments() const {
-  const int64_t most_tokens = model_->compute().device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
-  return std::clamp<int64_t>(most_tokens / corpus_->seqlen, 1, corpus_->segments);
-}
 
 int64_t PlanEvaluator::num_chunks() const {
   return (corpus_->segments + chunk_segments() - 1) / chunk_segments();
@@ -132,9 +126,8 @@ double PlanEvaluator::operations() const {
 double PlanEvaluator::operations_alone(const Plan& plan) const {
   const ModelSpec& spec = model_->spec();
   const Schedule schedule = make_schedule(std::span(&plan, 1), spec.num_blocks);
-  return static_cast<double>(corpus_->segments) *
-         (schedule_operations(spec, schedule, corpus_->seqlen) * static_cast<double>(corpus_->seqlen) +
-          static_cast<double>(corpus_->scored()) * head_operations(spec));
+  const Operations each = operations_of(spec, schedule, corpus_->seqlen, corpus_->scored());
+  return static_cast<double>(corpus_->segments) * (each.blocks + each.heads);
 }
 
 }  // namespace sleb

@@ -44,9 +44,9 @@ struct EvaluateOptions {
 class PlanEvaluator {
  public:
   // Both must outlive the evaluator. `state_memory`: bytes that hidden states may take between calls, on the model's
-  // device. Throws Error(bad_input) if an id is outside the model's vocabulary, or a segment longer than the model's
-  // learned positions.
-  PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory = 0);
+  // device. `chunk_segments`: computed at once; 0: usual_chunk_segments. Throws Error(bad_input) if an id is outside
+  // the model's vocabulary, or a segment longer than the model's learned positions.
+  PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory = 0, int64_t chunk_segments = 0);
   ~PlanEvaluator();
   PlanEvaluator(PlanEvaluator&&) noexcept;
 
@@ -54,7 +54,7 @@ class PlanEvaluator {
   const Corpus& corpus() const { return *corpus_; }
 
   // The corpus is computed in chunks of so many segments; the last may have fewer.
-  int64_t chunk_segments() const;
+  int64_t chunk_segments() const { return chunk_segments_; }
   int64_t num_chunks() const;
   // Blocks of one segment under these options.
   int64_t blocks_per_segment(const EvaluateOptions& options) const;
@@ -74,6 +74,7 @@ class PlanEvaluator {
 
   const Model* model_;
   const Corpus* corpus_;
+  int64_t chunk_segments_;
   std::unique_ptr<Past> past_;  // what earlier calls left; no result depends on it
 };
 

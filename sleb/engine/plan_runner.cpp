@@ -46,27 +46,6 @@ std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& sch
   return states;
 }
 
-double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
-  const auto hidden = static_cast<double>(spec.hidden_size);
-  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
-  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
-  const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
-  const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
-  return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
-}
-
-double head_operations(const ModelSpec& spec) {
-  const auto width = static_cast<double>(spec.embedding_size);
-  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
-  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
-}
-
-double schedule_operations(const ModelSpec& spec, const Schedule& schedule, int64_t tokens) {
-  double units = 0;
-  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
-  return units;
-}
-
 WorkMeter::WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {
   progress_.begin(stage, static_cast<uint64_t>(operations / 1e9), "GFLOP");
 }

@@ -13,6 +13,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/model.h"
+#include "sleb/engine/operations.h"
 #include "sleb/engine/schedule.h"
 
 namespace sleb {
@@ -36,12 +37,6 @@ void run_steps(const Decoder& decoder, const Schedule& schedule, std::vector<at:
 // step.
 std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
                                      const AttentionContext& context, const StepListener& done = {});
-
-// Floating-point operations per token of one unit and of the head, in sequences of `tokens`; attention's part that
-// grows with the sequence counts every pair below the diagonal.
-double unit_operations(const ModelSpec& spec, Half half, int64_t tokens);
-double head_operations(const ModelSpec& spec);
-double schedule_operations(const ModelSpec& spec, const Schedule& schedule, int64_t tokens);  // without the head
 
 // Counts operations and reports them in whole GFLOP.
 class WorkMeter {

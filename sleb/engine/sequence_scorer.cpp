@@ -135,7 +135,7 @@ at::Tensor on_device(std::vector<int64_t>& numbers, const Decoder& decoder) {
 
 // hidden [batch, tokens, hidden]
 TargetScores score_targets(const Decoder& decoder, const at::Tensor& hidden, const WantedRows& wanted) {
-  const int64_t slice = head_slice_rows(decoder);
+  const int64_t slice = head_slice_rows(decoder.spec(), decoder.compute());
   const at::Tensor flat = hidden.view({-1, hidden.size(2)});
   // Targets in the order of their rows, so that a slice's are together.
   std::vector<size_t> order(wanted.targets.size());

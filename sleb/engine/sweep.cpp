@@ -67,9 +67,8 @@ double Sweep::operations(int64_t chunk, PlanRange range, const std::vector<int64
 }
 
 double Sweep::operations(int64_t chunk, const Schedule& schedule) const {
-  const auto segments = static_cast<double>(segments_of(chunk));
-  return segments * (schedule_operations(decoder_.spec(), schedule, tokens_) * static_cast<double>(tokens_) +
-                     static_cast<double>(schedule.num_states * scored()) * head_operations(decoder_.spec()));
+  const Operations each = operations_of(decoder_.spec(), schedule, tokens_, scored());
+  return static_cast<double>(segments_of(chunk)) * (each.blocks + each.heads);
 }
 
 double Sweep::run(size_t index, std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) {

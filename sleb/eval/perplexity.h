@@ -36,7 +36,9 @@ struct PerplexityPair {
   PerplexityRow dense;
   PerplexityRow pruned;
 };
-PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress);
+// `chunk_segments`: computed at once; 0: usual_chunk_segments.
+PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress,
+                                  int64_t chunk_segments = 0);
 
 struct CorpusPerplexity {
   std::vector<PerplexityRow> rows;  // the dense model's first

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/own_pages.h"
 
 namespace sleb {
 namespace {
@@ -76,7 +77,7 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       mlp_(weights, spec, block) {}
 
 at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
-  at::Tensor result = hidden.clone();
+  at::Tensor result = empty_on_own_pages(hidden.sizes(), hidden.options()).copy_(hidden);
   apply_in_place(half, result, context);
   return result;
 }
@@ -90,8 +91,8 @@ void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext
 }
 
 void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
-  const auto output_of = [&](const at::Tensor& input) {
-    return half == Half::attention ? attention_(input, context) : mlp_(input);
+  const auto output_of = [&](at::Tensor input) {
+    return half == Half::attention ? attention_(std::move(input), context) : mlp_(input);
   };
   const Norm& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
   if (norm_placement_ == NormPlacement::after) {

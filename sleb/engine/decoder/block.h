@@ -8,6 +8,7 @@
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/norm.h"
 #include "sleb/engine/decoder/weights.h"
+#include "sleb/engine/operations.h"
 #include "sleb/engine/plan.h"
 
 namespace sleb {
@@ -28,10 +29,6 @@ class Attention {
   int64_t num_heads_, num_kv_heads_, head_dim_;
   int64_t window_;
 };
-
-// An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU a block
-// computes so many at once, enough for products to run at full rate.
-constexpr int64_t mlp_rows_cpu = 512;
 
 // The same shapes; likewise without norm and residual sum.
 class Mlp {

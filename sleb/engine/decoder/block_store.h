@@ -10,23 +10,9 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 #include "sleb/engine/decoder/block.h"
+#include "sleb/engine/residency.h"
 
 namespace sleb {
-
-// Which blocks stay in memory when that is bounded: evenly spread, so that while one of them computes, the next of the
-// others is read.
-struct Residency {
-  std::vector<bool> is_resident;  // [blocks]
-  uint64_t bytes = 0;             // of weights at most in memory together, those of two blocks on their way included
-
-  // `other_bytes`: weights outside the blocks, always resident. Throws Error(bad_input), naming the smallest limit that
-  // would do, if not even two blocks fit beside them.
-  static Residency under_limit(uint64_t limit, uint64_t other_bytes, uint64_t block_bytes, int64_t num_blocks);
-  // All blocks.
-  static Residency unbounded(uint64_t other_bytes, uint64_t block_bytes, int64_t num_blocks);
-
-  bool all_resident() const;
-};
 
 // Used by one thread at a time; reads ahead in another.
 class BlockStore {

@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/decoder.h"
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/own_pages.h"
 #include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
@@ -30,11 +31,13 @@ Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, const Res
 
 at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& context) const {
   const int64_t tokens = context.tokens();
-  at::Tensor rows = at::empty({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
+  at::Tensor rows =
+      empty_on_own_pages({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
   checkpoint_->read_rows(std::string(spec().names->embedding) + ".weight", ids,
                          {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
   checkpoint_->release(std::string(spec().names->embedding) + ".weight");
-  at::Tensor hidden = rows.to(tensor_options(compute_));
+  const bool as_read = compute_.dtype == "float32" && device_of(compute_).is_cpu();
+  at::Tensor hidden = as_read ? rows : empty_on_own_pages(rows.sizes(), tensor_options(compute_)).copy_(rows);
   if (project_in_) hidden = (*project_in_)(hidden);
   if (positions_.defined()) {
     hidden =

@@ -3,23 +3,9 @@
 #include <functional>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/operations.h"
 
 namespace sleb {
-namespace {
-
-// Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
-// out again (FreedBlocks).
-constexpr int64_t slice_bytes_cpu = int64_t{12} << 20;
-constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
-constexpr int64_t least_slice_rows = 64;  // below, products lose speed
-
-}  // namespace
-
-int64_t head_slice_rows(const Decoder& decoder) {
-  const int64_t budget = decoder.compute().device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
-  return std::max(least_slice_rows, budget / 4 / decoder.spec().vocabulary_size);
-}
-
 at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
   // Logits in float32 before the softmax, as transformers' loss does.
   const at::Tensor logits = decoder.logits(hidden).to(at::kFloat);
@@ -27,7 +13,7 @@ at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
 }
 
 int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t scored) {
-  const int64_t rows = head_slice_rows(decoder);
+  const int64_t rows = head_slice_rows(decoder.spec(), decoder.compute());
   return states * segments * ((scored + rows - 1) / rows);
 }
 
@@ -35,7 +21,7 @@ HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& st
                        int64_t first_scored, std::optional<size_t> dense, const std::function<void()>& done) {
   const int64_t segments = ids.size(0);
   const int64_t last = ids.size(1) - 1;
-  const int64_t rows = head_slice_rows(decoder);
+  const int64_t rows = head_slice_rows(decoder.spec(), decoder.compute());
   const auto options = ids.options().dtype(at::kDouble);
   HeadLosses losses;
   losses.nll = at::zeros({static_cast<int64_t>(states.size()), segments}, options);

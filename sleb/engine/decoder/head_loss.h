@@ -21,10 +21,8 @@ struct HeadLosses {
 HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& states, const at::Tensor& ids,
                        int64_t first_scored, std::optional<size_t> dense, const std::function<void()>& done);
 
-// [rows, hidden] -> log-probabilities of the next token, [rows, vocabulary] float32.
+// [rows, hidden] -> log-probabilities of the next token, [rows, vocabulary] float32. Of at most head_slice_rows rows.
 at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden);
-// How many rows to give it at once.
-int64_t head_slice_rows(const Decoder& decoder);
 
 // How often head_losses calls `done`.
 int64_t head_steps(const Decoder& decoder, int64_t states, int64_t segments, int64_t scored);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/own_pages.h"
 #include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
@@ -34,7 +35,7 @@ void WeightLoader::read(const std::string& name, const at::Tensor& target) const
     // The mapped file itself. from_blob takes no pointer to const; nothing writes through it.
     target.copy_(at::from_blob(const_cast<std::byte*>(stored.data.data()), stored.shape, *type));
   } else {
-    const at::Tensor decoded = at::empty(stored.shape, at::kFloat);
+    const at::Tensor decoded = empty_on_own_pages(stored.shape, at::kFloat);
     checkpoint_->read(name, {decoded.mutable_data_ptr<float>(), static_cast<size_t>(decoded.numel())});
     target.copy_(decoded);
   }
@@ -44,7 +45,7 @@ void WeightLoader::read(const std::string& name, const at::Tensor& target) const
 at::Tensor WeightLoader::joined(std::span<const std::string> names) const {
   std::vector<int64_t> shape = checkpoint_->tensor(names[0]).shape;
   for (const std::string& name : names.subspan(1)) shape[0] += checkpoint_->tensor(name).shape[0];
-  const at::Tensor result = at::empty(shape, tensor_options(compute_));
+  const at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
   int64_t begin = 0;
   for (const std::string& name : names) {
     const int64_t rows = checkpoint_->tensor(name).shape[0];

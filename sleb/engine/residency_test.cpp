@@ -1,4 +1,4 @@
-#include "sleb/engine/decoder/block_store.h"
+#include "sleb/engine/residency.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace sleb {
 namespace {
 
 int64_t count(const Residency& residency) {
-  return std::ranges::count(residency.is_resident, true);
+  return residency.resident_blocks();
 }
 
 TEST(Residency, TakesAllThatFits) {

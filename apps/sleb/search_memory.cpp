@@ -1,0 +1,103 @@
+#include "search_memory.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+#include "sleb/engine/probe.h"
+#include "sleb/search/round_sweep.h"
+
+namespace sleb::app {
+namespace {
+
+Workload workload_of(const SearchToPlan& search) {
+  const ModelSpec& spec = search.checkpoint.spec();
+  std::vector<Plan> candidates;
+  for (int64_t i = search.greedy.early_barrier; i < spec.num_blocks - search.greedy.latter_barrier; ++i) {
+    candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
+  }
+  const SweepSize sizes{.segments = search.calibration.segments,
+                        .seqlen = search.calibration.seqlen,
+                        .scored_rows = usual_block_tokens,
+                        .divergence = search.greedy.criterion == Criterion::kl};
+  Workload workload = search_workload(spec, search.compute, candidates, sizes);
+  if (search.held_out) {
+    workload.held_out = SweepSize{.segments = search.held_out->segments,
+                                  .seqlen = search.held_out->seqlen,
+                                  .states = 2,
+                                  .scored_rows = search.held_out->seqlen,
+                                  .divergence = true};
+  }
+  if (search.prompt_tokens > 0) {
+    workload.prompt = SweepSize{.segments = 1, .seqlen = search.prompt_tokens, .chunk_segments = 1};
+  }
+  return workload;
+}
+
+// Limits of address space count what threads to come reserve: a stack, and malloc's room for each.
+uint64_t reserved_by_threads(const MemoryBound& bound) {
+  if (bound.name == "ulimit -v") return uint64_t{160} << 20;
+  return bound.name == "ulimit -d" ? uint64_t{16} << 20 : 0;
+}
+
+[[noreturn]] void refuse(const SearchToPlan& search, const MemoryBound& bound, uint64_t need) {
+  const auto sharers = static_cast<uint64_t>(search.sharers);
+  std::string way_out = bound.name.empty()
+                            ? fmt::format("{} bytes free would do", need * sharers)
+                            : fmt::format("{} of {} bytes would do", bound.name, bound.used + need * sharers);
+  if (search.wishes.state_memory.value_or(0) > 0) way_out += ", or less --state-memory";
+  if (search.wishes.weights_memory) way_out += ", or less --weights-memory";
+  bad_input("{}: the search takes {} more than the program has already, and {} are free{}; {}",
+            search.checkpoint.path().string(), format_bytes(need), format_bytes(bound.free / sharers),
+            bound.name.empty() ? "" : fmt::format(" below {}", bound.name), way_out);
+}
+
+}  // namespace
+
+uint64_t SearchMemory::peak() const {
+  if (!is_on_cpu) return prediction.growth.resident;
+  return std::max(process.peak, process.resident + prediction.growth.resident);
+}
+
+SearchMemory plan_memory(const SearchToPlan& search) {
+  warm_up(search.compute);
+  give_back_freed();
+  const MemoryPlan plan(search.checkpoint.spec(), search.compute, stored_forms(search.checkpoint), workload_of(search));
+  SearchMemory memory;
+  memory.usual_chunk = plan.usual_chunk();
+  memory.process = process_memory();
+  const MemoryBound bound = tightest_memory_bound();
+  memory.free = bound.free / static_cast<uint64_t>(search.sharers);
+  uint64_t reserved = reserved_by_threads(bound);
+  uint64_t free = memory.free - std::min(memory.free, reserved);
+  MemoryPlan::Wishes wishes = search.wishes;
+  memory.is_on_cpu = search.compute.device == "cpu";
+  if (!memory.is_on_cpu) {
+    // Its memory is its own; there kept states are left to the user.
+    free = std::numeric_limits<uint64_t>::max();
+    wishes.state_memory = wishes.state_memory.value_or(0);
+  }
+  const auto choice = plan.choose(free, wishes);
+  if (!choice) refuse(search, bound, plan.least(wishes) + reserved);
+  memory.choice = *choice;
+  memory.prediction = plan.predict(*choice);
+  return memory;
+}
+
+void note_memory(const SearchMemory& memory, int64_t num_blocks, Progress& progress) {
+  const std::string free = memory.is_on_cpu ? fmt::format(", {} are free", format_bytes(memory.free)) : "";
+  progress.note(fmt::format("memory: a peak of {} is expected{}", format_bytes(memory.peak()), free));
+  if (memory.choice.chunk_segments < memory.usual_chunk) {
+    progress.note(fmt::format("memory is short: {} segment{} at a time instead of {}", memory.choice.chunk_segments,
+                              memory.choice.chunk_segments == 1 ? "" : "s", memory.usual_chunk));
+  }
+  if (memory.choice.residency.resident_blocks() < num_blocks) {
+    progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",
+                              memory.choice.residency.resident_blocks(), num_blocks));
+  }
+}
+
+}  // namespace sleb::app

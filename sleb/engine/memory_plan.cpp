@@ -1,0 +1,232 @@
+#include "sleb/engine/memory_plan.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "sleb/engine/operations.h"
+#include "sleb/engine/resume_depths.h"
+
+namespace sleb {
+namespace {
+
+// What malloc, the matrix libraries' own buffers and their generated code take beyond what is asked for: a few MB
+// whatever is run.
+constexpr uint64_t runtime_bytes = uint64_t{4} << 20;
+
+std::string weight_name(std::string_view name) {
+  return std::string(name) + ".weight";
+}
+
+std::string head_name(const ModelSpec& spec) {
+  return weight_name(spec.tied_head ? spec.names->embedding : spec.names->head);
+}
+
+}  // namespace
+
+StoredForms stored_forms(const Checkpoint& checkpoint) {
+  return [&checkpoint](const std::string& name) {
+    const StoredTensor& stored = checkpoint.tensor(name);
+    const bool plain =
+        stored.type == StoredType::f32 || stored.type == StoredType::f16 || stored.type == StoredType::bf16;
+    return StoredForm{stored.data.size(), checkpoint.is_gguf() || !plain};
+  };
+}
+
+Footprint larger(const Footprint& one, const Footprint& other) {
+  return {std::max(one.resident, other.resident), std::max(one.anonymous, other.anonymous)};
+}
+
+uint64_t state_bytes(const ModelSpec& spec, const Compute& compute, const SweepSize& sweep) {
+  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * spec.hidden_size) * bytes_per_element(compute);
+}
+
+Workload search_workload(const ModelSpec& spec, const Compute& compute, std::span<const Plan> candidates,
+                         const SweepSize& sizes) {
+  std::vector<Plan> plans(candidates.begin(), candidates.end());
+  plans.emplace_back();  // the dense model
+  Workload workload{.search = sizes};
+  workload.search.states = make_schedule(plans, spec.num_blocks).num_states;
+  std::vector<LikelyPlan> likely;
+  for (const Plan& plan : candidates) likely.push_back({plan});
+  int64_t states = sizes.divergence ? 1 : 0;  // the dense model's last, which every round compares with
+  for (const ResumeDepth& place : resume_depths(plans, likely, spec.num_blocks)) states += place.states;
+  workload.useful_states =
+      static_cast<uint64_t>(states * sizes.segments * sizes.seqlen * spec.hidden_size) * bytes_per_element(compute);
+  return workload;
+}
+
+MemoryPlan::MemoryPlan(const ModelSpec& spec, const Compute& compute, StoredForms forms, Workload workload)
+    : spec_(spec),
+      compute_(compute),
+      forms_(std::move(forms)),
+      workload_(std::move(workload)),
+      weights_(spec_, compute_, forms_) {}
+
+int64_t MemoryPlan::usual_chunk() const {
+  return usual_chunk_segments(compute_, workload_.search.seqlen, workload_.search.segments);
+}
+
+MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
+  MemoryPrediction prediction;
+  SweepSize search = workload_.search;
+  search.chunk_segments = choice.chunk_segments;
+  const uint64_t kept_at_most = std::min(choice.state_memory, workload_.useful_states);
+  const uint64_t state = state_bytes(spec_, compute_, search);
+  prediction.kept = kept_at_most / state * state;
+  prediction.weights = choice.residency.bytes;
+  const Footprint held = weights_.held(choice.residency) + Footprint::of(runtime_bytes);
+  const auto running = [&](const SweepMemory& sweep) { return held + Footprint::of(sweep.states) + sweep.work; };
+  const Footprint kept = Footprint::of(prediction.kept);
+
+  const SweepMemory widest = sweep_memory(spec_, compute_, forms_, search);
+  prediction.states = widest.states;
+  prediction.growth = larger(weights_.loading(choice.residency), running(widest) + kept);
+  for (std::optional<SweepSize> after : {workload_.held_out, workload_.prompt}) {
+    if (!after) continue;
+    if (after->chunk_segments == 0) after->chunk_segments = choice.chunk_segments;
+    prediction.growth = larger(prediction.growth, running(sweep_memory(spec_, compute_, forms_, *after)) + kept);
+  }
+  const uint64_t named = prediction.weights + prediction.states + prediction.kept;
+  prediction.other = prediction.growth.resident - std::min(prediction.growth.resident, named);
+  return prediction;
+}
+
+std::optional<MemoryChoice> MemoryPlan::choose_with(const Residency& residency, uint64_t free,
+                                                    const Wishes& wishes) const {
+  const int64_t wanted = std::min(wishes.chunk_segments.value_or(usual_chunk()), workload_.search.segments);
+  for (int64_t chunk = wanted;; chunk /= 2) {
+    MemoryChoice choice{residency, wishes.state_memory.value_or(0), chunk};
+    const uint64_t need = needed(choice);
+    if (need <= free) {
+      const uint64_t after_loading = free - std::min(free, residency.bytes);
+      if (!wishes.state_memory) choice.state_memory = std::min(after_loading / 4, free - need);
+      return choice;
+    }
+    if (chunk == 1 || wishes.chunk_segments) return {};
+  }
+}
+
+std::optional<MemoryChoice> MemoryPlan::choose_streamed(uint64_t free, const Wishes& wishes) const {
+  // Every chunk reads the blocks once more, so large chunks come before resident blocks.
+  const auto choice = choose_with(weights_.residency(weights_.least()), free, wishes);
+  if (!choice) return {};
+  Wishes same_chunk = wishes;
+  same_chunk.chunk_segments = choice->chunk_segments;
+  uint64_t fits = weights_.least(), too_much = weights_.all().bytes;
+  while (too_much - fits > too_much / 1024 + 1) {
+    const uint64_t middle = fits + (too_much - fits) / 2;
+    (choose_with(weights_.residency(middle), free, same_chunk) ? fits : too_much) = middle;
+  }
+  return choose_with(weights_.residency(fits), free, same_chunk);
+}
+
+std::optional<MemoryChoice> MemoryPlan::choose(uint64_t free, const Wishes& wishes) const {
+  if (wishes.weights_memory) return choose_with(weights_.residency(*wishes.weights_memory), free, wishes);
+  if (const auto choice = choose_with(weights_.all(), free, wishes)) return choice;
+  return choose_streamed(free, wishes);
+}
+
+uint64_t MemoryPlan::least(const Wishes& wishes) const {
+  MemoryChoice choice{weights_.residency(wishes.weights_memory.value_or(weights_.least())),
+                      wishes.state_memory.value_or(0),
+                      std::min(wishes.chunk_segments.value_or(1), workload_.search.segments)};
+  return needed(choice);
+}
+
+// --- weights ---
+
+namespace {
+
+// Weights that become one linear map: how much stands in memory while they are loaded.
+class LinearLoading {
+ public:
+  LinearLoading(const ModelSpec& spec, const Compute& compute, const StoredForms& forms)
+      : spec_(spec), compute_(compute), forms_(forms) {}
+
+  uint64_t bytes(const std::vector<int64_t>& shape) const {
+    uint64_t elements = 1;
+    for (const int64_t size : shape) elements *= static_cast<uint64_t>(size);
+    return elements * bytes_per_element(compute_);
+  }
+
+  // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy.
+  Footprint matrix(uint64_t bytes, std::span<const std::string> names, std::span<const uint64_t> elements) const {
+    const bool packed = compute_.device == "cpu" && compute_.dtype != "float16";
+    Footprint most = Footprint::of(packed ? 2 * bytes : bytes);
+    for (size_t i = 0; i < names.size(); ++i) {
+      const StoredForm form = forms_(names[i]);
+      most = larger(most, Footprint::of(bytes + (form.is_decoded ? 4 * elements[i] : 0), form.bytes));
+    }
+    return most;
+  }
+
+  Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
+    std::vector<std::string> names;
+    std::vector<uint64_t> elements;
+    bytes_together = 0;
+    for (const Part part : parts) {
+      if (!spec_.has_weight(part)) continue;
+      names.push_back(weight_name(spec_.part_name(0, part)));
+      const uint64_t own = bytes(spec_.part_shape(part));
+      elements.push_back(own / bytes_per_element(compute_));
+      bytes_together += own;
+    }
+    return matrix(bytes_together, names, elements);
+  }
+
+ private:
+  const ModelSpec& spec_;
+  const Compute& compute_;
+  const StoredForms& forms_;
+};
+
+}  // namespace
+
+WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms)
+    : num_blocks_(spec.num_blocks) {
+  const uint64_t element = bytes_per_element(compute);
+  block_ = static_cast<uint64_t>(spec.block_parameters()) * element;
+  // A tied head is a copy of its own.
+  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
+  others_ =
+      static_cast<uint64_t>(spec.parameters() - embedding) * element - block_ * static_cast<uint64_t>(spec.num_blocks);
+
+  const LinearLoading loading(spec, compute, forms);
+  const std::vector<int64_t> head_shape = {spec.vocabulary_size, spec.embedding_size};
+  const uint64_t head_elements[] = {loading.bytes(head_shape) / element};
+  const std::string head[] = {head_name(spec)};
+  others_loading_ = loading.matrix(loading.bytes(head_shape), head, head_elements);
+
+  uint64_t before = 0;
+  const auto load = [&](std::initializer_list<Part> parts) {
+    uint64_t own = 0;
+    const Footprint most = loading.parts(parts, own);
+    block_loading_ = larger(block_loading_, Footprint::of(before) + most);
+    before += own;
+  };
+  load({Part::query, Part::key, Part::value});
+  load({Part::attention_output});
+  spec.mlp == MlpKind::gated ? load({Part::gate, Part::up}) : load({Part::up});
+  load({Part::down});
+  block_loading_ = larger(block_loading_, Footprint::of(block_));
+}
+
+uint64_t WeightMemory::least() const {
+  return std::min(all().bytes, others_ + streamed_at_once * block_);
+}
+
+Footprint WeightMemory::loading(const Residency& residency) const {
+  const auto blocks = static_cast<uint64_t>(residency.resident_blocks());
+  // The head comes first, so what it takes meanwhile stands beside nothing else.
+  if (blocks == 0) return larger(others_loading_, Footprint::of(others_));
+  return larger(others_loading_, Footprint::of(others_ + (blocks - 1) * block_) + block_loading_);
+}
+
+Footprint WeightMemory::held(const Residency& residency) const {
+  const auto blocks = static_cast<uint64_t>(residency.resident_blocks());
+  const Footprint resident = Footprint::of(others_ + blocks * block_);
+  if (residency.all_resident()) return resident;
+  return resident + Footprint::of((streamed_at_once - 1) * block_) + block_loading_;
+}
+
+}  // namespace sleb

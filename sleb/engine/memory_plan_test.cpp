@@ -1,0 +1,139 @@
+#include "sleb/engine/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/base/error.h"
+#include "sleb/base/json.h"
+#include "sleb/checkpoint/families.h"
+
+namespace sleb {
+namespace {
+
+// Wide enough that weights and states are megabytes: a block has 2,752,512 parameters in its matrices, the head
+// 262,144.
+ModelSpec small_spec() {
+  const Json config = {{"model_type", "llama"},     {"num_hidden_layers", 6},   {"hidden_size", 512},
+                       {"intermediate_size", 1280}, {"num_attention_heads", 8}, {"num_key_value_heads", 4},
+                       {"vocab_size", 512},         {"rms_norm_eps", 1e-5}};
+  return spec_from_config(JsonView(config, "config.json"));
+}
+constexpr uint64_t query_key_value = 512 * (512 + 2 * 256), attention_output = 512 * 512, gate_up = 2 * 512 * 1280,
+                   down = 512 * 1280, norms = 2 * 512, head = 512 * 512, final_norm = 512;
+constexpr uint64_t block = query_key_value + attention_output + gate_up + down + norms;
+
+const Compute float32{"cpu", "float32", 1};
+const Compute bfloat16{"cpu", "bfloat16", 1};
+
+StoredForms plain(uint64_t bytes) {
+  return [bytes](const std::string&) { return StoredForm{bytes, false}; };
+}
+
+TEST(WeightMemory, CountsWeights) {
+  const WeightMemory weights(small_spec(), float32, plain(0));
+  EXPECT_EQ(weights.all().bytes, 4 * (6 * block + head + final_norm));
+  EXPECT_EQ(weights.least(), 4 * (2 * block + head + final_norm));
+  EXPECT_EQ(WeightMemory(small_spec(), bfloat16, plain(0)).all().bytes, 2 * (6 * block + head + final_norm));
+  EXPECT_EQ(weights.held(weights.all()).anonymous, weights.all().bytes);
+}
+
+TEST(WeightMemory, LoadsTheLastBlockBesideAllOthers) {
+  const WeightMemory weights(small_spec(), float32, plain(100));
+  // Of the last block, gate and up are there twice and down is not there yet: as much as down twice, all else once.
+  const uint64_t all = weights.all().bytes;
+  EXPECT_EQ(weights.loading(weights.all()).anonymous, all - 4 * norms + 4 * down);
+  // Less than a whole copy of the largest part.
+  EXPECT_LT(weights.loading(weights.all()).anonymous, all + 4 * gate_up);
+}
+
+TEST(WeightMemory, DecodedTensorsStandBesideTheirCopies) {
+  const auto decoded = [](const std::string&) { return StoredForm{1000, true}; };
+  const WeightMemory weights(small_spec(), bfloat16, decoded);
+  // The widest tensor is down, gate or up: 4 bytes each beside 2. At down, everything else of the block is there.
+  const Footprint loading = weights.loading(weights.all());
+  EXPECT_EQ(loading.anonymous, weights.all().bytes - 2 * norms + 4 * down);
+  EXPECT_EQ(loading.resident, loading.anonymous + 1000);
+}
+
+TEST(WeightMemory, HoldsTwoStreamedBlocks) {
+  const WeightMemory weights(small_spec(), float32, plain(0));
+  const Residency none = weights.residency(weights.least());
+  EXPECT_EQ(none.resident_blocks(), 0);
+  EXPECT_EQ(weights.held(none).anonymous, weights.least() - 4 * norms + 4 * down);
+}
+
+MemoryPlan plan_of(const Compute& compute, int64_t segments, int64_t seqlen) {
+  const ModelSpec spec = small_spec();
+  std::vector<Plan> candidates;
+  for (int64_t i = 1; i < 5; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
+  const SweepSize sizes{.segments = segments, .seqlen = seqlen, .scored_rows = 128};
+  return {spec, compute, plain(0), search_workload(spec, compute, candidates, sizes)};
+}
+
+TEST(MemoryPlan, CountsStates) {
+  const MemoryPlan plan = plan_of(float32, 16, 256);
+  EXPECT_EQ(plan.usual_chunk(), 8);
+  const MemoryPrediction prediction = plan.predict({plan.weights().all(), 0, 8});
+  EXPECT_EQ(prediction.states, 5U * 8 * 256 * 512 * 4);  // four candidates and the dense model
+  EXPECT_EQ(prediction.kept, 0U);
+  EXPECT_EQ(prediction.weights + prediction.states + prediction.kept + prediction.other, prediction.growth.resident);
+  EXPECT_EQ(plan.predict({plan.weights().all(), 0, 4}).states, prediction.states / 2);
+  EXPECT_EQ(plan_of(bfloat16, 16, 256).predict({plan.weights().all(), 0, 8}).states, prediction.states / 2);
+}
+
+TEST(MemoryPlan, KeepsNoMoreStatesThanAreUseful) {
+  const MemoryPlan plan = plan_of(float32, 16, 256);
+  const uint64_t state = uint64_t{8} * 256 * 512 * 4;
+  EXPECT_EQ(plan.predict({plan.weights().all(), 3 * state + 1, 8}).kept, 3 * state);
+  // Where candidate i parts from the rest there are i states: 1 + 2 + 3 + 4, for two chunks.
+  EXPECT_EQ(plan.predict({plan.weights().all(), 1000 * state, 8}).kept, 2 * 10 * state);
+}
+
+TEST(MemoryPlan, GivesUpWhatCostsLeast) {
+  const MemoryPlan plan = plan_of(float32, 16, 256);
+  uint64_t resident = 6, chunk = 8, kept = UINT64_MAX;
+  bool streamed = false;
+  const uint64_t least = plan.least({});
+  for (uint64_t free = uint64_t{1} << 30; free >= least; free -= uint64_t{1} << 19) {
+    const auto choice = plan.choose(free, {});
+    ASSERT_TRUE(choice) << free;
+    EXPECT_LE(plan.predict(*choice).growth.anonymous, free);
+    const auto blocks = static_cast<uint64_t>(choice->residency.resident_blocks());
+    if (blocks < 6 && !streamed) {
+      // With all blocks in memory not even one segment at a time fits; streaming starts with a chunk that does.
+      EXPECT_EQ(chunk, 1U);
+      streamed = true;
+      chunk = 8;
+    }
+    EXPECT_LE(static_cast<uint64_t>(choice->chunk_segments), chunk);
+    if (static_cast<uint64_t>(choice->chunk_segments) < 8 && !streamed && chunk == 8) {
+      EXPECT_LT(kept, 2U << 20);
+    }
+    resident = blocks;
+    chunk = static_cast<uint64_t>(choice->chunk_segments);
+    kept = choice->state_memory;
+  }
+  EXPECT_TRUE(streamed);
+  EXPECT_EQ(resident, 0U);
+  EXPECT_TRUE(plan.choose(least, {}));
+  EXPECT_FALSE(plan.choose(least - 1, {}));
+}
+
+TEST(MemoryPlan, KeepsToWhatTheUserSaid) {
+  const MemoryPlan plan = plan_of(float32, 16, 256);
+  const uint64_t states = uint64_t{64} << 20;
+  const MemoryPlan::Wishes wishes{.state_memory = states, .chunk_segments = 4};
+  const auto choice = plan.choose(uint64_t{1} << 30, wishes);
+  ASSERT_TRUE(choice);
+  EXPECT_EQ(choice->state_memory, states);
+  EXPECT_EQ(choice->chunk_segments, 4);
+  EXPECT_EQ(plan.least(wishes),
+            plan.predict({plan.weights().residency(plan.weights().least()), states, 4}).growth.anonymous);
+  EXPECT_FALSE(plan.choose(plan.least(wishes) - 1, wishes));
+  const auto streamed = plan.choose(uint64_t{1} << 30, {.weights_memory = plan.weights().least()});
+  ASSERT_TRUE(streamed);
+  EXPECT_EQ(streamed->residency.resident_blocks(), 0);
+  EXPECT_THROW(plan.choose(uint64_t{1} << 30, {.weights_memory = 1}), Error);
+}
+
+}  // namespace
+}  // namespace sleb
