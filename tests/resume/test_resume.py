@@ -51,10 +51,13 @@ class Work:
         state = self.folder / STATE
         return len(json.loads(state.read_text())["steps"]) if state.exists() else 0
 
-    def wait_for_round(self, process: subprocess.Popen) -> None:
-        while self.finished_rounds() == 0:
-            assert process.poll() is None, process.communicate()
+    def wait_for_round_or_end(self, process: subprocess.Popen) -> None:
+        while self.finished_rounds() == 0 and process.poll() is None:
             time.sleep(0.002)
+
+    def wait_for_round(self, process: subprocess.Popen) -> None:
+        self.wait_for_round_or_end(process)
+        assert process.poll() is None, process.communicate()
 
     def names(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}
@@ -115,10 +118,13 @@ def test_killed_at_any_moment(work, ground, tmp_path, kind):
         kind = (*kind, smallest_weights_memory(work))
     expected, seconds = result_undisturbed(work.program, ground, tmp_path / "undisturbed", *kind)
     chance = random.Random(7)
-    moments = [chance.random() * seconds for _ in range(KILLS)]
     killed_after = []
-    for moment in moments:
+    for number in range(KILLS):
         process = work.start(work.prune(*kind))
+        moment = chance.random() * seconds
+        if number % 3 == 0:  # after a round, which may take a small part of the time
+            work.wait_for_round_or_end(process)
+            moment *= 0.1
         try:
             process.wait(moment)
         except subprocess.TimeoutExpired:
