@@ -51,6 +51,9 @@ format:
 bench:
 	scripts/setup.sh bench
 	.venv/bin/python bench/search.py
+	.venv/bin/python bench/search_growth.py
+	.venv/bin/python bench/streaming.py
+	.venv/bin/python bench/ranks.py
 	.venv/bin/python bench/eval_perplexity.py
 	.venv/bin/python bench/eval_tasks.py
 	.venv/bin/python bench/latency.py

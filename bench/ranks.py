@@ -44,7 +44,7 @@ def largest_difference(one: dict, other: dict) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default=str(ROOT / "build/test-models/smollm2"))
     parser.add_argument("--dataset", default=str(SHARED / "data/wikitext2/wiki.valid.raw"))
     parser.add_argument("--processes", default="2,3")
