@@ -90,30 +90,28 @@ TEST(MemoryPlan, KeepsNoMoreStatesThanAreUseful) {
 
 TEST(MemoryPlan, GivesUpWhatCostsLeast) {
   const MemoryPlan plan = plan_of(float32, 16, 256);
-  uint64_t resident = 6, chunk = 8, kept = UINT64_MAX;
-  bool streamed = false;
   const uint64_t least = plan.least({});
+  MemoryChoice last{plan.weights().all(), UINT64_MAX, 8};
+  bool streamed = false;
   for (uint64_t free = uint64_t{1} << 30; free >= least; free -= uint64_t{1} << 19) {
     const auto choice = plan.choose(free, {});
     ASSERT_TRUE(choice) << free;
     EXPECT_LE(plan.predict(*choice).growth.anonymous, free);
-    const auto blocks = static_cast<uint64_t>(choice->residency.resident_blocks());
-    if (blocks < 6 && !streamed) {
-      // With all blocks in memory not even one segment at a time fits; streaming starts with a chunk that does.
-      EXPECT_EQ(chunk, 1U);
+    if (!streamed && !choice->residency.all_resident()) {
+      // With all blocks in memory not even one segment at a time fits; streaming begins with as many as fit.
       streamed = true;
-      chunk = 8;
+      EXPECT_EQ(last.chunk_segments, 1);
+    } else {
+      EXPECT_LE(choice->chunk_segments, last.chunk_segments);
     }
-    EXPECT_LE(static_cast<uint64_t>(choice->chunk_segments), chunk);
-    if (static_cast<uint64_t>(choice->chunk_segments) < 8 && !streamed && chunk == 8) {
-      EXPECT_LT(kept, 2U << 20);
+    // Smaller chunks only once there is no room for kept states; they make some again.
+    if (!streamed && choice->chunk_segments < last.chunk_segments) {
+      EXPECT_LT(last.state_memory, uint64_t{1} << 19);
     }
-    resident = blocks;
-    chunk = static_cast<uint64_t>(choice->chunk_segments);
-    kept = choice->state_memory;
+    last = *choice;
   }
   EXPECT_TRUE(streamed);
-  EXPECT_EQ(resident, 0U);
+  EXPECT_EQ(last.residency.resident_blocks(), 0);
   EXPECT_TRUE(plan.choose(least, {}));
   EXPECT_FALSE(plan.choose(least - 1, {}));
 }

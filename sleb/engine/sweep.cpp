@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
@@ -86,9 +87,15 @@ double Sweep::run(size_t index, std::vector<PlanLoss>& losses, const std::functi
   const auto unit_work = [&](Half half) {
     return unit_operations(decoder_.spec(), half, tokens_) * static_cast<double>(ids.size());
   };
-  const RunListener listener{
-      .reached = [&](const ScheduledState& state) { keep(id, state, states[static_cast<size_t>(state.slot)]); },
-      .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
+  int64_t trimmed = 0;  // the last depth at which malloc gave back what it had
+  const RunListener listener{.reached =
+                                 [&](const ScheduledState& state) {
+                                   keep(id, state, states[static_cast<size_t>(state.slot)]);
+                                   // What is small of a kept state lies among the activations' memory; a hole that it
+                                   // makes is filled, but what stood there before is not used again.
+                                   if (std::exchange(trimmed, state.depth) != state.depth) give_back_freed();
+                                 },
+                             .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
   run_steps(decoder_, schedule, states, context_, listener);
   give_back_freed();  // what blocks took and the head, in pieces of other sizes, would take again; and the reverse
   append_losses(schedule, states, ids, losses, add_work);

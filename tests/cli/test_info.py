@@ -30,9 +30,13 @@ def test_folder(sleb_ok, tmp_path):
     # To run, the embedding stays in the file.
     assert shown["weight_bytes"] == {"float32": 4 * (parameters - 64 * VOCABULARY),
                                      "bfloat16": 2 * (parameters - 64 * VOCABULARY)}
+    # To prune, at least the weights and states of three candidates and the dense model.
+    for dtype, each in (("float32", 4), ("bfloat16", 2)):
+        least = shown["weight_bytes"][dtype] + 4 * each * 2048 * 64
+        assert least < shown["prune_bytes"][dtype] < least + 40_000_000
     text = sleb_ok("info", model)
     for words in ("family        mistral", "blocks        5 of", "F16 100.0%", f"BPE, {VOCABULARY} tokens",
-                  "4 heads of 24, 2 key/value heads, window 9 in 5 blocks"):
+                  "4 heads of 24, 2 key/value heads, window 9 in 5 blocks", "to prune      "):
         assert words in text, words
 
 

@@ -2,7 +2,6 @@
 import json
 import pathlib
 import re
-import resource
 import sys
 
 import numpy as np
@@ -43,9 +42,11 @@ def models(tmp_path_factory):
     return find
 
 
-def arguments(model: pathlib.Path, *more, seqlen: int = 64, segments: int = 2) -> list:
-    return ["prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", seqlen, "--segments", segments,
-            "--num-remove-blocks", 1, "--device", "cpu", "--prompt-tokens", 0, *more]
+def arguments(model: pathlib.Path, *more) -> list:
+    """Two short segments unless said otherwise."""
+    text = [] if "--seqlen" in more else ["--seqlen", 64, "--segments", 2]
+    return ["prune", model, "--tokens", model.parent / "ids.npy", *text, "--num-remove-blocks", 1, "--device", "cpu",
+            "--prompt-tokens", 0, *more]
 
 
 def dry_run(sleb_ok, given: list) -> dict:
@@ -121,7 +122,7 @@ def losses(stdout: str) -> list:
 
 def test_a_limit_is_kept_to(sleb_ok, models):
     given = [*arguments(models("wide"), "--dtype", "float32", "--threads", 1, "--search", "exact"), "--json", "-"]
-    refused = limited(150 << 20, *given)
+    refused = limited(100 << 20, *given)
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and refused.stdout == "", refused.stderr
     least = int(re.search(r"ulimit -d of (\d+) bytes would do", refused.stderr)[1])
     enough = limited(least, *given)
@@ -139,18 +140,22 @@ def test_what_the_user_said_is_not_reduced(models):
     assert refused.returncode == 2 and "or less --weights-memory" in refused.stderr
     given = arguments(models("deep"), "--threads", 1, "--search", "exact", "--seqlen", 256, "--segments", 30,
                       "--state-memory", "8G")
-    refused = limited(150 << 20, *given)
+    refused = limited(100 << 20, *given)
     assert refused.returncode == 2 and "or less --state-memory" in refused.stderr
 
 
 def test_resume_goes_on_with_as_many_segments_at_a_time(sleb, models, tmp_path):
     given = [*arguments(models("wide"), "--dtype", "float32", "--threads", 1), "--json", tmp_path / "result.json"]
-    refused = limited(150 << 20, *given)
+    refused = limited(100 << 20, *given)
     least = int(re.search(r"ulimit -d of (\d+) bytes would do", refused.stderr)[1])
     assert limited(least, *given).returncode == 0
     fingerprint = json.loads((tmp_path / "result.json").read_text())["fingerprint"]
     assert fingerprint["the number of segments computed at a time"] == "1"
-    # What such a run leaves when it is stopped, resumed where there is memory enough.
+    # What such a run leaves when it is stopped; resumed where there is memory enough, it ends as it would have.
+    first = losses((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").unlink()
-    state = {"version": 1, "fingerprint": fingerprint}
-    del state
+    state = {"sleb_search_state": 2, "fingerprint": fingerprint, "dense_loss": 0, "steps": [], "round": []}
+    (tmp_path / "result.json.sleb-state.json").write_text(json.dumps(state))
+    resumed = sleb(*given, "--resume")
+    assert resumed.returncode == 0 and "1 segment at a time instead of 2" in resumed.stderr, resumed.stderr
+    assert losses((tmp_path / "result.json").read_text()) == first

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/own_pages.h"
 #include "sleb/engine/decoder/weights.h"
 
 namespace sleb {
@@ -50,6 +51,7 @@ const Block& BlockStore::block(int64_t index) const {
 }
 
 std::unique_ptr<Block> BlockStore::load(int64_t index) const {
+  const OwnPages pages;
   return std::make_unique<Block>(WeightLoader(*checkpoint_, compute_), checkpoint_->spec(), index);
 }
 
