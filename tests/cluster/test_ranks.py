@@ -245,7 +245,11 @@ def test_killed_by_hand(hand, work, undisturbed):
     for attempt in range(KILLS):
         processes = hand.by_hand(2, prune("--out", "out"), work)
         victim = attempt % 2
-        time.sleep(chance.random() * seconds)
+        if attempt < 2:  # surely within the search
+            while not (work / STATE).exists() and processes[0].poll() is None:
+                time.sleep(0.002)
+        else:
+            time.sleep(chance.random() * seconds)
         processes[victim].kill()
         killed = time.monotonic()
         results = ends(processes, timeout=END_SECONDS)
