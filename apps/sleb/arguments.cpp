@@ -91,7 +91,11 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
       ->check(CLI::Range(1, 4096))
       ->type_name("N");
   const CLI::Validator bytes = byte_size();
-  const auto bytes_or_auto = [bytes](std::string& text) { return text == "auto" ? (text = "0", "") : bytes(text); };
+  const auto bytes_or_auto = [bytes](std::string& text) {
+    if (text == "auto") return text = "0", std::string();
+    const std::string problem = bytes(text);
+    return problem.empty() && text == "0" ? "0 bytes: no model runs without weights; give more, or auto" : problem;
+  };
   command
       .add_option("--weights-memory", options.weights_memory,
                   "Memory for weights, 512M or 8G; blocks beyond it are read from the file in every pass (auto: what "

@@ -284,7 +284,11 @@ def test_torchrun_starts_anew(ranks, work, undisturbed):
         while len(workers_of(process)) < 2:
             assert time.monotonic() < deadline and process.poll() is None
             time.sleep(0.01)
-        time.sleep(chance.random() * seconds)
+        if attempt < 2:  # surely within the search
+            while not (work / STATE).exists() and process.poll() is None:
+                time.sleep(0.002)
+        else:
+            time.sleep(chance.random() * seconds)
         workers = workers_of(process)
         if workers:
             os.kill(workers[attempt % len(workers)], signal.SIGKILL)

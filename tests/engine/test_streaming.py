@@ -64,3 +64,9 @@ def test_generation_asks_for_blocks_again_and_again(sleb, run_dump, model):
 def test_refused(sleb, model, text):
     refused = sleb(*arguments(model), "--weights-memory", text)
     assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "expected a number" in refused.stderr
+
+
+@pytest.mark.parametrize("text", ["0", "0M"])
+def test_no_memory_is_refused(sleb, model, text):
+    refused = sleb(*arguments(model), "--weights-memory", text)
+    assert refused.returncode == 2 and refused.stderr.count("\n") == 1 and "give more, or auto" in refused.stderr

@@ -39,8 +39,9 @@ const Block& BlockStore::block(int64_t index) const {
   // Never more than two: the old one goes before the next one is begun, and one that nobody wants before another comes.
   current_.reset();
   current_index_ = -1;
+  const bool is_expected = std::exchange(next_index_, -1) == index;
   std::unique_ptr<Block> block = next_.valid() ? next_.get() : nullptr;
-  if (std::exchange(next_index_, -1) != index) {
+  if (!is_expected) {
     block.reset();
     block = load(index);
   }
