@@ -3,7 +3,7 @@
 loss and by KL, exact and as races.
 
 usage: bench/seed_study.py [MODEL_DIR] [--results DIR] [--tokens 4096,16384,65536] [--seeds N] [--rounds N]
-                           [--searches exact,race] [--device cpu|cuda] [--jobs N] [--threads N]
+                           [--searches exact,race] [--device cpu|cuda] [--dtype T] [--jobs N] [--threads N]
 
 Each search's sleb.json stays in --results, and a search that is there already is not run again: the study can be
 stopped and taken up. Then the tables, of what is there. Held-out text: --eval-segments segments of WikiText-2's test text.
@@ -39,7 +39,7 @@ class Search:
 
 
 def sleb(args: argparse.Namespace, command: str, *options) -> None:
-    parts = [SLEB, command, args.model, "--dtype", "float32", "--device", args.device, "--threads", args.threads, *options]
+    parts = [SLEB, command, args.model, "--dtype", args.dtype, "--device", args.device, "--threads", args.threads, *options]
     done = subprocess.run([str(part) for part in parts], capture_output=True, text=True)
     if done.returncode:
         sys.exit(done.stderr)
@@ -143,6 +143,7 @@ def main() -> None:
     parser.add_argument("--criteria", default="loss,kl")
     parser.add_argument("--searches", default="exact,race")
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--state-memory", default="2G", help="of each search")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="searches at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each search")
