@@ -105,7 +105,8 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
     lines.push_back({"predicted peak", format_bytes(memory.peak()), "maximum resident set size"});
     lines.push_back({"free", format_bytes(memory.free), "beyond what the program has"});
   } else {
-    lines.push_back({"predicted peak", format_bytes(memory.peak()), "on " + search.compute.device});
+    lines.push_back({"predicted peak", format_bytes(memory.peak()), "on GPUs"});
+    lines.push_back({"free", format_bytes(memory.free), ""});
   }
   print_lines(lines);
   fmt::print("\n");

@@ -349,7 +349,7 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
   command
       .add_option("--state-memory", arguments.state_memory,
                   "Memory for hidden states that the next round needs again, 512M or 2G (default: a quarter of what is "
-                  "free, on a GPU none)")
+                  "free)")
       ->transform(byte_size())
       ->type_name("BYTES");
 }

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <limits>
+#include <numeric>
 
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -43,8 +43,7 @@ uint64_t reserved_by_threads(const MemoryBound& bound) {
   return bound.name == "ulimit -d" ? uint64_t{16} << 20 : 0;
 }
 
-[[noreturn]] void refuse(const SearchToPlan& search, const MemoryBound& bound, uint64_t need) {
-  const auto sharers = static_cast<uint64_t>(search.sharers);
+[[noreturn]] void refuse(const SearchToPlan& search, const MemoryBound& bound, uint64_t need, uint64_t sharers) {
   std::string way_out = bound.name.empty()
                             ? fmt::format("{} bytes free would do", need * sharers)
                             : fmt::format("{} of {} bytes would do", bound.name, bound.used + need * sharers);
@@ -69,27 +68,28 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   SearchMemory memory;
   memory.usual_chunk = plan.usual_chunk();
   memory.process = process_memory();
-  const MemoryBound bound = tightest_memory_bound();
-  memory.free = bound.free / static_cast<uint64_t>(search.sharers);
-  uint64_t reserved = reserved_by_threads(bound);
-  uint64_t free = memory.free - std::min(memory.free, reserved);
-  MemoryPlan::Wishes wishes = search.wishes;
   memory.is_on_cpu = search.compute.device == "cpu";
+  const uint64_t sharers = memory.is_on_cpu ? static_cast<uint64_t>(search.sharers) : 1;  // each has a GPU of its own
+  MemoryBound bound = tightest_memory_bound();
+  std::vector<uint64_t> free = {bound.free / sharers};
+  uint64_t reserved = reserved_by_threads(bound);
   if (!memory.is_on_cpu) {
-    // Its memory is its own; there kept states are left to the user.
-    free = std::numeric_limits<uint64_t>::max();
-    wishes.state_memory = wishes.state_memory.value_or(0);
+    free = free_memory(search.compute);
+    bound = {.name = "", .free = free[0]};
+    reserved = free[0] / 16;  // the allocator's rounding, kernels' own memory
   }
-  const auto choice = plan.choose(free, wishes);
-  if (!choice) refuse(search, bound, plan.least(wishes) + reserved);
+  memory.free = std::accumulate(free.begin(), free.end(), uint64_t{0});
+  for (uint64_t& own : free) own -= std::min(own, reserved);
+  const auto choice = plan.choose(free, search.wishes);
+  if (!choice) refuse(search, bound, plan.least(search.wishes) + reserved, sharers);
   memory.choice = *choice;
   memory.prediction = plan.predict(*choice);
   return memory;
 }
 
 void note_memory(const SearchMemory& memory, int64_t num_blocks, Progress& progress) {
-  const std::string free = memory.is_on_cpu ? fmt::format(", {} are free", format_bytes(memory.free)) : "";
-  progress.note(fmt::format("memory: a peak of {} is expected{}", format_bytes(memory.peak()), free));
+  progress.note(fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(memory.peak()),
+                            format_bytes(memory.free)));
   if (memory.choice.chunk_segments < memory.usual_chunk) {
     progress.note(fmt::format("memory is short: {} segment{} at a time instead of {}", memory.choice.chunk_segments,
                               memory.choice.chunk_segments == 1 ? "" : "s", memory.usual_chunk));

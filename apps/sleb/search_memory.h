@@ -29,8 +29,8 @@ struct SearchMemory {
   MemoryPrediction prediction;
   int64_t usual_chunk = 0;  // segments, if memory suffices
   ProcessMemory process;    // before the model is loaded
-  bool is_on_cpu = true;    // else weights and states are on a device, whose free memory is not known
-  uint64_t free = 0;        // bytes then
+  bool is_on_cpu = true;    // else weights and states are on GPUs
+  uint64_t free = 0;        // bytes then, of all devices together
 
   // Maximum resident set size of the process, bytes; of a device, what is taken there.
   uint64_t peak() const;

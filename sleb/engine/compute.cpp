@@ -3,12 +3,14 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include <charconv>
 #include <chrono>
 #include <limits>
 
 #include "sleb/base/error.h"
+#include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/process_group.h"
@@ -59,7 +61,35 @@ std::string decide_device(const std::string& name, int64_t local_rank) {
   return name;
 }
 
+// Without a number, every CUDA device may take a part of the model; with others on this machine, each has its own.
+std::vector<std::string> decide_more_devices(const std::string& device, const ComputeOptions& options) {
+  std::vector<std::string> more;
+  if (device == "cpu" || options.device.starts_with("cuda:") || options.local_size > 1) return more;
+  for (int index = 1; index < int{at::detail::getCUDAHooks().deviceCount()}; ++index) {
+    more.push_back(fmt::format("cuda:{}", index));
+  }
+  return more;
+}
+
 }  // namespace
+
+Compute Compute::on(int64_t index) const {
+  Compute other = *this;
+  if (index > 0) other.device = more_devices[static_cast<size_t>(index - 1)];
+  other.more_devices.clear();
+  return other;
+}
+
+std::vector<uint64_t> free_memory(const Compute& compute) {
+  if (compute.device == "cpu") return {available_memory()};
+  std::vector<uint64_t> free;
+  for (size_t i = 0; i <= compute.more_devices.size(); ++i) {
+    const at::Device device = device_of(compute.on(static_cast<int64_t>(i)));
+    // What libtorch holds for later is not counted, but it is asked before anything is loaded.
+    free.push_back(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
+  }
+  return free;
+}
 
 at::ScalarType scalar_type_of(const Compute& compute) {
   return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
@@ -72,9 +102,11 @@ Compute decide_compute(const ComputeOptions& options) {
       options.dtype != "float16") {
     bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
   }
-  Compute compute{"", options.dtype, at::get_num_threads(), options.processes};
+  Compute compute{
+      .device = "", .dtype = options.dtype, .threads = at::get_num_threads(), .processes = options.processes};
   const auto decide = [&](const std::string& device) {
     compute.device = decide_device(device, options.local_rank);
+    compute.more_devices = decide_more_devices(compute.device, options);
     if (compute.dtype == "auto") compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
   };
   if (options.processes == nullptr) {

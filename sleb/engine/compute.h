@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace sleb {
 
@@ -10,7 +11,7 @@ class ProcessGroup;
 
 // As the user gives them.
 struct ComputeOptions {
-  std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda, cuda:N
+  std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda (every one, if the model needs it), cuda:N
   std::string dtype =
       "auto";           // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
   int64_t threads = 0;  // 0: as many as libtorch chooses
@@ -26,10 +27,14 @@ struct ComputeOptions {
 
 // As decided.
 struct Compute {
-  std::string device;  // "cpu", "cuda:0"
+  std::string device;  // "cpu", "cuda:0": of the embedding, the head and the losses
   std::string dtype;   // "float32", "bfloat16", "float16"
   int64_t threads = 0;
   ProcessGroup* processes = nullptr;
+  std::vector<std::string> more_devices = {};  // that blocks may be placed on besides
+
+  // The same on another of its devices; 0: the first.
+  Compute on(int64_t index) const;
 };
 
 inline uint64_t bytes_per_element(const Compute& compute) {
@@ -40,5 +45,8 @@ inline uint64_t bytes_per_element(const Compute& compute) {
 // Throws Error(bad_input) for a device or type that is not known or not there; with others what
 // ProcessGroup::all_gather throws.
 Compute decide_compute(const ComputeOptions& options);
+
+// Free bytes of each device, `device` first: of the CPU what available_memory() says.
+std::vector<uint64_t> free_memory(const Compute& compute);
 
 }  // namespace sleb

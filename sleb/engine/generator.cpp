@@ -134,7 +134,7 @@ Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, i
   const int64_t tokens = prompt_tokens + new_tokens;
   check_sequence_length(model.spec(), tokens, "prompt and new tokens");
   check_memory(model, batch, prompt_tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
-  state_ = std::make_unique<State>(State{&model, KvCache(model.spec(), model.compute(), batch, tokens)});
+  state_ = std::make_unique<State>(State{&model, KvCache(model.decoder(), batch, tokens)});
 }
 
 Generator::~Generator() = default;

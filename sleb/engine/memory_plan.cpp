@@ -91,10 +91,13 @@ MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
   return prediction;
 }
 
+int64_t MemoryPlan::wanted_chunk(const Wishes& wishes) const {
+  return std::min(wishes.chunk_segments.value_or(usual_chunk()), workload_.search.segments);
+}
+
 std::optional<MemoryChoice> MemoryPlan::choose_with(const Residency& residency, uint64_t free,
                                                     const Wishes& wishes) const {
-  const int64_t wanted = std::min(wishes.chunk_segments.value_or(usual_chunk()), workload_.search.segments);
-  for (int64_t chunk = wanted;; chunk /= 2) {
+  for (int64_t chunk = wanted_chunk(wishes);; chunk /= 2) {
     MemoryChoice choice{residency, wishes.state_memory.value_or(0), chunk};
     const uint64_t need = needed(choice);
     if (need <= free) {
@@ -120,10 +123,31 @@ std::optional<MemoryChoice> MemoryPlan::choose_streamed(uint64_t free, const Wis
   return choose_with(weights_.residency(fits), free, same_chunk);
 }
 
-std::optional<MemoryChoice> MemoryPlan::choose(uint64_t free, const Wishes& wishes) const {
-  if (wishes.weights_memory) return choose_with(weights_.residency(*wishes.weights_memory), free, wishes);
-  if (const auto choice = choose_with(weights_.all(), free, wishes)) return choice;
-  return choose_streamed(free, wishes);
+// Beside its weights every device has the states and activations for itself, one after the other.
+std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> free, const Wishes& wishes) const {
+  const auto with_chunk = [&](int64_t chunk) -> std::optional<MemoryChoice> {
+    MemoryChoice choice{weights_.all(), wishes.state_memory.value_or(0), chunk};
+    const uint64_t beside = needed(choice) - std::min(needed(choice), choice.residency.bytes);
+    std::vector<uint64_t> room;
+    for (const uint64_t own : free) room.push_back(own - std::min(own, beside));
+    const auto spread = weights_.spread(room);
+    if (!spread) return {};
+    choice.residency = *spread;
+    return choice;
+  };
+  for (int64_t chunk = wanted_chunk(wishes);; chunk /= 2) {
+    const auto choice = with_chunk(chunk);
+    if (choice || chunk == 1 || wishes.chunk_segments) return choice;
+  }
+}
+
+std::optional<MemoryChoice> MemoryPlan::choose(std::span<const uint64_t> free, const Wishes& wishes) const {
+  if (wishes.weights_memory) return choose_with(weights_.residency(*wishes.weights_memory), free[0], wishes);
+  if (const auto choice = choose_with(weights_.all(), free[0], wishes)) return choice;
+  if (free.size() > 1) {
+    if (const auto choice = choose_spread(free, wishes)) return choice;
+  }
+  return choose_streamed(free[0], wishes);
 }
 
 uint64_t MemoryPlan::least(const Wishes& wishes) const {
@@ -149,9 +173,11 @@ class LinearLoading {
     return elements * bytes_per_element(compute_);
   }
 
-  // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy.
+  // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy. What comes to a GPU is
+  // decoded in the machine's memory.
   Footprint matrix(uint64_t bytes, std::span<const std::string> names, std::span<const uint64_t> elements) const {
-    const bool packed = compute_.device == "cpu" && compute_.dtype != "float16";
+    if (compute_.device != "cpu") return Footprint::of(bytes);
+    const bool packed = compute_.dtype != "float16";
     Footprint most = Footprint::of(packed ? 2 * bytes : bytes);
     for (size_t i = 0; i < names.size(); ++i) {
       const StoredForm form = forms_(names[i]);

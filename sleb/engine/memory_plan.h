@@ -42,6 +42,10 @@ class WeightMemory {
   // Of a limit given in bytes, or of none. Throws what Residency::under_limit throws.
   Residency residency(uint64_t limit) const { return Residency::under_limit(limit, others_, block_, num_blocks_); }
   Residency all() const { return Residency::unbounded(others_, block_, num_blocks_); }
+  // All, on devices with so much room for them; nothing if they don't fit.
+  std::optional<Residency> spread(std::span<const uint64_t> room) const {
+    return Residency::spread(room, others_, block_, num_blocks_);
+  }
   // With no block resident.
   uint64_t least() const;
   // While what is resident is loaded, one weight after the other.
@@ -119,13 +123,18 @@ class MemoryPlan {
   };
   // The first of these that fits in `free` bytes of anonymous memory, and which of them does: kept states take what is
   // left, at most a quarter of what weights leave; then smaller chunks, halved down to one segment; then blocks are
-  // streamed, as few as possible, with chunks as large as possible. Nothing if none fits.
-  std::optional<MemoryChoice> choose(uint64_t free, const Wishes& wishes) const;
+  // streamed, as few as possible, with chunks as large as possible. Nothing if none fits. With several devices, `free`
+  // of each: what does not fit with all blocks on the first is spread over them before anything is streamed, which
+  // happens on the first alone.
+  std::optional<MemoryChoice> choose(std::span<const uint64_t> free, const Wishes& wishes) const;
+  std::optional<MemoryChoice> choose(uint64_t free, const Wishes& wishes) const { return choose({&free, 1}, wishes); }
   // Bytes with which choose() finds something.
   uint64_t least(const Wishes& wishes) const;
 
  private:
+  int64_t wanted_chunk(const Wishes& wishes) const;
   std::optional<MemoryChoice> choose_with(const Residency& residency, uint64_t free, const Wishes& wishes) const;
+  std::optional<MemoryChoice> choose_spread(std::span<const uint64_t> free, const Wishes& wishes) const;
   std::optional<MemoryChoice> choose_streamed(uint64_t free, const Wishes& wishes) const;
   uint64_t needed(const MemoryChoice& choice) const { return predict(choice).growth.anonymous; }
 

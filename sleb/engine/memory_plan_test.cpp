@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 #include "sleb/checkpoint/families.h"
@@ -131,6 +133,23 @@ TEST(MemoryPlan, KeepsToWhatTheUserSaid) {
   ASSERT_TRUE(streamed);
   EXPECT_EQ(streamed->residency.resident_blocks(), 0);
   EXPECT_THROW(plan.choose(uint64_t{1} << 30, {.weights_memory = 1}), Error);
+}
+
+TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
+  const MemoryPlan plan = plan_of({"cuda:0", "bfloat16", 1}, 16, 256);
+  const MemoryChoice whole{plan.weights().all(), 0, 1};
+  const uint64_t needed = plan.predict(whole).growth.anonymous;
+  EXPECT_TRUE(plan.choose(std::vector{needed, needed}, {})->residency.devices.empty());
+  const std::vector<uint64_t> two = {needed - 1, needed - 1};
+  const auto spread = plan.choose(two, {});
+  ASSERT_TRUE(spread);
+  EXPECT_TRUE(spread->residency.all_resident());
+  EXPECT_EQ(std::ranges::count(spread->residency.devices, 0), 3);
+  EXPECT_EQ(std::ranges::count(spread->residency.devices, 1), 3);
+  // Its weights take half the room now, so the chunks may be larger again.
+  EXPECT_GT(spread->chunk_segments, 1);
+  EXPECT_FALSE(plan.choose(std::vector{needed - 1, uint64_t{0}}, {})->residency.all_resident());
+  EXPECT_FALSE(plan.choose(two, {.weights_memory = plan.weights().least()})->residency.all_resident());
 }
 
 }  // namespace

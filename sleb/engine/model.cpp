@@ -15,9 +15,15 @@ Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute,
   const WeightMemory weights(checkpoint.spec(), compute, stored_forms(checkpoint));
   if (options.weights_memory > 0) return weights.residency(options.weights_memory);
   Residency all = weights.all();
-  const uint64_t free = available_memory() / static_cast<uint64_t>(options.local_size);
-  if (compute.device != "cpu" || weights.loading(all).anonymous <= free - free / 8) return all;
-  return weights.residency(free / 2);
+  std::vector<uint64_t> free = free_memory(compute);
+  if (compute.device == "cpu") free[0] /= static_cast<uint64_t>(options.local_size);
+  if (weights.loading(all).anonymous <= free[0] - free[0] / 8) return all;
+  if (free.size() > 1) {
+    std::vector<uint64_t> room = free;
+    for (uint64_t& own : room) own -= own / 4;
+    if (const auto spread = weights.spread(room)) return *spread;
+  }
+  return weights.residency(free[0] / 2);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "sleb/engine/residency.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -28,6 +29,24 @@ Residency Residency::under_limit(uint64_t limit, uint64_t other_bytes, uint64_t 
     some.is_resident.push_back((i + 1) * fit / num_blocks > i * fit / num_blocks);
   }
   return some;
+}
+
+std::optional<Residency> Residency::spread(std::span<const uint64_t> room, uint64_t other_bytes, uint64_t block_bytes,
+                                           int64_t num_blocks) {
+  std::vector<int64_t> fit;  // blocks, per device
+  for (size_t i = 0; i < room.size(); ++i) {
+    const uint64_t own = i == 0 ? room[i] - std::min(room[i], other_bytes) : room[i];
+    fit.push_back(static_cast<int64_t>(own / block_bytes));
+  }
+  const int64_t most = std::accumulate(fit.begin(), fit.end(), int64_t{0});
+  if (room.empty() || room[0] < other_bytes || most < num_blocks) return {};
+  Residency all = unbounded(other_bytes, block_bytes, num_blocks);
+  int64_t reached = 0;  // blocks that fit up to the device
+  for (size_t i = 0; i < fit.size(); ++i) {
+    reached += fit[i];
+    all.devices.resize(static_cast<size_t>(reached * num_blocks / most), static_cast<int64_t>(i));
+  }
+  return all;
 }
 
 bool Residency::all_resident() const {

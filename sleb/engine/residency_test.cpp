@@ -40,5 +40,29 @@ TEST(Residency, NamesTheSmallestLimit) {
   EXPECT_TRUE(Residency::under_limit(130, 100, 30, 1).all_resident());
 }
 
+std::vector<int64_t> spread(std::vector<uint64_t> room, int64_t num_blocks) {
+  const auto residency = Residency::spread(room, 100, 30, num_blocks);
+  return residency ? residency->devices : std::vector<int64_t>();
+}
+
+TEST(Residency, FillsDevicesEvenly) {
+  EXPECT_EQ(spread({220, 120}, 8), (std::vector<int64_t>{0, 0, 0, 0, 1, 1, 1, 1}));
+  EXPECT_EQ(spread({220, 120, 120}, 6), (std::vector<int64_t>{0, 0, 1, 1, 2, 2}));
+  EXPECT_EQ(spread({129, 120}, 4), (std::vector<int64_t>{1, 1, 1, 1}));  // room for what is outside the blocks only
+  EXPECT_EQ(spread({160, 240}, 10), (std::vector<int64_t>{0, 0, 1, 1, 1, 1, 1, 1, 1, 1}));
+}
+
+TEST(Residency, SpreadsNothingThatDoesNotFit) {
+  EXPECT_TRUE(spread({220, 120}, 9).empty());
+  EXPECT_TRUE(spread({99, 1000}, 2).empty());
+  EXPECT_TRUE(spread({}, 2).empty());
+}
+
+TEST(Residency, PutsAllOnTheFirstDeviceUnlessSpread) {
+  EXPECT_EQ(Residency::unbounded(100, 30, 30).device(29), 0);
+  const uint64_t room[] = {130, 30};
+  EXPECT_EQ(Residency::spread(room, 100, 30, 2)->device(1), 1);
+}
+
 }  // namespace
 }  // namespace sleb

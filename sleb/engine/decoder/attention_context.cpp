@@ -18,6 +18,17 @@ at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, cons
   return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
 }
 
+// Fused kernels of GPUs know grouped heads without a mask only, and else leave them to the one that keeps every score.
+at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                            const at::Tensor& mask) {
+  const int64_t group = query.size(1) / key.size(1);
+  if (group == 1 || query.is_cpu()) {
+    return at::scaled_dot_product_attention(query, key, value, mask, 0.0, /*is_causal=*/false, {}, group > 1);
+  }
+  return at::scaled_dot_product_attention(query, key.repeat_interleave(group, 1), value.repeat_interleave(group, 1),
+                                          mask, 0.0, /*is_causal=*/false);
+}
+
 // Computed in slices of queries against the keys that any of them sees, so that work and mask grow with
 // tokens x window.
 at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
@@ -31,17 +42,10 @@ at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, co
     const at::Tensor distance =
         positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
     const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
-    outputs.push_back(at::scaled_dot_product_attention(
-        query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
-        value.narrow(2, first_key, end - first_key), mask, 0.0, /*is_causal=*/false, {}, query.size(1) != key.size(1)));
+    outputs.push_back(masked_attention(query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
+                                       value.narrow(2, first_key, end - first_key), mask));
   }
   return at::cat(outputs, 2);
-}
-
-at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const at::Tensor& mask) {
-  const bool grouped = query.size(1) != key.size(1);
-  return at::scaled_dot_product_attention(query, key, value, mask, 0.0, /*is_causal=*/false, {}, grouped);
 }
 
 // One token a sequence: the query heads that share a key head become rows of one small product, which reads the keys
@@ -77,6 +81,18 @@ AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute
     if (!distance.defined()) distance = layout.positions.unsqueeze(2).sub(layout.key_positions.unsqueeze(1));
     masks_.emplace(window, additive_mask(layout.visible.logical_and(distance.lt(window)), compute));
   }
+}
+
+AttentionContext::AttentionContext(const AttentionContext& other, at::Device device)
+    : positions_(other.positions_.to(device)), rope_(other.rope_.on(device)), cache_(other.cache_) {
+  for (const auto& [window, mask] : other.masks_) masks_.emplace(window, mask.to(device));
+}
+
+const AttentionContext& AttentionContext::on(at::Device device) const {
+  if (device == positions_.device()) return *this;
+  std::unique_ptr<AttentionContext>& there = elsewhere_[device.index()];
+  if (!there) there.reset(new AttentionContext(*this, device));
+  return *there;
 }
 
 at::Tensor AttentionContext::mask(int64_t window) const {

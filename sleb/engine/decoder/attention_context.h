@@ -5,6 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <map>
+#include <memory>
 
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/compute.h"
@@ -28,6 +29,9 @@ class AttentionContext {
   };
   AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache = nullptr);
 
+  // The same on another device, made when first asked for.
+  const AttentionContext& on(at::Device device) const;
+
   const at::Tensor& positions() const { return positions_; }  // int64 [tokens] or [batch, tokens]
   int64_t tokens() const { return positions_.size(-1); }
   const RopeTable& rope() const { return rope_; }
@@ -38,12 +42,15 @@ class AttentionContext {
                     int64_t window) const;
 
  private:
+  AttentionContext(const AttentionContext& other, at::Device device);
+
   at::Tensor mask(int64_t window) const;  // undefined where there are none
 
   at::Tensor positions_;
   RopeTable rope_;
   std::map<int64_t, at::Tensor> masks_;  // by window: 0 or -inf, [batch, 1, tokens, keys]
   KvCache* cache_;
+  mutable std::map<at::DeviceIndex, std::unique_ptr<AttentionContext>> elsewhere_;  // by device
 };
 
 }  // namespace sleb

@@ -1,20 +1,35 @@
 #include "sleb/engine/decoder/block_store.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/StreamGuard.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/own_pages.h"
+#include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/decoder/weights.h"
 
 namespace sleb {
+namespace {
+
+// Another stream of the device than that of the computations, for the copies of one thread.
+c10::Stream stream_for_copies(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
+}  // namespace
+
 BlockStore::BlockStore(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency,
                        Progress& progress)
-    : checkpoint_(&checkpoint), compute_(compute), resident_(residency.is_resident.size()) {
+    : checkpoint_(&checkpoint), compute_(compute), residency_(residency), resident_(residency.is_resident.size()) {
   const std::vector<bool>& is_resident = residency.is_resident;
   follower_.resize(resident_.size(), -1);
+  for (size_t i = 0; i < resident_.size(); ++i) {
+    devices_.push_back(device_of(compute.on(residency.device(static_cast<int64_t>(i)))));
+  }
   progress.begin("loading", static_cast<uint64_t>(std::ranges::count(is_resident, true)), "blocks");
   for (size_t i = 0; i < resident_.size(); ++i) {
     if (!is_resident[i]) continue;
@@ -51,17 +66,34 @@ const Block& BlockStore::block(int64_t index) const {
   return *current_;
 }
 
+WeightLoader BlockStore::loader(int64_t index) const {
+  return {*checkpoint_, compute_.on(residency_.device(index))};
+}
+
 std::unique_ptr<Block> BlockStore::load(int64_t index) const {
   const OwnPages pages;
-  return std::make_unique<Block>(WeightLoader(*checkpoint_, compute_), checkpoint_->spec(), index);
+  return std::make_unique<Block>(loader(index), checkpoint_->spec(), index);
+}
+
+// On a GPU the copies have a stream of their own, so that they run beside the computations.
+std::unique_ptr<Block> BlockStore::load_beside(int64_t index, const std::optional<c10::Stream>& computing) const {
+  if (!computing) return load(index);
+  const c10::Stream copying = stream_for_copies(device(index));
+  const c10::StreamGuard guard(copying);
+  auto block = std::make_unique<Block>(loader(index).used_by(*computing), checkpoint_->spec(), index);
+  copying.synchronize();
+  return block;
 }
 
 void BlockStore::read_ahead(int64_t index) const {
   next_index_ = index;
-  next_ = std::async(std::launch::async, [this, index] {
+  const at::Device device = this->device(index);
+  std::optional<c10::Stream> computing;
+  if (!device.is_cpu()) computing = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
+  next_ = std::async(std::launch::async, [this, index, computing] {
     const c10::InferenceMode guard;
     at::set_num_threads(1);  // of this thread: the others compute
-    return load(index);
+    return load_beside(index, computing);
   });
 }
 

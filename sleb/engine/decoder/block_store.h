@@ -1,9 +1,13 @@
-// Where a decoder's blocks are: in memory, or read from the checkpoint whenever their turn comes.
+// Where a decoder's blocks are: in memory, on one device or several, or read from the checkpoint whenever their turn
+// comes.
 #pragma once
+
+#include <c10/core/Stream.h>
 
 #include <cstdint>
 #include <future>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sleb/base/progress.h"
@@ -24,13 +28,20 @@ class BlockStore {
 
   // Stays valid until another block is asked for. Throws what loading throws.
   const Block& block(int64_t index) const;
+  // Where a block's hidden states have to be.
+  at::Device device(int64_t index) const { return devices_[static_cast<size_t>(index)]; }
 
  private:
+  WeightLoader loader(int64_t index) const;
   std::unique_ptr<Block> load(int64_t index) const;
+  // `computing`: the stream that is going to use it; nothing on the CPU.
+  std::unique_ptr<Block> load_beside(int64_t index, const std::optional<c10::Stream>& computing) const;
   void read_ahead(int64_t index) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;
+  Residency residency_;
+  std::vector<at::Device> devices_;               // [blocks]
   std::vector<std::unique_ptr<Block>> resident_;  // [blocks]; nothing: streamed
 
   // Of the streamed blocks: the one in use, the one on its way, and which followed which when they were last in use.

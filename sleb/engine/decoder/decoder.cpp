@@ -46,8 +46,25 @@ at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& 
   return hidden;
 }
 
+at::Tensor Decoder::apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const {
+  const at::Device device = blocks_.device(unit.block);
+  if (hidden.device() == device) {
+    return blocks_.block(unit.block).apply(unit.half, hidden, context.on(device));
+  }
+  at::Tensor moved = hidden.to(device);
+  apply_in_place(unit, moved, context);
+  return moved;
+}
+
+void Decoder::apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const {
+  const at::Device device = blocks_.device(unit.block);
+  hidden = hidden.to(device);
+  blocks_.block(unit.block).apply_in_place(unit.half, hidden, context.on(device));
+}
+
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
-  at::Tensor last = final_norm_ ? (*final_norm_)(hidden) : hidden;
+  at::Tensor last = hidden.to(device_of(compute_));
+  if (final_norm_) last = (*final_norm_)(last);
   if (project_out_) last = (*project_out_)(last);
   return head_(last);
 }

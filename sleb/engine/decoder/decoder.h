@@ -1,4 +1,4 @@
-// A decoder-only transformer on its device: embedding, blocks, final norm and head.
+// A decoder-only transformer on its devices: embedding, blocks, final norm and head.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -28,14 +28,11 @@ class Decoder {
   // than check_sequence_length allows.
   at::Tensor embed(std::span<const int64_t> ids, const AttentionContext& context) const;
   // The hidden state after a unit, [batch, tokens, hidden].
-  at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const {
-    return blocks_.block(unit.block).apply(unit.half, hidden, context);
-  }
-  // The same into `hidden` itself.
-  void apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const {
-    blocks_.block(unit.block).apply_in_place(unit.half, hidden, context);
-  }
-  // [rows, hidden] -> logits [rows, vocabulary] in the compute type.
+  at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const;
+  // The same into `hidden` itself, which comes to the block's device.
+  void apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const;
+  at::Device device(int64_t block) const { return blocks_.device(block); }
+  // [rows, hidden], wherever they are -> logits [rows, vocabulary] in the compute type, on the first device.
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:

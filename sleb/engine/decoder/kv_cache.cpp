@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/kv_cache.h"
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
@@ -10,11 +11,13 @@ KeysAndValues KeysAndValues::last(int64_t count) const {
   return {keys.narrow(2, begin, count), values.narrow(2, begin, count)};
 }
 
-KvCache::KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity)
-    : blocks_(static_cast<size_t>(spec.num_blocks)), batch_(batch), capacity_(capacity), used_batch_(batch) {
+KvCache::KvCache(const Decoder& decoder, int64_t batch, int64_t capacity)
+    : batch_(batch), capacity_(capacity), used_batch_(batch) {
+  const ModelSpec& spec = decoder.spec();
   const std::vector<int64_t> shape = {batch, spec.num_kv_heads, capacity, spec.head_dim};
-  for (KeysAndValues& block : blocks_) {
-    block = {at::empty(shape, tensor_options(compute)), at::empty(shape, tensor_options(compute))};
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    const at::TensorOptions options = tensor_options(decoder.compute()).device(decoder.device(block));
+    blocks_.push_back({at::empty(shape, options), at::empty(shape, options)});
   }
 }
 

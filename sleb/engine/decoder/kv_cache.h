@@ -5,10 +5,9 @@
 
 #include <vector>
 
-#include "sleb/checkpoint/model_spec.h"
-#include "sleb/engine/compute.h"
-
 namespace sleb {
+
+class Decoder;
 
 struct KeysAndValues {
   at::Tensor keys;  // [batch, kv_heads, tokens, head_dim]
@@ -20,8 +19,9 @@ struct KeysAndValues {
 
 class KvCache {
  public:
-  // Room for `capacity` tokens of each of `batch` sequences in every block, allocated here and never again.
-  KvCache(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t capacity);
+  // Room for `capacity` tokens of each of `batch` sequences in every block, allocated here and never again, on the
+  // block's device.
+  KvCache(const Decoder& decoder, int64_t batch, int64_t capacity);
 
   int64_t batch() const { return batch_; }  // that there is room for
   int64_t capacity() const { return capacity_; }

@@ -55,6 +55,15 @@ RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, const at::Te
   sin_ = angles.sin().to(tensor_options(compute));
 }
 
+RopeTable RopeTable::on(at::Device device) const {
+  RopeTable other = *this;
+  if (cos_.defined()) {
+    other.cos_ = cos_.to(device);
+    other.sin_ = sin_.to(device);
+  }
+  return other;
+}
+
 void RopeTable::apply(const at::Tensor& heads) const {
   if (!cos_.defined()) return;
   const int64_t half = heads.size(-1) / 2;

@@ -16,6 +16,9 @@ class RopeTable {
   // dynamic scaling depends.
   RopeTable(const ModelSpec& spec, const Compute& compute, const at::Tensor& positions, int64_t longest);
 
+  // The same on another device.
+  RopeTable on(at::Device device) const;
+
   // heads [batch, tokens, heads, head_dim], turned in place: dimension i with i + head_dim / 2, as transformers does
   // (rotate_half).
   void apply(const at::Tensor& heads) const;

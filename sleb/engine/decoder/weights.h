@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <c10/core/Stream.h>
 
 #include <optional>
 #include <span>
@@ -18,6 +19,9 @@ class WeightLoader {
  public:
   WeightLoader(const Checkpoint& checkpoint, const Compute& compute) : checkpoint_(&checkpoint), compute_(compute) {}
 
+  // Loads in the current stream what another one uses: the memory stays until that has done what it was given.
+  WeightLoader used_by(c10::Stream stream) const;
+
   // NAME.weight and NAME.bias.
   at::Tensor weight(std::string_view name) const;
   at::Tensor bias(std::string_view name) const;
@@ -33,6 +37,7 @@ class WeightLoader {
 
   const Checkpoint* checkpoint_;
   Compute compute_;
+  std::optional<c10::Stream> used_by_;
 };
 
 }  // namespace sleb
