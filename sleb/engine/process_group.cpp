@@ -31,9 +31,10 @@ struct Status {
   int64_t beat = 0;
   State state = State::working;
   std::optional<Ending> ending = {};  // with `ended`
+  bool listens = false;               // with `ended`: it still wants to know how rank 0 ends
 
   std::string text() const {
-    OrderedJson json = {{"beat", beat}, {"state", static_cast<int>(state)}};
+    OrderedJson json = {{"beat", beat}, {"state", static_cast<int>(state)}, {"listens", listens}};
     if (ending) {
       json["rank"] = ending->rank;
       json["kind"] = static_cast<int>(ending->kind);
@@ -46,7 +47,10 @@ struct Status {
     const std::string label = fmt::format("what rank {} says of itself", rank);
     const Json document = parse_json(text, label);
     const JsonView json(document, label);
-    Status status{json.at("beat").integer(0), static_cast<State>(json.at("state").integer(0, 3)), {}};
+    Status status{json.at("beat").integer(0),
+                  static_cast<State>(json.at("state").integer(0, 3)),
+                  {},
+                  json.at("listens").boolean()};
     if (status.state == State::ended) {
       status.ending = {json.at("rank").integer(-1, INT32_MAX), static_cast<EndKind>(json.at("kind").integer(0, 2)),
                        json.at("message").string(), json.at("told").boolean()};
@@ -171,13 +175,17 @@ class ProcessGroup::Members {
   }
 
   bool end(const Ending& ending) {
+    const bool is_own = ending.told && ending.rank == options_.rank && ending.kind != EndKind::stopped;
+    const bool may_be_everybodys = is_own && options_.rank != 0;
     change([&] {
-      if (status_.state == State::working) status_ = {status_.beat, State::ended, ending};
+      if (status_.state == State::working) status_ = {status_.beat, State::ended, ending, may_be_everybodys};
     });
     if (options_.rank == 0) return true;
     if (!ending.told) return ending.rank <= 0;  // rank 0 can't
-    if (ending.rank != options_.rank || ending.kind == EndKind::stopped) return false;
-    return !rank_0_has(ending);
+    if (!may_be_everybodys) return false;
+    const bool is_told = rank_0_has(ending);
+    change([this] { status_.listens = false; });
+    return !is_told;
   }
 
  private:
@@ -186,6 +194,7 @@ class ProcessGroup::Members {
     int64_t beat = -1;
     Clock::time_point when = Clock::now();
     State state = State::working;
+    bool listens = false;
   };
 
   std::string status_key(int64_t rank) const { return fmt::format("{}/status/{}", options_.prefix, rank); }
@@ -244,7 +253,7 @@ class ProcessGroup::Members {
   void wait_for_farewells() {
     const auto begin = Clock::now();
     const auto gone = [&](const Seen& seen) {
-      const bool ended = seen.state == State::left || seen.state == State::ended;
+      const bool ended = seen.state == State::left || (seen.state == State::ended && !seen.listens);
       return ended || !seen.joined || Clock::now() - seen.when > options_.silence;
     };
     std::unique_lock lock(mutex_);
@@ -314,6 +323,7 @@ class ProcessGroup::Members {
     seen.joined = true;
     seen.beat = status.beat;
     seen.state = status.state;
+    seen.listens = status.listens;
     const bool silent = status.state == State::working && now - seen.when > options_.silence;
     lock.unlock();
     if (status.state == State::ended) {

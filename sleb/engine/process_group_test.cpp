@@ -166,12 +166,30 @@ TEST(ProcessGroup, EverybodysErrorIsToldOnce) {
   EXPECT_EQ(tell, 1);
 }
 
+TEST(ProcessGroup, RankZerosStoreStaysUntilTheOthersKnowItsError) {
+  for (int i = 0; i < 10; ++i) {
+    Processes run;
+    const auto end = [&](int64_t rank, milliseconds late) {
+      const auto group = run.join(rank, 2);
+      std::this_thread::sleep_for(late);
+      return group->end({rank, EndKind::bad_input, "no such file"});
+    };
+    std::thread leader([&] {
+      EXPECT_TRUE(end(0, milliseconds(50)));
+      const std::lock_guard lock(run.memory.mutex);
+      run.memory.lost = true;
+    });
+    EXPECT_FALSE(end(1, milliseconds(0)));
+    leader.join();
+  }
+}
+
 TEST(ProcessGroup, SilenceIsNoticed) {
   Processes run;
   const auto place = [&](int64_t rank, const std::string& text) {
     MemoryStore(run.memory).set("test/status/" + std::to_string(rank), text);
   };
-  place(1, R"({"beat": 5, "state": 0})");  // and never again
+  place(1, R"({"beat": 5, "state": 0, "listens": false})");  // and never again
   const auto group = run.join(0, 2);
   const auto begin = std::chrono::steady_clock::now();
   try {
@@ -186,7 +204,7 @@ TEST(ProcessGroup, SilenceIsNoticed) {
 
 TEST(ProcessGroup, WhoIsDoneMayBeSilent) {
   Processes run;
-  MemoryStore(run.memory).set("test/status/1", R"({"beat": 5, "state": 1})");
+  MemoryStore(run.memory).set("test/status/1", R"({"beat": 5, "state": 1, "listens": false})");
   const auto group = run.join(0, 2);
   std::this_thread::sleep_for(milliseconds(600));
   EXPECT_NO_THROW(group->check());
@@ -194,8 +212,10 @@ TEST(ProcessGroup, WhoIsDoneMayBeSilent) {
 }
 
 TEST(ProcessGroup, NonsenseOfAnotherIsRefused) {
-  for (const char* text : {"", "5", R"({"beat": -1, "state": 0})", R"({"beat": 1, "state": 9})",
-                           R"({"beat": 1, "state": 3, "rank": 1, "kind": 3, "message": "", "told": true})"}) {
+  for (const char* text :
+       {"", "5", R"({"beat": 1, "state": 0})", R"({"beat": -1, "state": 0, "listens": false})",
+        R"({"beat": 1, "state": 9, "listens": false})",
+        R"({"beat": 1, "state": 3, "listens": false, "rank": 1, "kind": 3, "message": "", "told": true})"}) {
     Processes run;
     MemoryStore(run.memory).set("test/status/1", text);
     const auto group = run.join(0, 2);
