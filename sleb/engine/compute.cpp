@@ -102,8 +102,11 @@ Compute decide_compute(const ComputeOptions& options) {
       options.dtype != "float16") {
     bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
   }
-  Compute compute{
-      .device = "", .dtype = options.dtype, .threads = at::get_num_threads(), .processes = options.processes};
+  Compute compute{.device = "",
+                  .dtype = options.dtype,
+                  .threads = at::get_num_threads(),
+                  .processes = options.processes,
+                  .num_processes = options.processes != nullptr ? options.processes->size() : 1};
   const auto decide = [&](const std::string& device) {
     compute.device = decide_device(device, options.local_rank);
     compute.more_devices = decide_more_devices(compute.device, options);

@@ -31,6 +31,7 @@ struct Compute {
   std::string dtype;   // "float32", "bfloat16", "float16"
   int64_t threads = 0;
   ProcessGroup* processes = nullptr;
+  int64_t num_processes = 1;
   std::vector<std::string> more_devices = {};  // that blocks may be placed on besides
 
   // The same on another of its devices; 0: the first.

@@ -7,6 +7,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 #include "sleb/checkpoint/families.h"
+#include "sleb/engine/operations.h"
 
 namespace sleb {
 namespace {
@@ -80,6 +81,21 @@ TEST(MemoryPlan, CountsStates) {
   EXPECT_EQ(prediction.weights + prediction.states + prediction.kept + prediction.other, prediction.growth.resident);
   EXPECT_EQ(plan.predict({plan.weights().all(), 0, 4}).states, prediction.states / 2);
   EXPECT_EQ(plan_of(bfloat16, 16, 256).predict({plan.weights().all(), 0, 8}).states, prediction.states / 2);
+}
+
+TEST(MemoryPlan, UsualChunksReachForEveryProcess) {
+  Compute compute = float32;
+  const auto usual = [&](int64_t seqlen, int64_t segments, int64_t processes) {
+    compute.num_processes = processes;
+    return usual_chunk_segments(compute, seqlen, segments);
+  };
+  EXPECT_EQ(usual(512, 16, 1), 4);
+  EXPECT_EQ(usual(512, 16, 4), 4);
+  EXPECT_EQ(usual(512, 16, 5), 3);
+  EXPECT_EQ(usual(512, 16, 8), 2);
+  EXPECT_EQ(usual(512, 16, 64), 1);
+  EXPECT_EQ(usual(512, 2, 1), 2);
+  EXPECT_EQ(usual(4096, 16, 1), 1);
 }
 
 TEST(MemoryPlan, KeepsNoMoreStatesThanAreUseful) {

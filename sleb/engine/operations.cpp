@@ -40,7 +40,9 @@ Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_
 
 int64_t usual_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments) {
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
-  return std::clamp<int64_t>(most_tokens / seqlen, 1, segments);
+  const int64_t most = std::clamp<int64_t>(most_tokens / seqlen, 1, segments);
+  const int64_t chunks = (segments + most - 1) / most;
+  return chunks >= compute.num_processes ? most : std::max<int64_t>(1, segments / compute.num_processes);
 }
 
 int64_t head_slice_rows(const ModelSpec& spec, const Compute& compute) {

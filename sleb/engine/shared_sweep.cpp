@@ -11,6 +11,16 @@ void append(std::vector<double>& list, const std::vector<double>& more) {
   list.insert(list.end(), more.begin(), more.end());
 }
 
+// So many chunks, from the first on, are computed one a process, in waves. A last wave with a shorter chunk is not
+// among them: one process would be idle.
+size_t whole_waves(std::span<const int64_t> chunks, size_t processes, const PlanEvaluator& evaluator) {
+  const size_t whole = chunks.size() / processes * processes;
+  if (whole == 0 || evaluator.corpus().segments % evaluator.chunk_segments() == 0) return whole;
+  const auto last_wave = chunks.subspan(whole - processes, processes);
+  const int64_t shorter = evaluator.corpus().segments / evaluator.chunk_segments();
+  return std::ranges::find(last_wave, shorter) == last_wave.end() ? whole : whole - processes;
+}
+
 void append_part(const PartLosses& part, size_t first_plan, std::vector<PlanLoss>& losses) {
   for (size_t i = 0; i < part.losses.size(); ++i) {
     append(losses[first_plan + i].nll, part.losses[i].nll);
@@ -29,7 +39,7 @@ SharedSweep::SharedSweep(const PlanEvaluator& evaluator, std::span<const Plan> p
       kept_(kept),
       processes_(processes),
       size_(static_cast<size_t>(processes.size())),
-      whole_(chunks.size() / size_ * size_),
+      whole_(whole_waves(chunks, size_, evaluator)),
       sweep_(evaluator, plans, options, own_chunks(), kept) {}
 
 double SharedSweep::operations() const {

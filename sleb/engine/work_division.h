@@ -1,7 +1,8 @@
 // How a call's work is divided among the processes of a group. Inside the engine only.
 //
-// Whole chunks first, one a process, wave after wave: nothing is computed twice. What is left is less than one chunk a
-// process; each of these is divided by plans, which costs the shared beginning once a process.
+// Whole chunks first, one a process, wave after wave: nothing is computed twice. What is left are fewer chunks than
+// processes, or as many with a shorter one among them; each of these is divided by plans, which costs the shared
+// beginning once a process.
 #pragma once
 
 #include <cstdint>
