@@ -52,8 +52,8 @@ def test_bfloat16_is_near(sleb_ok, model):
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_streamed_blocks_change_no_bit(sleb, sleb_ok, model, dtype):
     everything = search(sleb_ok, model, "cuda", "--search", "exact", dtype=dtype)
-    refused = sleb("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--device", "cuda", "--dtype",
-                   dtype, "--weights-memory", 1)
+    refused = sleb("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--prompt-tokens", 0, "--device",
+                   "cuda", "--dtype", dtype, "--weights-memory", 1)
     least = refused.stderr.rstrip().rpartition("give at least ")[2]
     streamed = search(sleb_ok, model, "cuda", "--search", "exact", "--weights-memory", least, dtype=dtype)
     assert losses(streamed) == losses(everything)
