@@ -65,7 +65,7 @@ def shares(shape: Shape, removal_list: list[int], rounds: list[int]) -> tuple[fl
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--removal-list", default="12,26,13,14,25,5", help="of SmolLM2, for the last table")
+    parser.add_argument("--removal-list", default="12,26,13,14,25,5", help="of SmolLM2, for the second table")
     args = parser.parse_args()
     print("The round after a removal at a depth, as a share of the reference's operations:\n")
     print("| model | shared prefixes | kept states, 25% | 50% | 75% | 90% |\n| :--- | ---: | ---: | ---: | ---: | ---: |")
@@ -74,9 +74,12 @@ def main() -> None:
         cells = [shares(shape, [depth], [1]) for depth in depths]
         print(f"| {name} | {cells[0][0]:.2f} | " + " | ".join(f"{kept:.2f}" for _, kept in cells) + " |")
     removal_list = [int(block) for block in args.removal_list.split(",")]
-    smollm2 = shares(SHAPES["SmolLM2-135M"], removal_list, list(range(len(removal_list))))
-    print(f"\nSmolLM2-135M, {len(removal_list)} rounds of {args.removal_list}: shared prefixes {smollm2[0]:.2f}, "
-          f"kept states {smollm2[1]:.2f}")
+    print(f"\n{len(removal_list)} rounds at the depths of SmolLM2's {args.removal_list}:\n")
+    print("| model | removal list | shared prefixes | kept states |\n| :--- | :--- | ---: | ---: |")
+    for name, shape in SHAPES.items():
+        scaled = [round(block * shape.blocks / SHAPES["SmolLM2-135M"].blocks) for block in removal_list]
+        shared, kept = shares(shape, scaled, list(range(len(scaled))))
+        print(f"| {name} | {', '.join(map(str, scaled))} | {shared:.2f} | {kept:.2f} |")
 
 
 if __name__ == "__main__":
