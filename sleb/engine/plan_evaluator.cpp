@@ -51,6 +51,11 @@ double PlanLoss::total_divergence() const {
   return std::accumulate(divergence.begin(), divergence.end(), 0.0);
 }
 
+void PlanLoss::append(const PlanLoss& more) {
+  nll.insert(nll.end(), more.nll.begin(), more.nll.end());
+  divergence.insert(divergence.end(), more.divergence.begin(), more.divergence.end());
+}
+
 PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory, int64_t chunk_segments)
     : model_(&model),
       corpus_(&corpus),

@@ -24,6 +24,8 @@ struct PlanLoss {
 
   double total_nll() const;
   double total_divergence() const;
+  // Those of further blocks.
+  void append(const PlanLoss& more);
 };
 
 struct EvaluateOptions {

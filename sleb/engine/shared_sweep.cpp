@@ -7,10 +7,6 @@
 namespace sleb {
 namespace {
 
-void append(std::vector<double>& list, const std::vector<double>& more) {
-  list.insert(list.end(), more.begin(), more.end());
-}
-
 // So many chunks, from the first on, are computed one a process, in waves. A last wave with a shorter chunk is not
 // among them: one process would be idle.
 size_t whole_waves(std::span<const int64_t> chunks, size_t processes, const PlanEvaluator& evaluator) {
@@ -22,10 +18,7 @@ size_t whole_waves(std::span<const int64_t> chunks, size_t processes, const Plan
 }
 
 void append_part(const PartLosses& part, size_t first_plan, std::vector<PlanLoss>& losses) {
-  for (size_t i = 0; i < part.losses.size(); ++i) {
-    append(losses[first_plan + i].nll, part.losses[i].nll);
-    append(losses[first_plan + i].divergence, part.losses[i].divergence);
-  }
+  for (size_t i = 0; i < part.losses.size(); ++i) losses[first_plan + i].append(part.losses[i]);
 }
 
 }  // namespace

@@ -25,15 +25,6 @@ std::vector<double> copied_part(const std::vector<double>& values, size_t begin,
   return {copied.begin(), copied.end()};
 }
 
-void append(std::vector<double>& list, const std::vector<double>& values) {
-  list.insert(list.end(), values.begin(), values.end());
-}
-
-void append(PlanLoss& loss, const PlanLoss& more) {
-  append(loss.nll, more.nll);
-  append(loss.divergence, more.divergence);
-}
-
 }  // namespace
 
 bool StateSaver::due() const {
@@ -103,7 +94,7 @@ std::vector<PlanLoss> RoundSweep::known(const std::vector<size_t>& plans, size_t
 void RoundSweep::save(const std::vector<size_t>& plans, const std::vector<PlanLoss>& of_rung) {
   if (!saver_.due() || !std::ranges::all_of(of_rung, is_finite)) return;
   state_.round = losses_;
-  for (size_t i = 0; i < plans.size(); ++i) append(state_.round[plans[i]], of_rung[i]);
+  for (size_t i = 0; i < plans.size(); ++i) state_.round[plans[i]].append(of_rung[i]);
   saver_.save(state_);
 }
 
@@ -147,7 +138,7 @@ void RoundSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
   const std::vector<PlanLoss> results = evaluator_.evaluate(plans, options, progress_);
   for (size_t i = 0; i < indices.size(); ++i) {
     check_finite(results[i], plans[i], evaluator_.model().checkpoint());
-    append(losses_[indices[i]], results[i]);
+    losses_[indices[i]].append(results[i]);
   }
   for (size_t i = 0; i < saved_.size(); ++i) {
     const bool left = std::ranges::find(indices, i) == indices.end();
