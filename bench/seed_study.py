@@ -51,7 +51,7 @@ def run(args: argparse.Namespace, search: Search) -> None:
     sleb(args, "prune", "--dataset", args.dataset, "--seqlen", SEQLEN, "--segments", search.tokens // SEQLEN, "--nsamples",
          math.ceil(search.tokens * ROWS_PER_TOKEN) + 32, "--seed", search.seed, "--num-remove-blocks", args.rounds,
          "--criterion", search.criterion, "--search", search.kind, "--prompt-tokens", 0, "--state-memory",
-         args.state_memory, "--json", search.file(args.results))
+         args.state_memory, "--resume", "--json", search.file(args.results))
     print(f"{search.tokens} tokens, seed {search.seed}, {search.criterion}, {search.kind}: "
           f"{load(args, search)['removal_list']}", file=sys.stderr, flush=True)
 
