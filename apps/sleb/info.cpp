@@ -8,7 +8,7 @@
 #include "sleb/base/numbers.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/memory_plan.h"
-#include "sleb/engine/operations.h"
+#include "sleb/search/round_sweep.h"
 
 namespace sleb::app {
 namespace {
@@ -18,8 +18,7 @@ struct InfoArguments {
   std::string json;
 };
 
-constexpr int64_t usual_seqlen = 2048;      // --seqlen
-constexpr int64_t usual_scored_rows = 128;  // of the search's blocks of tokens
+constexpr int64_t usual_seqlen = 2048;  // --seqlen
 
 std::string types_text(const Checkpoint& checkpoint) {
   std::string text;
@@ -64,7 +63,7 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   for (int64_t i = 1; i < spec.num_blocks - 1; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
   const int64_t seqlen =
       spec.position == PositionKind::learned ? std::min(usual_seqlen, spec.max_positions) : usual_seqlen;
-  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_scored_rows};
+  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_block_tokens};
   const MemoryPlan plan(spec, compute, stored_forms(checkpoint), search_workload(spec, compute, candidates, sizes));
   return plan.predict({plan.weights().all(), 0, plan.usual_chunk()}).growth.resident;
 }
