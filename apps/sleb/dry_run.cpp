@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <numeric>
-
 #include "arguments.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/operations.h"
@@ -17,21 +15,15 @@ Operations search_operations(const SearchToPlan& search) {
   const ModelSpec& spec = search.checkpoint.spec();
   const Corpus& corpus = search.calibration;
   Operations sum{0, 0};
-  std::vector<int64_t> alive(static_cast<size_t>(spec.num_blocks));
-  std::iota(alive.begin(), alive.end(), 0);
   std::vector<int64_t> removed;
   for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
-    std::vector<Plan> plans;
-    for (auto i = alive.begin() + search.greedy.early_barrier; i != alive.end() - search.greedy.latter_barrier; ++i) {
-      plans.push_back(Plan::without_blocks(removed).bypass_block(*i));
-    }
+    const std::vector<int64_t> candidates = candidates_after(removed, spec.num_blocks, search.greedy);
+    std::vector<Plan> plans = plans_without(removed, candidates);
     if (round == 0 || search.greedy.criterion == Criterion::kl) plans.emplace_back();
     const Operations each = operations_of(spec, make_schedule(plans, spec.num_blocks), corpus.seqlen, corpus.scored());
     sum.blocks += static_cast<double>(corpus.segments) * each.blocks;
     sum.heads += static_cast<double>(corpus.segments) * each.heads;
-    const auto next = alive.begin() + search.greedy.early_barrier;
-    removed.push_back(*next);
-    alive.erase(next);
+    removed.push_back(candidates.front());
   }
   return sum;
 }
@@ -42,13 +34,22 @@ std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
                                 : fmt::format("{} of {} blocks streamed", num_blocks - resident, num_blocks);
 }
 
+std::string operations_text(double operations) {
+  return operations < 1e12 ? fmt::format("{:.3g} GFLOP", operations / 1e9)
+                           : fmt::format("{:.{}f} TFLOP", operations / 1e12, operations < 1e14 ? 1 : 0);
+}
+
+std::string rate_text(double rate) {
+  return fmt::format("at {} a second", operations_text(rate));
+}
+
 struct Line {
   std::string what, value, note;
 };
 
 void print_lines(const std::vector<Line>& lines) {
   for (const Line& line : lines) {
-    const std::string text = fmt::format("{:<16}{:>10}  {}", line.what, line.value, line.note);
+    const std::string text = fmt::format("{:<16}{:>11}  {}", line.what, line.value, line.note);
     fmt::print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
   }
 }
@@ -61,7 +62,10 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   const int64_t candidates = spec.num_blocks - search.greedy.early_barrier - search.greedy.latter_barrier;
   const MemoryPrediction& prediction = memory.prediction;
   const Operations operations = search_operations(search);
-  const Rates rates = probe_rates(spec, search.compute);
+  const Rates rates = probe_rates(search.checkpoint, search.compute,
+                                  {.segments = memory.choice.chunk_segments,
+                                   .seqlen = corpus.seqlen,
+                                   .divergence = search.greedy.criterion == Criterion::kl});
   const double seconds = operations.blocks / rates.blocks + operations.heads / rates.heads;
 
   if (!run.json.empty()) {
@@ -86,13 +90,13 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                             {"free", memory.free}}},
                           {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
                           {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
-                          {"seconds_at_most", seconds}});
+                          {"seconds", seconds}});
   }
   if (run.json == "-") return;
   fmt::print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks,
              corpus.segments, corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
-  fmt::print("{} candidates at first, {} rounds, {}\n\n", candidates, search.greedy.num_remove_blocks,
-             run.is_race ? "as a race" : "exact");
+  fmt::print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
+             search.greedy.num_remove_blocks == 1 ? "" : "s", run.is_race ? "as a race" : "exact");
   std::vector<Line> lines = {
       {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
       {"states", format_bytes(prediction.states),
@@ -110,11 +114,10 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   }
   print_lines(lines);
   fmt::print("\n");
-  print_lines({{"blocks", format_count(operations.blocks / 1e9),
-                fmt::format("GFLOP at {} a second", format_count(rates.blocks / 1e9))},
-               {"head", format_count(operations.heads / 1e9),
-                fmt::format("GFLOP at {} a second", format_count(rates.heads / 1e9))},
-               {"time", "", fmt::format("{}{}", run.is_race ? "at most " : "", format_seconds(seconds))}});
+  print_lines({{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
+               {"head", operations_text(operations.heads), rate_text(rates.heads)},
+               {"time", format_seconds(seconds),
+                run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}});
 }
 
 }  // namespace sleb::app

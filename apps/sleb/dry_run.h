@@ -13,7 +13,7 @@ struct DryRun {
   std::string json;  // file, "-" or ""
 };
 
-// Prints memory and time, and writes them as JSON. Loads no weights; a probe of matrix products takes under a second.
+// Prints memory and time, and writes them as JSON. Loads the first block and the head for a probe of a second or two.
 void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory);
 
 }  // namespace sleb::app

@@ -15,10 +15,7 @@ namespace {
 
 Workload workload_of(const SearchToPlan& search) {
   const ModelSpec& spec = search.checkpoint.spec();
-  std::vector<Plan> candidates;
-  for (int64_t i = search.greedy.early_barrier; i < spec.num_blocks - search.greedy.latter_barrier; ++i) {
-    candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
-  }
+  const std::vector<Plan> candidates = plans_without({}, candidates_after({}, spec.num_blocks, search.greedy));
   const SweepSize sizes{.segments = search.calibration.segments,
                         .seqlen = search.calibration.seqlen,
                         .scored_rows = usual_block_tokens,

@@ -1,12 +1,12 @@
 #include "sleb/engine/probe.h"
 
-#include <ATen/Context.h>
-
 #include <algorithm>
 #include <chrono>
-#include <limits>
+#include <functional>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/operations.h"
@@ -14,28 +14,56 @@
 namespace sleb {
 namespace {
 
-constexpr int64_t largest_matrix = int64_t{8} << 20;  // elements
-
 // A random matrix has to be there in float32 first, as random numbers are not made in every type.
 at::Tensor random(at::IntArrayRef shape, const Compute& compute) {
   return at::randn(shape, at::kFloat).to(tensor_options(compute));
 }
 
-// Operations per second of [rows, in] x [in, out], the best of a few.
-double rate_of_product(int64_t rows, int64_t in, int64_t out, const Compute& compute) {
-  out = std::clamp<int64_t>(out, 1, std::max<int64_t>(1, largest_matrix / in));
-  const Linear linear(random({out, in}, compute), std::nullopt);
-  const at::Tensor input = random({rows, in}, compute);
-  const auto compute_once = [&] { linear(input).narrow(0, 0, 1).cpu(); };  // waits for a GPU too
-  compute_once();
-  double best = std::numeric_limits<double>::infinity();
-  const auto begin = std::chrono::steady_clock::now();
+// Of one run in several, none of them the first. `run` waits for what it began on a GPU.
+double mean_seconds(const std::function<void()>& run) {
+  run();
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  int64_t runs = 0;
+  std::chrono::duration<double> seconds{0};
   do {
-    const auto start = std::chrono::steady_clock::now();
-    compute_once();
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-  } while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(300));
-  return 2 * static_cast<double>(rows) * static_cast<double>(in) * static_cast<double>(out) / best;
+    run();
+    ++runs;
+    seconds = Clock::now() - begin;
+  } while (seconds < std::chrono::milliseconds(500));
+  return seconds.count() / static_cast<double>(runs);
+}
+
+double rate_of_blocks(const Decoder& decoder, const ProbedText& text) {
+  const ModelSpec& spec = decoder.spec();
+  // About a second's work.
+  const double most_operations = decoder.compute().device == "cpu" ? 2e11 : 5e13;
+  const auto operations_of_tokens = [&](int64_t tokens) {
+    return unit_operations(spec, Half::attention, tokens) + unit_operations(spec, Half::mlp, tokens);
+  };
+  const double most_tokens = most_operations / operations_of_tokens(text.seqlen);
+  const int64_t tokens = std::min(text.seqlen, std::max<int64_t>(128, static_cast<int64_t>(most_tokens)));
+  const int64_t segments = std::clamp<int64_t>(static_cast<int64_t>(most_tokens) / tokens, 1, text.segments);
+  const AttentionContext context(spec, decoder.compute(), tokens);
+  const at::Tensor hidden = random({segments, tokens, spec.hidden_size}, decoder.compute());
+  const double seconds = mean_seconds([&] {
+    at::Tensor next = decoder.apply({0, Half::attention}, hidden, context);
+    decoder.apply_in_place({0, Half::mlp}, next, context);
+    next.flatten().narrow(0, 0, 1).cpu();
+  });
+  return static_cast<double>(segments * tokens) * operations_of_tokens(tokens) / seconds;
+}
+
+double rate_of_head(const Decoder& decoder, const ProbedText& text) {
+  const int64_t tokens = std::min(text.seqlen, 1 + head_slice_rows(decoder.spec(), decoder.compute()));
+  std::vector<at::Tensor> states(2);
+  for (at::Tensor& state : states) state = random({1, tokens, decoder.spec().hidden_size}, decoder.compute());
+  const at::Tensor ids = at::zeros({1, tokens}, states[0].options().dtype(at::kLong));
+  const std::optional<size_t> dense = text.divergence ? std::optional<size_t>(0) : std::nullopt;
+  const double seconds =
+      mean_seconds([&] { head_losses(decoder, states, ids, /*first_scored=*/1, dense, [] {}).nll.cpu(); });
+  return static_cast<double>(states.size()) * static_cast<double>(tokens - 1) * head_operations(decoder.spec()) /
+         seconds;
 }
 
 }  // namespace
@@ -49,12 +77,12 @@ void warm_up(const Compute& compute) {
   at::_log_softmax(at::silu(heads).to(at::kFloat), -1, /*half_to_float=*/false).cpu();
 }
 
-Rates probe_rates(const ModelSpec& spec, const Compute& compute) {
+Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) {
   const c10::InferenceMode guard;
-  const int64_t up = spec.intermediate_size * (spec.mlp == MlpKind::gated ? 2 : 1);
-  return {rate_of_product(compute.device == "cpu" ? mlp_rows_cpu : 2048, spec.hidden_size, up, compute),
-          rate_of_product(std::min<int64_t>(128, head_slice_rows(spec, compute)), spec.embedding_size,
-                          spec.vocabulary_size, compute)};
+  Residency first_block{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
+  first_block.is_resident[0] = true;
+  const Decoder decoder(checkpoint, compute, first_block, silent_progress());
+  return {rate_of_blocks(decoder, text), rate_of_head(decoder, text)};
 }
 
 }  // namespace sleb

@@ -1,7 +1,7 @@
-// What this machine does, measured in an instant, without a model's weights.
+// What this machine does with a model, measured in an instant.
 #pragma once
 
-#include "sleb/checkpoint/model_spec.h"
+#include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 
 namespace sleb {
@@ -10,12 +10,18 @@ namespace sleb {
 // there: what the process has then is what it has beside a model.
 void warm_up(const Compute& compute);
 
-// Floating-point operations per second of matrix products in a model's shapes, random weights in the blocks' and in the
-// head's (large matrices cut to 32 MB).
+// Floating-point operations per second, as operations_of counts them.
 struct Rates {
-  double blocks;
-  double heads;
+  double blocks;  // in blocks, with norms, activations and whatever else stands between the matrix products
+  double heads;   // in the head, with the losses
 };
-Rates probe_rates(const ModelSpec& spec, const Compute& compute);
+struct ProbedText {
+  int64_t segments;  // at a time
+  int64_t seqlen;
+  bool divergence;  // beside the losses
+};
+// Of random hidden states of such a text, or of fewer where one block takes long. Loads the first block and the head.
+// Throws what loading throws.
+Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text);
 
 }  // namespace sleb

@@ -14,10 +14,6 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::vector<int64_t> candidates_of(const std::vector<int64_t>& alive, const GreedyOptions& options) {
-  return {alive.begin() + options.early_barrier, alive.end() - options.latter_barrier};
-}
-
 double score(const Candidate& candidate, Criterion criterion) {
   return criterion == Criterion::kl ? candidate.kl.value_or(std::nan("")) : candidate.loss;
 }
@@ -80,32 +76,45 @@ void check(const GreedyOptions& options, int64_t num_blocks) {
   }
 }
 
+std::vector<int64_t> candidates_after(const std::vector<int64_t>& removed, int64_t num_blocks,
+                                      const GreedyOptions& options) {
+  std::vector<int64_t> alive(static_cast<size_t>(num_blocks));
+  std::iota(alive.begin(), alive.end(), 0);
+  std::erase_if(alive, [&](int64_t block) { return std::ranges::find(removed, block) != removed.end(); });
+  if (std::ssize(alive) <= options.early_barrier + options.latter_barrier) return {};
+  return {alive.begin() + options.early_barrier, alive.end() - options.latter_barrier};
+}
+
+std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::vector<int64_t>& candidates) {
+  std::vector<Plan> plans(candidates.size(), Plan::without_blocks(removed));
+  for (size_t i = 0; i < candidates.size(); ++i) plans[i].bypass_block(candidates[i]);
+  return plans;
+}
+
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRound& evaluate,
                            const RoundListener& finished, GreedyResult so_far) {
   check(options, num_blocks);
   if (static_cast<int64_t>(so_far.steps.size()) > options.num_remove_blocks) {
     bad_input("{} rounds are finished, of a search of {}", so_far.steps.size(), options.num_remove_blocks);
   }
-  std::vector<int64_t> alive(static_cast<size_t>(num_blocks));
-  std::iota(alive.begin(), alive.end(), 0);
+  std::vector<int64_t> removed;
   for (const GreedyStep& step : so_far.steps) {
-    check_finished(step, candidates_of(alive, options), options.criterion);
-    std::erase(alive, step.removed);
+    check_finished(step, candidates_after(removed, num_blocks, options), options.criterion);
+    removed.push_back(step.removed);
   }
   GreedyResult result = std::move(so_far);
   for (auto number = static_cast<int64_t>(result.steps.size()); number < options.num_remove_blocks; ++number) {
     const auto start = std::chrono::steady_clock::now();
     GreedyRound round{fmt::format("round {} of {}", number + 1, options.num_remove_blocks),
-                      candidates_of(alive, options),
+                      candidates_after(removed, num_blocks, options),
                       {},
                       number == 0,
                       number == 0 ? nullptr : &result.steps.back()};
-    round.plans.assign(round.blocks.size(), Plan::without_blocks(result.removal_list()));
-    for (size_t i = 0; i < round.blocks.size(); ++i) round.plans[i].bypass_block(round.blocks[i]);
+    round.plans = plans_without(removed, round.blocks);
     RoundOutcome outcome = evaluate(round);
     if (round.wants_dense_loss) result.dense_loss = outcome.dense_loss;
     const Candidate& chosen = choose(outcome.candidates, options.criterion);
-    std::erase(alive, chosen.block);
+    removed.push_back(chosen.block);
     result.steps.push_back(
         {chosen.block, chosen.loss, std::move(outcome.candidates), seconds_since(start), outcome.operations});
     finished(result);

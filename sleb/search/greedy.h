@@ -76,6 +76,11 @@ using RoundListener = std::function<void(const GreedyResult& so_far)>;
 // Throws Error(bad_input), before any work, if that many blocks can't be removed between the barriers.
 void check(const GreedyOptions& options, int64_t num_blocks);
 
+// The blocks that may be removed after those, and the model without each of them and those.
+std::vector<int64_t> candidates_after(const std::vector<int64_t>& removed, int64_t num_blocks,
+                                      const GreedyOptions& options);
+std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::vector<int64_t>& candidates);
+
 // Of the candidates that saw most tokens the one with the strictly smallest score wins, so a tie goes to the earlier
 // block.
 // `so_far`: rounds that an earlier search finished; this one goes on after them.

@@ -70,7 +70,7 @@ def test_prediction(sleb_ok, sleb_measured, models, model, options):
     assert abs(peak / predicted - 1) < 0.15, f"{peak / 1e6:.0f} MB were taken, {predicted / 1e6:.0f} MB predicted"
 
 
-def test_dry_run_loads_and_writes_nothing(sleb, sleb_ok, sleb_measured, models):
+def test_dry_run_loads_little_and_writes_nothing(sleb, sleb_ok, sleb_measured, models):
     model = models("wide")
     out = model.parent / "out"
     given = arguments(model, "--dtype", "float32", "--out", out)
@@ -83,8 +83,8 @@ def test_dry_run_loads_and_writes_nothing(sleb, sleb_ok, sleb_measured, models):
     parts = sum(memory[part] for part in ("program", "weights", "states", "kept_states", "other"))
     assert parts == memory["peak"]
     assert (shown["candidates"], shown["rounds"], memory["resident_blocks"]) == (6, 1, 8)
-    for line in ("6 candidates at first, 1 rounds, as a race", "all in memory", "2 segments at a time", "predicted peak",
-                 "at most"):
+    for line in ("6 candidates at first, 1 round, as a race", "all in memory", "2 segments at a time", "predicted peak",
+                 "a race takes less"):
         assert line in text, line
     # The search itself says the same before it begins; what the process has before differs by a little.
     said = re.search(r"a peak of ([\d.]+) MB is expected", sleb(*given).stderr)
@@ -98,6 +98,8 @@ def test_dry_run_counts_operations(sleb_ok, models):
     result = json.loads(sleb_ok(*given, "--json", "-"))
     expected = sum(step["operations"] for step in result["steps"])
     assert sum(shown["operations"].values()) == pytest.approx(expected, rel=1e-9)
+    rates = shown["operations_per_second"]
+    assert shown["seconds"] == pytest.approx(sum(shown["operations"][part] / rates[part] for part in ("blocks", "head")))
 
 
 def test_what_is_wrong_is_found_by_a_dry_run(sleb, models):
