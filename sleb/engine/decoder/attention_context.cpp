@@ -13,7 +13,7 @@ at::Tensor first_positions(const Compute& compute, int64_t tokens) {
   return at::arange(tokens, at::TensorOptions().dtype(at::kLong).device(device_of(compute)));
 }
 
-at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+at::Tensor fused_causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
   const bool grouped = query.size(1) != key.size(1);
   return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
 }
@@ -29,23 +29,42 @@ at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, cons
                                           mask, 0.0, /*is_causal=*/false);
 }
 
-// Computed in slices of queries against the keys that any of them sees, so that work and mask grow with
-// tokens x window.
-at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+// `slice` queries at a time against the keys that any of them sees, so that work and mask grow with tokens x window.
+at::Tensor sliced_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window,
+                            int64_t slice) {
   const int64_t tokens = query.size(2);
-  const int64_t slice = std::clamp<int64_t>(window, 64, 1024);
   const at::Tensor positions = at::arange(tokens, query.options().dtype(at::kLong));
-  std::vector<at::Tensor> outputs;
-  for (int64_t begin = 0; begin < tokens; begin += slice) {
-    const int64_t end = std::min(begin + slice, tokens);
+  const auto slice_of = [&](int64_t begin, int64_t end) {
     const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
+    const at::Tensor queries = query.narrow(2, begin, end - begin);
+    const at::Tensor keys = key.narrow(2, first_key, end - first_key);
+    const at::Tensor values = value.narrow(2, first_key, end - first_key);
+    if (begin == 0 && end <= window) return fused_causal_attention(queries, keys, values);
     const at::Tensor distance =
         positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
-    const at::Tensor mask = distance.ge(0).logical_and(distance.lt(window));
-    outputs.push_back(masked_attention(query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
-                                       value.narrow(2, first_key, end - first_key), mask));
+    return masked_attention(queries, keys, values, distance.ge(0).logical_and(distance.lt(window)));
+  };
+  // Heads side by side in memory, as the fused kernels leave them.
+  const at::Tensor output =
+      at::empty({query.size(0), tokens, query.size(1), query.size(3)}, query.options()).transpose(1, 2);
+  for (int64_t begin = 0; begin < tokens; begin += slice) {
+    const int64_t end = std::min(begin + slice, tokens);
+    output.narrow(2, begin, end - begin).copy_(slice_of(begin, end));
   }
-  return at::cat(outputs, 2);
+  return output;
+}
+
+at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+  return sliced_attention(query, key, value, window, std::clamp<int64_t>(window, 64, 1024));
+}
+
+at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  // libtorch's kernel for the CPU takes 512 keys at a time, seen or not: of so few, half of its work is for nothing.
+  const int64_t tokens = query.size(2);
+  if (query.is_cpu() && tokens > 256 && tokens <= 512) {
+    return sliced_attention(query, key, value, tokens, (tokens + 1) / 2);
+  }
+  return fused_causal_attention(query, key, value);
 }
 
 // One token a sequence: the query heads that share a key head become rows of one small product, which reads the keys

@@ -6,6 +6,7 @@
 #include "sleb/engine/operations.h"
 
 namespace sleb {
+
 at::Tensor log_probabilities(const Decoder& decoder, const at::Tensor& hidden) {
   // Logits in float32 before the softmax, as transformers' loss does.
   const at::Tensor logits = decoder.logits(hidden).to(at::kFloat);
@@ -32,14 +33,17 @@ HeadLosses head_losses(const Decoder& decoder, const std::vector<at::Tensor>& st
       const int64_t count = std::min(rows, last - begin);
       const at::Tensor targets = ids.select(0, segment).narrow(0, begin + 1, count).unsqueeze(1);
       const auto slice = [&](size_t state) { return states[state].select(0, segment).narrow(0, begin, count); };
-      at::Tensor dense_log_probabilities;
-      if (dense) dense_log_probabilities = log_probabilities(decoder, slice(*dense));
+      at::Tensor dense_log_probabilities, dense_probabilities;
+      if (dense) {
+        dense_log_probabilities = log_probabilities(decoder, slice(*dense));
+        dense_probabilities = dense_log_probabilities.exp();
+      }
       for (size_t i = 0; i < states.size(); ++i) {
         const at::Tensor own = dense == i ? dense_log_probabilities : log_probabilities(decoder, slice(i));
         const auto row = static_cast<int64_t>(i);
         losses.nll.select(0, row).select(0, segment).sub_(own.gather(1, targets).sum(at::kDouble));
         if (dense && dense != i) {
-          const at::Tensor difference = dense_log_probabilities.exp().mul_(dense_log_probabilities.sub(own));
+          const at::Tensor difference = dense_log_probabilities.sub(own).mul_(dense_probabilities);
           losses.divergence.select(0, row).select(0, segment).add_(difference.sum(at::kDouble));
         }
         done();
