@@ -168,8 +168,8 @@ def main() -> None:
         nearest = min(measured, key=lambda other: abs(other.hidden - point.hidden))
         if not point.rate:
             point.seconds = point.operations() / nearest.rate
-    print("| blocks | tokens | hidden | first round, s | | GFLOP/s | of its product's | of the machine's | of the reference's "
-          "operations | a fifth of the blocks: reference, TFLOP | exact, kept states |")
+    print("| blocks | tokens | hidden | first round, s | | GFLOP/s | of its MLP's product | of large products | operations, of the "
+          "reference's | a fifth of the blocks: the reference's TFLOP | exact, of it |")
     print("| ---: | ---: | ---: | ---: | :--- | ---: | ---: | ---: | ---: | ---: | ---: |")
     for key in sorted(points):
         print(row(points[key]))
