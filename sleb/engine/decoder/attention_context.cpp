@@ -45,8 +45,7 @@ at::Tensor sliced_attention(const at::Tensor& query, const at::Tensor& key, cons
     return masked_attention(queries, keys, values, distance.ge(0).logical_and(distance.lt(window)));
   };
   // Heads side by side in memory, as the fused kernels leave them.
-  const at::Tensor output =
-      at::empty({query.size(0), tokens, query.size(1), query.size(3)}, query.options()).transpose(1, 2);
+  at::Tensor output = at::empty({query.size(0), tokens, query.size(1), query.size(3)}, query.options()).transpose(1, 2);
   for (int64_t begin = 0; begin < tokens; begin += slice) {
     const int64_t end = std::min(begin + slice, tokens);
     output.narrow(2, begin, end - begin).copy_(slice_of(begin, end));
