@@ -27,10 +27,11 @@ SHARED = ROOT.parent / "shared"
 SLEB = ROOT / "build/release/sleb"
 UNFINISHED = ROOT / "build/seed-study"
 SEQLEN = 512
+CONFIDENCE = 0.999  # of a round, prune's default
 ROWS_PER_TOKEN = 1 / 60  # WikiText-2's rows have about 75 tokens: enough rows for the text, with some to spare
 
 
-@dataclasses.dataclass(frozen=True, order=True)
+@dataclasses.dataclass(frozen=True)
 class Search:
     tokens: int
     seed: int
@@ -42,7 +43,7 @@ class Search:
 class Step:
     removed: int
     margin: float | None  # of the block removed to the next best, in standard errors
-    share: float          # of candidates x tokens, how many were computed
+    share: float          # of candidates x tokens, how many were seen
 
 
 class Results:
@@ -50,14 +51,18 @@ class Results:
 
     def __init__(self, file: pathlib.Path, settings: dict):
         self.file = file
+        self.settings = settings
         self.lock = threading.Lock()
         self.searches: dict[Search, list[Step]] = {}
         self.perplexity: dict[tuple[int, ...], float] = {}  # by the blocks removed, ascending
-        lines = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+        lines = []
+        for number, line in enumerate(file.read_text().splitlines() if file.exists() else [], 1):
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                sys.exit(f"{file}, line {number} is not whole; remove it, and what it held is computed again")
         if lines and lines[0] != settings:
             sys.exit(f"{file} is of another study: {json.dumps(lines[0])}, this one: {json.dumps(settings)}")
-        if not lines:
-            self._append(settings)
         for line in lines[1:]:
             if "steps" in line:
                 self.searches[Search(line["tokens"], line["seed"], line["criterion"], line["search"])] = [
@@ -66,6 +71,8 @@ class Results:
                 self.perplexity[tuple(line["removed"])] = line["held_out_perplexity"]
 
     def _append(self, line: dict) -> None:
+        if not self.file.exists():
+            self.file.write_text(json.dumps(self.settings) + "\n")
         with self.file.open("a") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -74,9 +81,14 @@ class Results:
             self.searches[search] = steps
             self._append({**dataclasses.asdict(search), "steps": [dataclasses.asdict(step) for step in steps]})
 
-    def add_perplexity(self, removed: tuple[int, ...], perplexity: float) -> None:
-        self.perplexity[removed] = perplexity
-        self._append({"removed": removed, "held_out_perplexity": perplexity})
+    def add_perplexity(self, blocks: tuple[int, ...], perplexity: float) -> None:
+        self.perplexity[blocks] = perplexity
+        self._append({"removed": blocks, "held_out_perplexity": perplexity})
+
+    def without_perplexity(self) -> list[tuple[int, ...]]:
+        """The dense model's and the results' removal lists, as far as they were not evaluated."""
+        lists = [(), *dict.fromkeys(removed(steps) for steps in self.searches.values())]
+        return [blocks for blocks in lists if blocks not in self.perplexity]
 
 
 def sleb(args: argparse.Namespace, command: str, *options) -> None:
@@ -109,8 +121,7 @@ def removed(steps: list[Step]) -> tuple[int, ...]:
 
 def evaluate(args: argparse.Namespace, results: Results) -> None:
     """Held-out perplexity of the dense model and of every result."""
-    lists = [(), *dict.fromkeys(removed(steps) for steps in results.searches.values())]
-    missing = [blocks for blocks in lists if blocks not in results.perplexity]
+    missing = results.without_perplexity()
     for batch in (missing[i:i + 8] for i in range(0, len(missing), 8)):
         file = UNFINISHED / "eval.json"
         pruned = [blocks for blocks in batch if blocks]
@@ -128,7 +139,7 @@ def evaluate(args: argparse.Namespace, results: Results) -> None:
 
 def mean_and_error(values: list[float]) -> str:
     if len(values) < 2:
-        return f"{values[0]:.3g}" if values else "-"
+        return f"{values[0]:.2f}"
     return f"{statistics.mean(values):.2f} ± {statistics.stdev(values) / math.sqrt(len(values)):.2f}"
 
 
@@ -194,7 +205,7 @@ def print_differences(results: Results) -> None:
                 count[2] += own.margin is not None and own.margin < 1
                 break
     for (tokens, criterion), (compared, different, near) in counts.items():
-        print(f"| {tokens:,} | {criterion} | {compared} | {different} | {near} | {compared * 0.001:.2f} |")
+        print(f"| {tokens:,} | {criterion} | {compared} | {different} | {near} | {compared * (1 - CONFIDENCE):.2f} |")
 
 
 def main() -> None:
@@ -230,6 +241,8 @@ def main() -> None:
         evaluate(args, results)
     if not results.searches:
         sys.exit(f"no search in {args.results} yet")
+    if missing := results.without_perplexity():
+        sys.exit(f"{len(missing)} results have no held-out perplexity yet; without --tables-only it is computed")
     print_results(results)
     print_criteria(results)
     print_differences(results)
