@@ -34,10 +34,12 @@ Workload workload_of(const SearchToPlan& search) {
   return workload;
 }
 
-// Limits of address space count what threads to come reserve: a stack, and malloc's room for each.
-uint64_t reserved_by_threads(const MemoryBound& bound) {
-  if (bound.name == "ulimit -v") return uint64_t{160} << 20;
-  return bound.name == "ulimit -d" ? uint64_t{16} << 20 : 0;
+// Limits of address space count what is reserved and hardly used: a stack and malloc's room for every thread to come, and
+// 256 KiB for every kernel that oneDNN generates, each shape of a product having several (22 MB in a race by KL over 7
+// segments of 512 tokens).
+uint64_t reserved_addresses(const MemoryBound& bound) {
+  if (bound.name == "ulimit -v") return uint64_t{192} << 20;
+  return bound.name == "ulimit -d" ? uint64_t{48} << 20 : 0;
 }
 
 [[noreturn]] void refuse(const SearchToPlan& search, const MemoryBound& bound, uint64_t need, uint64_t sharers) {
@@ -69,7 +71,7 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   const uint64_t sharers = memory.is_on_cpu ? static_cast<uint64_t>(search.sharers) : 1;  // each has a GPU of its own
   MemoryBound bound = tightest_memory_bound();
   std::vector<uint64_t> free = {bound.free / sharers};
-  uint64_t reserved = reserved_by_threads(bound);
+  uint64_t reserved = reserved_addresses(bound);
   if (!memory.is_on_cpu) {
     free = free_memory(search.compute);
     bound = {.name = "", .free = free[0]};
