@@ -4,14 +4,13 @@
 
 #include <array>
 #include <chrono>
-#include <cmath>
 
 #include "arguments.h"
-#include "calibration.h"
 #include "commands.h"
 #include "dry_run.h"
 #include "kept_rounds.h"
 #include "many_processes.h"
+#include "prune_arguments.h"
 #include "search_memory.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -24,35 +23,7 @@
 namespace sleb::app {
 namespace {
 
-struct PruneArguments {
-  std::string model;
-  CalibrationArguments calibration;
-  GreedyOptions greedy;
-  double ratio = 0;
-  std::string search = "race";
-  double confidence = 0.999;
-  std::string criterion = "loss";
-  std::optional<uint64_t> state_memory;  // bytes
-  ComputeOptions compute;
-  ExportOptions output;
-  std::string out;
-  std::string held_out;
-  int64_t held_out_segments = 0;  // 0: all
-  int64_t prompt_tokens = 512;
-  std::string json;
-  std::string format = "md";
-  bool resume = false;
-  bool dry_run = false;
-};
-
 constexpr int64_t prompt_repeats = 5;
-
-// --ratio 0.2 of 30 blocks is 6; the reference rounds up.
-int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
-  if (arguments.greedy.num_remove_blocks > 0) return arguments.greedy.num_remove_blocks;
-  const double ratio = arguments.ratio > 0 ? arguments.ratio : 0.2;
-  return static_cast<int64_t>(std::ceil(ratio * static_cast<double>(num_blocks) - 1e-9));
-}
 
 std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
   const GreedyStep& step = so_far.steps.back();
@@ -100,8 +71,8 @@ void agree(ProcessGroup& processes, const Fingerprint& fingerprint, const std::o
 }
 
 // Where the search begins is rank 0's to know: it alone keeps finished rounds. Nothing: the result is there already.
-std::optional<SearchState> agreed_begin(ProcessGroup& processes, bool finished, const SearchState& own) {
-  const std::string text = processes.broadcast(finished ? "" : text_of(own));
+std::optional<SearchState> agreed_begin(ProcessGroup& processes, const std::optional<SearchState>& own) {
+  const std::string text = processes.broadcast(own ? text_of(*own) : "");
   if (text.empty()) return {};
   return search_state_of(text, "the state of the search from rank 0");
 }
@@ -185,104 +156,123 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
   return plan_memory(search);
 }
 
-void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
-  const auto start = std::chrono::steady_clock::now();
-  const TableFormat format = table_format(arguments.format);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
-  const ModelSpec& spec = checkpoint.spec();
-  SearchOptions search_options{.greedy = arguments.greedy,
-                               .kind = arguments.search == "race" ? SearchKind::race : SearchKind::exact,
-                               .confidence = arguments.confidence};
-  GreedyOptions& greedy = search_options.greedy;
-  greedy.criterion = arguments.criterion == "kl" ? Criterion::kl : Criterion::loss;
-  greedy.num_remove_blocks = blocks_to_remove(arguments, spec.num_blocks);
-  check(greedy, spec.num_blocks);
-  ExportOptions output = arguments.output;
-  output.out = arguments.out;
-  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
-  check_json_path(arguments.json);
-  check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
-  check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
-
-  const Corpus calibration = load_calibration(checkpoint, arguments.calibration);
+struct Texts {
+  Corpus calibration;
   std::optional<Corpus> held_out;
-  if (!arguments.held_out.empty()) {
-    EvaluationOptions options{.seqlen = calibration.seqlen};
-    if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
-    held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
-  }
-  ComputeOptions options = arguments.compute;
-  kept_rounds.adopt(options);
-  share_machine(session.environment, processes, options);
-  const Compute compute = decide_compute(options);
-  const SearchToPlan to_plan{checkpoint,
-                             compute,
-                             greedy,
-                             calibration,
-                             held_out,
-                             arguments.prompt_tokens,
-                             wishes(arguments, kept_rounds),
-                             session.environment.local_size};
-  const SearchMemory memory = plan_memory_together(to_plan, processes);
-  if (arguments.dry_run) {
-    if (leads(processes)) {
-      show_dry_run({arguments.model, search_options.kind == SearchKind::race, arguments.json}, to_plan, memory);
-    }
-    return;
-  }
-  options.device = compute.device;
-  options.dtype = compute.dtype;
-  options.weights_memory = memory.choice.residency.bytes;
-  const Model model(checkpoint, options, session.progress);
-  const PlanEvaluator evaluator(model, calibration, memory.choice.state_memory, memory.choice.chunk_segments);
-  note_beginning(arguments.model, model, calibration, memory, session.progress);
+};
 
+Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments) {
+  Texts texts{load_calibration(checkpoint, arguments.calibration), {}};
+  if (!arguments.held_out.empty()) {
+    EvaluationOptions options{.seqlen = texts.calibration.seqlen};
+    if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
+    texts.held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
+  }
+  return texts;
+}
+
+// All that is known before the search.
+PruneReport begin_report(const PruneArguments& arguments, const SearchOptions& options, const PlanEvaluator& evaluator,
+                         const Session& session) {
   PruneReport report;
   report.model = arguments.model;
   report.command = session.command_line;
-  report.num_blocks = spec.num_blocks;
-  report.calibration = calibration;
+  report.num_blocks = evaluator.model().spec().num_blocks;
+  report.calibration = evaluator.corpus();
   report.seed = arguments.calibration.options.seed;
-  report.compute = model.compute();
+  report.compute = evaluator.model().compute();
   report.search = arguments.search;
-  if (search_options.kind == SearchKind::race) report.confidence = search_options.confidence;
-  report.criterion = greedy.criterion;
-  if (kept_rounds.possible() || processes != nullptr) {
-    report.fingerprint = fingerprint(arguments, greedy, evaluator, session.progress);
-  }
-  if (processes != nullptr) agree(*processes, report.fingerprint, held_out);
-  const auto result = kept_rounds.finished_result(report.fingerprint);
-  SearchState state;
+  if (options.kind == SearchKind::race) report.confidence = options.confidence;
+  report.criterion = options.greedy.criterion;
+  return report;
+}
+
+// Where the search begins. Nothing: an earlier run has finished it, and the user is told.
+std::optional<SearchState> beginning(const PruneArguments& arguments, const Checkpoint& checkpoint,
+                                     const ExportOptions& output, const Fingerprint& fingerprint,
+                                     KeptRounds& kept_rounds, Progress& progress, ProcessGroup* processes) {
+  const auto result = kept_rounds.finished_result(fingerprint);
+  std::optional<SearchState> state;
   if (!result) {
     if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
-    state = kept_rounds.begin(report.fingerprint, session.progress);
+    state = kept_rounds.begin(fingerprint, progress);
   }
-  if (processes != nullptr) {
-    const auto agreed = agreed_begin(*processes, result.has_value(), state);
-    if (!agreed && !leads(processes)) return;
-    if (agreed) state = *agreed;
-  }
+  if (processes != nullptr) state = agreed_begin(*processes, state);
   if (result) {
     show_finished(arguments, *result);
     kept_rounds.remove();
-    return;
   }
-  report.result = search(evaluator, search_options, std::move(state), kept_rounds, session.progress);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return state;
+}
 
-  output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, evaluator, held_out, session.progress);
-  if (!leads(processes)) return;
+// Writes the checkpoint and the result, and shows it.
+void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
+            const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
   if (!arguments.out.empty()) {
     const std::vector<NamedText> extra = {{"README.md", model_card(report)},
                                           {"sleb.json", to_json(report).dump(2) + "\n"}};
-    write_pruned_checkpoint(checkpoint, output, extra, session.progress);
+    write_pruned_checkpoint(checkpoint, output, extra, progress);
   }
   write_json(arguments.json, to_json(report));
   kept_rounds.remove();
   if (arguments.json == "-") return;
   fmt::print("removal list: {}\n\n{}", format_list(output.removal_list), comparison_table(report).text(format));
   if (!arguments.out.empty()) fmt::print("\nwritten: {}\n", arguments.out);
+}
+
+void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
+  const auto start = std::chrono::steady_clock::now();
+  const TableFormat format = table_format(arguments.format);
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const ModelSpec& spec = checkpoint.spec();
+  const SearchOptions options = search_options(arguments, spec.num_blocks);
+  ExportOptions output = arguments.output;
+  output.out = arguments.out;
+  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
+  check_json_path(arguments.json);
+  check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
+  check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
+  const Texts texts = load_texts(checkpoint, arguments);
+
+  ComputeOptions compute_options = arguments.compute;
+  kept_rounds.adopt(compute_options);
+  share_machine(session.environment, processes, compute_options);
+  const Compute compute = decide_compute(compute_options);
+  const SearchToPlan to_plan{checkpoint,
+                             compute,
+                             options.greedy,
+                             texts.calibration,
+                             texts.held_out,
+                             arguments.prompt_tokens,
+                             wishes(arguments, kept_rounds),
+                             session.environment.local_size};
+  const SearchMemory memory = plan_memory_together(to_plan, processes);
+  if (arguments.dry_run) {
+    if (leads(processes)) {
+      show_dry_run({arguments.model, options.kind == SearchKind::race, arguments.json}, to_plan, memory);
+    }
+    return;
+  }
+  compute_options.device = compute.device;
+  compute_options.dtype = compute.dtype;
+  compute_options.weights_memory = memory.choice.residency.bytes;
+  const Model model(checkpoint, compute_options, session.progress);
+  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments);
+  note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
+
+  PruneReport report = begin_report(arguments, options, evaluator, session);
+  if (kept_rounds.possible() || processes != nullptr) {
+    report.fingerprint = fingerprint(arguments, options.greedy, evaluator, session.progress);
+  }
+  if (processes != nullptr) agree(*processes, report.fingerprint, texts.held_out);
+  auto state = beginning(arguments, checkpoint, output, report.fingerprint, kept_rounds, session.progress, processes);
+  if (!state) return;
+  report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  output.removal_list = report.result.removal_list();
+  compare(report, arguments, output, evaluator, texts.held_out, session.progress);
+  if (leads(processes)) finish(report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
 // A run that ends early says what became of its work.
@@ -314,88 +304,12 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   }
 }
 
-void add_search(CLI::App& command, PruneArguments& arguments) {
-  auto* count = command.add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
-                    ->check(at_least(1))
-                    ->type_name("N");
-  command.add_option("--ratio", arguments.ratio, "Share of the blocks to remove, rounded up (default 0.2)")
-      ->check(between(1e-6, 1))
-      ->excludes(count)
-      ->type_name("R");
-  command.add_option("--early-barrier", arguments.greedy.early_barrier, "First blocks that stay")
-      ->capture_default_str()
-      ->type_name("N");
-  command.add_option("--latter-barrier", arguments.greedy.latter_barrier, "Last blocks that stay")
-      ->capture_default_str()
-      ->type_name("N");
-  command
-      .add_option("--search", arguments.search,
-                  "exact: every candidate on the whole calibration text; race: those that are surely worse leave early")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"exact", "race"}))
-      ->type_name("KIND");
-  command
-      .add_option("--confidence", arguments.confidence,
-                  "Of a race: the chance, a round, that the best block of the whole text is not dropped early")
-      ->capture_default_str()
-      ->check(between(0.5, 0.999999999))
-      ->type_name("P");
-  command
-      .add_option("--criterion", arguments.criterion,
-                  "loss, or kl: the divergence of the next token's distribution from the dense model's")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"loss", "kl"}))
-      ->type_name("SCORE");
-  command
-      .add_option("--state-memory", arguments.state_memory,
-                  "Memory for hidden states that the next round needs again, 512M or 2G (default: a quarter of what is "
-                  "free)")
-      ->transform(byte_size())
-      ->type_name("BYTES");
-}
-
-void add_output(CLI::App& command, PruneArguments& arguments) {
-  command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
-      ->type_name("DIR");
-  command
-      .add_option("--out-dtype", arguments.output.out_dtype,
-                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
-      ->capture_default_str()
-      ->type_name("TYPE");
-  command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
-  command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
-  command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
-  command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
-      ->type_name("FILE");
-  command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
-      ->check(at_least(1))
-      ->type_name("N");
-  command.add_option("--prompt-tokens", arguments.prompt_tokens, "Prompt length of the closing speed test; 0: no test")
-      ->capture_default_str()
-      ->check(CLI::Range(0, 1 << 20))
-      ->type_name("N");
-  command.add_option("--json", arguments.json, "Write the result as JSON (- for stdout)")->type_name("FILE");
-  command.add_option("-o,--output", arguments.format, "Table as md, csv, json or jsonl")
-      ->capture_default_str()
-      ->type_name("FORMAT");
-}
-
 }  // namespace
 
 void add_prune(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("prune", "Find the blocks that matter least, remove them, write the checkpoint");
   auto arguments = std::make_shared<PruneArguments>();
-  add_model(*command, arguments->model);
-  add_calibration(*command, arguments->calibration);
-  add_search(*command, *arguments);
-  add_compute(*command, arguments->compute);
-  add_output(*command, *arguments);
-  command->footer(
-      "Examples:\n"
-      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 \\\n"
-      "      --out SmolLM2-pruned\n"
-      "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
-      "      --num-remove-blocks 2 --json -");
+  add_prune_arguments(*command, *arguments);
   command->callback([arguments, &session] {
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) { run_and_keep(*arguments, own, processes); });
   });

@@ -34,9 +34,9 @@ Workload workload_of(const SearchToPlan& search) {
   return workload;
 }
 
-// Limits of address space count what is reserved and hardly used: a stack and malloc's room for every thread to come, and
-// 256 KiB for every kernel that oneDNN generates, each shape of a product having several (22 MB in a race by KL over 7
-// segments of 512 tokens).
+// Limits of address space count what is reserved and hardly used: a stack and malloc's room for every thread to come,
+// and 256 KiB for every kernel that oneDNN generates, each shape of a product having several (22 MB in a race by KL
+// over 7 segments of 512 tokens).
 uint64_t reserved_addresses(const MemoryBound& bound) {
   if (bound.name == "ulimit -v") return uint64_t{192} << 20;
   return bound.name == "ulimit -d" ? uint64_t{48} << 20 : 0;

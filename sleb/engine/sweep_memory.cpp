@@ -1,8 +1,8 @@
-// What a chunk of segments takes: follows decoder/block.cpp, decoder/norm.cpp and decoder/head_loss.cpp.
+// Follows decoder/block.cpp, decoder/norm.cpp and decoder/head_loss.cpp.
+#include "sleb/engine/sweep_memory.h"
 
 #include <algorithm>
 
-#include "sleb/engine/memory_plan.h"
 #include "sleb/engine/operations.h"
 
 namespace sleb {
@@ -32,7 +32,7 @@ class Activations {
     // The logits in their type, in float32 and as log-probabilities, two of them at a time; each dense slice beside
     // another model's, their difference and an exponential.
     const uint64_t copies = divergence ? 16 : 8;
-    return norm(rows) + logits * copies + logits * 4;  // once more: see below
+    return norm(rows) + logits * copies + logits * 4;  // once more for freed pieces, as in attention()
   }
 
   // RMS norm computes in float32, layer norm in one pass.
@@ -82,6 +82,10 @@ Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredF
 }
 
 }  // namespace
+
+uint64_t state_bytes(const ModelSpec& spec, const Compute& compute, const SweepSize& sweep) {
+  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * spec.hidden_size) * bytes_per_element(compute);
+}
 
 SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
                          const SweepSize& sweep) {
