@@ -5,7 +5,7 @@ between rounds when there is memory for all of them.
 usage: bench/search_cost.py [--removal-list 17,13,26,12,25,14]
 
 1 is the reference: one full forward of the model for each candidate. A round's work is every pair of (units bypassed
-before u, u) that some candidate needs; with kept states, those that the round before had computed are not needed again.
+before u, u) that some candidate or the dense model needs; with kept states, those that the round before had computed are not needed again.
 """
 import argparse
 import dataclasses
@@ -40,6 +40,7 @@ def round_of(shape: Shape, removed: list[int]) -> tuple[list[int], set]:
     """The candidates of a round, and what they have to compute: (blocks bypassed before, block)."""
     alive = [block for block in range(shape.blocks) if block not in removed]
     work = set()
+    work.update(((), block) for block in range(shape.blocks))  # the dense model, for KL
     for candidate in alive[1:-1]:
         off = sorted([*removed, candidate])
         for block in alive:
@@ -57,8 +58,8 @@ def shares(shape: Shape, removal_list: list[int], rounds: list[int]) -> tuple[fl
         if number in rounds:
             heads = len(candidates) * shape.head()
             reference += len(candidates) * (shape.blocks - number - 1) * shape.block() + heads
-            shared += len(work) * shape.block() + heads
-            kept += len(work - before) * shape.block() + heads
+            shared += len(work) * shape.block() + heads + shape.head()
+            kept += len(work - before) * shape.block() + heads + shape.head()
         before = work
     return shared / reference, kept / reference
 

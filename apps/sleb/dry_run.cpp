@@ -19,7 +19,7 @@ Operations search_operations(const SearchToPlan& search) {
   for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
     const std::vector<int64_t> candidates = candidates_after(removed, spec.num_blocks, search.greedy);
     std::vector<Plan> plans = plans_without(removed, candidates);
-    if (round == 0 || search.greedy.criterion == Criterion::kl) plans.emplace_back();
+    plans.emplace_back();  // the dense model
     const Operations each = operations_of(spec, make_schedule(plans, spec.num_blocks), corpus.seqlen, corpus.scored());
     sum.blocks += static_cast<double>(corpus.segments) * each.blocks;
     sum.heads += static_cast<double>(corpus.segments) * each.heads;
@@ -63,9 +63,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   const MemoryPrediction& prediction = memory.prediction;
   const Operations operations = search_operations(search);
   const Rates rates = probe_rates(search.checkpoint, search.compute,
-                                  {.segments = memory.choice.chunk_segments,
-                                   .seqlen = corpus.seqlen,
-                                   .divergence = search.greedy.criterion == Criterion::kl});
+                                  {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
   const double seconds = operations.blocks / rates.blocks + operations.heads / rates.heads;
 
   if (!run.json.empty()) {

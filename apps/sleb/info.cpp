@@ -63,7 +63,7 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   for (int64_t i = 1; i < spec.num_blocks - 1; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
   const int64_t seqlen =
       spec.position == PositionKind::learned ? std::min(usual_seqlen, spec.max_positions) : usual_seqlen;
-  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_block_tokens};
+  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_block_tokens, .divergence = true};
   const MemoryPlan plan(spec, compute, stored_forms(checkpoint), search_workload(spec, compute, candidates, sizes));
   return plan.predict({plan.weights().all(), 0, plan.usual_chunk()}).growth.resident;
 }

@@ -19,7 +19,7 @@ Workload workload_of(const SearchToPlan& search) {
   const SweepSize sizes{.segments = search.calibration.segments,
                         .seqlen = search.calibration.seqlen,
                         .scored_rows = usual_block_tokens,
-                        .divergence = search.greedy.criterion == Criterion::kl};
+                        .divergence = true};
   Workload workload = search_workload(spec, search.compute, candidates, sizes);
   if (search.held_out) {
     workload.held_out = SweepSize{.segments = search.held_out->segments,

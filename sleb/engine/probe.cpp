@@ -59,9 +59,8 @@ double rate_of_head(const Decoder& decoder, const ProbedText& text) {
   std::vector<at::Tensor> states(2);
   for (at::Tensor& state : states) state = random({1, tokens, decoder.spec().hidden_size}, decoder.compute());
   const at::Tensor ids = at::zeros({1, tokens}, states[0].options().dtype(at::kLong));
-  const std::optional<size_t> dense = text.divergence ? std::optional<size_t>(0) : std::nullopt;
   const double seconds =
-      mean_seconds([&] { head_losses(decoder, states, ids, /*first_scored=*/1, dense, [] {}).nll.cpu(); });
+      mean_seconds([&] { head_losses(decoder, states, ids, /*first_scored=*/1, /*dense=*/0, [] {}).nll.cpu(); });
   return static_cast<double>(states.size()) * static_cast<double>(tokens - 1) * head_operations(decoder.spec()) /
          seconds;
 }

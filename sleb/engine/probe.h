@@ -18,7 +18,6 @@ struct Rates {
 struct ProbedText {
   int64_t segments;  // at a time
   int64_t seqlen;
-  bool divergence;  // beside the losses
 };
 // Of random hidden states of such a text, or of fewer where one block takes long. Loads the first block and the head.
 // Throws what loading throws.

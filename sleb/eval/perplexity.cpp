@@ -84,7 +84,8 @@ CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<c
 }
 
 bool is_finite(const PlanLoss& loss) {
-  return std::ranges::all_of(loss.nll, [](double nll) { return std::isfinite(nll); });
+  const auto finite = [](double value) { return std::isfinite(value); };
+  return std::ranges::all_of(loss.nll, finite) && std::ranges::all_of(loss.divergence, finite);
 }
 
 void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint) {
@@ -92,10 +93,12 @@ void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& chec
   std::set<int64_t> blocks;
   for (const Unit& unit : plan.bypassed()) blocks.insert(unit.block);
   const std::string removed = blocks.empty() ? "" : fmt::format(" without block {}", fmt::join(blocks, ", "));
+  const bool finite_loss = std::isfinite(loss.total_nll());
   failed(
-      "{}: the model{} has a loss of {}; its weights may hold NaN or infinity, or the type may be too narrow (try "
+      "{}: the model{} has a {} of {}; its weights may hold NaN or infinity, or the type may be too narrow (try "
       "--dtype float32)",
-      checkpoint.path().string(), removed, std::isnan(loss.total_nll()) ? "NaN" : "infinity");
+      checkpoint.path().string(), removed, finite_loss ? "divergence from the dense model" : "loss",
+      std::isnan(finite_loss ? loss.total_divergence() : loss.total_nll()) ? "NaN" : "infinity");
 }
 
 }  // namespace sleb

@@ -47,7 +47,8 @@ struct CorpusPerplexity {
 // Throws what PlanEvaluator::evaluate throws, and Error(failed) for a loss that is no finite number.
 CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress);
 
-// Throws Error(failed) for a loss that is no finite number, in the user's terms: the plan's blocks, what may be wrong.
+// Throws Error(failed) for a loss or divergence that is no finite number, in the user's terms: the plan's blocks, what
+// may be wrong.
 void check_finite(const PlanLoss& loss, const Plan& plan, const Checkpoint& checkpoint);
 bool is_finite(const PlanLoss& loss);
 

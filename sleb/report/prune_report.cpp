@@ -14,13 +14,13 @@ OrderedJson or_null(const std::optional<double>& value) {
 }
 
 OrderedJson to_json(const Candidate& candidate) {
-  OrderedJson json = {{"block", candidate.block}, {"loss", candidate.loss}};
-  if (candidate.kl) json["kl"] = *candidate.kl;
-  json["segments"] = candidate.segments;
-  json["tokens"] = candidate.tokens;
-  json["difference"] = candidate.difference;
-  json["difference_stderr"] = or_null(candidate.error);
-  return json;
+  return {{"block", candidate.block},
+          {"loss", candidate.loss},
+          {"kl", candidate.kl},
+          {"segments", candidate.segments},
+          {"tokens", candidate.tokens},
+          {"difference", candidate.difference},
+          {"difference_stderr", or_null(candidate.error)}};
 }
 
 OrderedJson to_json(const GreedyStep& step) {

@@ -15,7 +15,7 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 }
 
 double score(const Candidate& candidate, Criterion criterion) {
-  return criterion == Criterion::kl ? candidate.kl.value_or(std::nan("")) : candidate.loss;
+  return criterion == Criterion::kl ? candidate.kl : candidate.loss;
 }
 
 const Candidate& choose(const std::vector<Candidate>& candidates, Criterion criterion) {

@@ -31,9 +31,9 @@ struct Candidate {
   // In the reference's unit: summed over segments, mean cross-entropy (nats per predicted token) x seqlen. Of a
   // candidate that saw a part of the text, scaled to the whole.
   double loss;
-  std::optional<double> kl = {};  // KL(dense || candidate), nats per predicted token, where it was computed
-  int64_t segments = 0;           // that it saw a part of
-  int64_t tokens = 0;             // that it saw, scored or not
+  double kl = 0;         // KL(dense || candidate), nats per predicted token, from the same sweep
+  int64_t segments = 0;  // that it saw a part of
+  int64_t tokens = 0;    // that it saw, scored or not
   // By how much its score is above the winner's on the tokens that both saw, nats per token, and the standard error.
   double difference = 0;
   std::optional<double> error = {};

@@ -121,7 +121,7 @@ void RoundSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
   if (round_.wants_dense_loss) indices.push_back(plans_.size() - 1);
   std::vector<Plan> plans;
   for (const size_t index : indices) plans.push_back(plans_[index]);
-  EvaluateOptions options{.divergence = criterion_ == Criterion::kl,
+  EvaluateOptions options{.divergence = true,
                           .stage = round_.stage,
                           .chunks = rung.chunks,
                           .tokens = rung.tokens,
@@ -216,12 +216,12 @@ Candidate RoundSweep::candidate(size_t index, size_t winner) const {
   double nll = 0, divergence = 0;
   if (range.tokens == corpus.segments * corpus.seqlen) {
     nll = in_corpus_order(losses_[index].nll);
-    if (criterion_ == Criterion::kl) divergence = in_corpus_order(losses_[index].divergence);
+    divergence = in_corpus_order(losses_[index].divergence);
   } else {
     double tokens = 0;
     for (size_t i = range.begin; i < range.end; ++i) {
       nll += losses_[index].nll[i];
-      if (criterion_ == Criterion::kl) divergence += losses_[index].divergence[i];
+      divergence += losses_[index].divergence[i];
       tokens += static_cast<double>(block_tokens_[i]);
     }
     nll *= whole_text / tokens;
@@ -229,9 +229,9 @@ Candidate RoundSweep::candidate(size_t index, size_t winner) const {
   }
   Candidate candidate{.block = round_.blocks[index],
                       .loss = reference_loss(nll, corpus.seqlen),
+                      .kl = divergence / whole_text,
                       .segments = range.segments,
                       .tokens = range.tokens};
-  if (criterion_ == Criterion::kl) candidate.kl = divergence / whole_text;
   if (index == winner) return candidate;
   const PairedDifference difference = this->difference(index, winner);
   candidate.difference = difference.mean;

@@ -9,7 +9,7 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr int64_t format_version = 2;
+constexpr int64_t format_version = 3;
 constexpr int64_t largest_index = int64_t{1} << 31;
 constexpr int64_t largest_count = int64_t{1} << 53;
 
@@ -20,7 +20,7 @@ std::optional<double> optional_number(const JsonView& json, const std::string& k
 Candidate candidate_from_json(const JsonView& json) {
   return {.block = json.at("block").integer(0, largest_index),
           .loss = json.at("loss").number(),
-          .kl = optional_number(json, "kl"),
+          .kl = json.at("kl").number(),
           .segments = json.at("segments").integer(0, largest_count),
           .tokens = json.at("tokens").integer(0, largest_count),
           .difference = json.at("difference").number(),
@@ -28,12 +28,9 @@ Candidate candidate_from_json(const JsonView& json) {
 }
 
 OrderedJson to_json(const Candidate& candidate) {
-  OrderedJson json = {{"block", candidate.block},
-                      {"loss", candidate.loss},
-                      {"segments", candidate.segments},
-                      {"tokens", candidate.tokens},
-                      {"difference", candidate.difference}};
-  if (candidate.kl) json["kl"] = *candidate.kl;
+  OrderedJson json = {{"block", candidate.block},   {"loss", candidate.loss},
+                      {"kl", candidate.kl},         {"segments", candidate.segments},
+                      {"tokens", candidate.tokens}, {"difference", candidate.difference}};
   if (candidate.error) json["error"] = *candidate.error;
   return json;
 }

@@ -156,7 +156,7 @@ def test_resume_goes_on_with_as_many_segments_at_a_time(sleb, models, tmp_path):
     # What such a run leaves when it is stopped; resumed where there is memory enough, it ends as it would have.
     first = losses((tmp_path / "result.json").read_text())
     (tmp_path / "result.json").unlink()
-    state = {"sleb_search_state": 2, "fingerprint": fingerprint, "dense_loss": 0, "steps": [], "round": []}
+    state = {"sleb_search_state": 3, "fingerprint": fingerprint, "dense_loss": 0, "steps": [], "round": []}
     (tmp_path / "result.json.sleb-state.json").write_text(json.dumps(state))
     resumed = sleb(*given, "--resume")
     assert resumed.returncode == 0 and "1 segment at a time instead of 2" in resumed.stderr, resumed.stderr
