@@ -5,7 +5,8 @@ between rounds when there is memory for all of them.
 usage: bench/search_cost.py [--removal-list 17,13,26,12,25,14]
 
 1 is the reference: one full forward of the model for each candidate. A round's work is every pair of (units bypassed
-before u, u) that some candidate or the dense model needs; with kept states, those that the round before had computed are not needed again.
+before u, u) that some candidate or the dense model needs; with kept states, those that the round before had computed
+are not needed again.
 """
 import argparse
 import dataclasses

@@ -20,7 +20,7 @@ from tiny_models import (OPT, ROPES, drop_base_prefix, edit_json, make_model, ra
                          store_head)
 
 TOLERANCE = 1e-4  # of float32 logits
-CANDIDATE = {"block", "loss", "segments", "tokens", "difference", "difference_stderr"}
+CANDIDATE = {"block", "loss", "kl", "segments", "tokens", "difference", "difference_stderr"}
 NUM_BLOCKS = 6
 COMPANIONS = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
               "generation_config.json"]
