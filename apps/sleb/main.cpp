@@ -8,12 +8,12 @@
 #include <cstdio>
 #include <memory>
 
-#include "arguments.h"
-#include "commands.h"
-#include "help.h"
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/options/arguments.h"
+#include "apps/sleb/terminal/help.h"
+#include "apps/sleb/terminal/terminal_progress.h"
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
-#include "terminal_progress.h"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
-#include "sleb/engine/process_group.h"
+#include "sleb/engine/processes/process_group.h"
 
 namespace sleb {
 namespace {

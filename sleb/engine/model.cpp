@@ -4,7 +4,7 @@
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
-#include "sleb/engine/weight_memory.h"
+#include "sleb/engine/memory/weight_memory.h"
 
 namespace sleb {
 

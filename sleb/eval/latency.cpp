@@ -7,7 +7,7 @@
 #include <optional>
 #include <random>
 
-#include "sleb/engine/generator.h"
+#include "sleb/engine/sequences/generator.h"
 
 namespace sleb {
 namespace {

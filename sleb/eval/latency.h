@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sleb/base/progress.h"
-#include "sleb/engine/forward.h"
+#include "sleb/engine/sequences/forward.h"
 
 namespace sleb {
 

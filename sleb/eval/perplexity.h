@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "sleb/engine/plan_evaluator.h"
+#include "sleb/engine/sweep/plan_evaluator.h"
 
 namespace sleb {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "sleb/base/progress.h"
-#include "sleb/engine/sequence_scorer.h"
+#include "sleb/engine/sequences/sequence_scorer.h"
 #include "sleb/eval/tasks/load.h"
 
 namespace sleb {

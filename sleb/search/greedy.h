@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "sleb/base/progress.h"
-#include "sleb/engine/plan.h"
+#include "sleb/engine/plans/plan.h"
 
 namespace sleb {
 

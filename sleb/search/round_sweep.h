@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-#include "sleb/engine/plan_evaluator.h"
+#include "sleb/engine/sweep/plan_evaluator.h"
 #include "sleb/search/greedy.h"
 #include "sleb/search/paired_difference.h"
 #include "sleb/search/search_state.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/engine/plan_evaluator.h"
+#include "sleb/engine/sweep/plan_evaluator.h"
 #include "sleb/search/greedy.h"
 
 namespace sleb {

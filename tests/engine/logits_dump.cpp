@@ -6,7 +6,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/corpus/corpus.h"
-#include "sleb/engine/forward.h"
+#include "sleb/engine/sequences/forward.h"
 
 namespace {
 

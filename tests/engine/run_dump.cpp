@@ -10,8 +10,8 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
-#include "sleb/engine/generator.h"
-#include "sleb/engine/sequence_scorer.h"
+#include "sleb/engine/sequences/generator.h"
+#include "sleb/engine/sequences/sequence_scorer.h"
 
 namespace {
 

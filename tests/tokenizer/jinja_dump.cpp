@@ -8,7 +8,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
-#include "sleb/text/jinja/template.h"
+#include "sleb/jinja/template.h"
 
 int main() {
   for (std::string line; std::getline(std::cin, line);) {

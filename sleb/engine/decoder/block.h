@@ -8,8 +8,8 @@
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/norm.h"
 #include "sleb/engine/decoder/weights.h"
-#include "sleb/engine/operations.h"
-#include "sleb/engine/plan.h"
+#include "sleb/engine/plans/operations.h"
+#include "sleb/engine/plans/plan.h"
 
 namespace sleb {
 

@@ -14,7 +14,7 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 #include "sleb/engine/decoder/block.h"
-#include "sleb/engine/residency.h"
+#include "sleb/engine/plans/residency.h"
 
 namespace sleb {
 

@@ -11,7 +11,7 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 #include "sleb/engine/decoder/block_store.h"
-#include "sleb/engine/plan.h"
+#include "sleb/engine/plans/plan.h"
 
 namespace sleb {
 

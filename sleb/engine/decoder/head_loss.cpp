@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "sleb/engine/decoder/aten.h"
-#include "sleb/engine/operations.h"
+#include "sleb/engine/plans/operations.h"
 
 namespace sleb {
 

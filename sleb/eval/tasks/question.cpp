@@ -6,7 +6,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/eval/tasks/template/functions.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

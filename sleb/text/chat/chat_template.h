@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "sleb/base/json.h"
-#include "sleb/text/jinja/template.h"
+#include "sleb/jinja/template.h"
 
 namespace sleb {
 

@@ -6,8 +6,8 @@
 #include "sleb/base/utf8.h"
 #include "sleb/text/decoder/whole_token_stage.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/unicode/byte_characters.h"
-#include "sleb/text/unicode/replace.h"
+#include "sleb/unicode/byte_characters.h"
+#include "sleb/unicode/replace.h"
 
 namespace sleb {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "sleb/base/utf8.h"
 #include "sleb/text/decoder/whole_token_stage.h"
-#include "sleb/text/unicode/finder.h"
-#include "sleb/text/unicode/replace.h"
+#include "sleb/unicode/finder.h"
+#include "sleb/unicode/replace.h"
 
 namespace sleb {
 namespace {

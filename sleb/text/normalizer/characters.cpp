@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/byte_characters.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/byte_characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -9,7 +9,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/versions.h"
+#include "sleb/unicode/versions.h"
 
 namespace sleb {
 namespace {

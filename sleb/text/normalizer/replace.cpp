@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "sleb/base/error.h"
-#include "sleb/text/unicode/finder.h"
+#include "sleb/unicode/finder.h"
 
 namespace sleb {
 namespace {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -12,7 +12,7 @@
 #include "sleb/base/json.h"
 #include "sleb/text/model/token_model.h"
 #include "sleb/text/normalizer/normalizer.h"
-#include "sleb/text/unicode/regex.h"
+#include "sleb/unicode/regex.h"
 
 namespace sleb {
 

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "sleb/base/utf8.h"
-#include "sleb/text/unicode/scripts.h"
+#include "sleb/unicode/scripts.h"
 
 namespace sleb {
 namespace {

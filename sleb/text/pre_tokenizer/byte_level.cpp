@@ -5,7 +5,7 @@
 
 #include "sleb/text/pre_tokenizer/rewrite.h"
 #include "sleb/text/pre_tokenizer/split.h"
-#include "sleb/text/unicode/byte_characters.h"
+#include "sleb/unicode/byte_characters.h"
 
 namespace sleb {
 namespace {

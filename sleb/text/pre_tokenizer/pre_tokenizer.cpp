@@ -8,7 +8,7 @@
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/metaspace.h"
 #include "sleb/text/pre_tokenizer/split.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/text/unicode/regex.h"
+#include "sleb/unicode/regex.h"
 
 namespace sleb {
 

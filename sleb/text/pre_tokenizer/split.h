@@ -7,7 +7,7 @@
 
 #include "sleb/base/json.h"
 #include "sleb/text/pre_tokenizer/pre_tokenizer.h"
-#include "sleb/text/unicode/finder.h"
+#include "sleb/unicode/finder.h"
 
 namespace sleb {
 

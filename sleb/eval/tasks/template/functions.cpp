@@ -7,7 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/eval/tasks/template/regex_replacement.h"
-#include "sleb/text/unicode/characters.h"
+#include "sleb/unicode/characters.h"
 
 namespace sleb {
 namespace {

@@ -6,7 +6,7 @@
 #include <variant>
 #include <vector>
 
-#include "sleb/text/unicode/regex.h"
+#include "sleb/unicode/regex.h"
 
 namespace sleb {
 

@@ -1,0 +1,121 @@
+#include "apps/sleb/commands/dry_run.h"
+
+#include <fmt/core.h>
+
+#include "apps/sleb/options/arguments.h"
+#include "sleb/base/numbers.h"
+#include "sleb/engine/memory/probe.h"
+#include "sleb/engine/plans/operations.h"
+
+namespace sleb::app {
+namespace {
+
+// Of the exact search with nothing kept between rounds. Blocks are alike, so it does not matter which ones go.
+Operations search_operations(const SearchToPlan& search) {
+  const ModelSpec& spec = search.checkpoint.spec();
+  const Corpus& corpus = search.calibration;
+  Operations sum{0, 0};
+  std::vector<int64_t> removed;
+  for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
+    const std::vector<int64_t> candidates = candidates_after(removed, spec.num_blocks, search.greedy);
+    std::vector<Plan> plans = plans_without(removed, candidates);
+    plans.emplace_back();  // the dense model
+    const Operations each = operations_of(spec, make_schedule(plans, spec.num_blocks), corpus.seqlen, corpus.scored());
+    sum.blocks += static_cast<double>(corpus.segments) * each.blocks;
+    sum.heads += static_cast<double>(corpus.segments) * each.heads;
+    removed.push_back(candidates.front());
+  }
+  return sum;
+}
+
+std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
+  const int64_t resident = memory.choice.residency.resident_blocks();
+  return resident == num_blocks ? "all in memory"
+                                : fmt::format("{} of {} blocks streamed", num_blocks - resident, num_blocks);
+}
+
+std::string operations_text(double operations) {
+  return operations < 1e12 ? fmt::format("{:.3g} GFLOP", operations / 1e9)
+                           : fmt::format("{:.{}f} TFLOP", operations / 1e12, operations < 1e14 ? 1 : 0);
+}
+
+std::string rate_text(double rate) {
+  return fmt::format("at {} a second", operations_text(rate));
+}
+
+struct Line {
+  std::string what, value, note;
+};
+
+void print_lines(const std::vector<Line>& lines) {
+  for (const Line& line : lines) {
+    const std::string text = fmt::format("{:<16}{:>11}  {}", line.what, line.value, line.note);
+    fmt::print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
+  }
+}
+
+}  // namespace
+
+void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory) {
+  const ModelSpec& spec = search.checkpoint.spec();
+  const Corpus& corpus = search.calibration;
+  const int64_t candidates = spec.num_blocks - search.greedy.early_barrier - search.greedy.latter_barrier;
+  const MemoryPrediction& prediction = memory.prediction;
+  const Operations operations = search_operations(search);
+  const Rates rates = probe_rates(search.checkpoint, search.compute,
+                                  {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
+  const double seconds = operations.blocks / rates.blocks + operations.heads / rates.heads;
+
+  if (!run.json.empty()) {
+    write_json(run.json, {{"model", run.model},
+                          {"num_blocks", spec.num_blocks},
+                          {"dtype", search.compute.dtype},
+                          {"device", search.compute.device},
+                          {"threads", search.compute.threads},
+                          {"calibration", {{"segments", corpus.segments}, {"seqlen", corpus.seqlen}}},
+                          {"candidates", candidates},
+                          {"rounds", search.greedy.num_remove_blocks},
+                          {"search", run.is_race ? "race" : "exact"},
+                          {"memory",
+                           {{"weights", prediction.weights},
+                            {"resident_blocks", memory.choice.residency.resident_blocks()},
+                            {"states", prediction.states},
+                            {"segments_at_a_time", memory.choice.chunk_segments},
+                            {"kept_states", prediction.kept},
+                            {"other", prediction.other},
+                            {"program", memory.process.resident},
+                            {"peak", memory.peak()},
+                            {"free", memory.free}}},
+                          {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
+                          {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
+                          {"seconds", seconds}});
+  }
+  if (run.json == "-") return;
+  fmt::print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks,
+             corpus.segments, corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
+  fmt::print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
+             search.greedy.num_remove_blocks == 1 ? "" : "s", run.is_race ? "as a race" : "exact");
+  std::vector<Line> lines = {
+      {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
+      {"states", format_bytes(prediction.states),
+       fmt::format("{} segment{} at a time", memory.choice.chunk_segments,
+                   memory.choice.chunk_segments == 1 ? "" : "s")},
+      {"kept states", format_bytes(prediction.kept), run.is_race ? "between rounds, at most" : "between rounds"},
+      {"other", format_bytes(prediction.other), "activations, logits, what loading takes on top"}};
+  if (memory.is_on_cpu) {
+    lines.insert(lines.begin(), {"program", format_bytes(memory.process.resident), "before the model is loaded"});
+    lines.push_back({"predicted peak", format_bytes(memory.peak()), "maximum resident set size"});
+    lines.push_back({"free", format_bytes(memory.free), "beyond what the program has"});
+  } else {
+    lines.push_back({"predicted peak", format_bytes(memory.peak()), "on GPUs"});
+    lines.push_back({"free", format_bytes(memory.free), ""});
+  }
+  print_lines(lines);
+  fmt::print("\n");
+  print_lines({{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
+               {"head", operations_text(operations.heads), rate_text(rates.heads)},
+               {"time", format_seconds(seconds),
+                run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}});
+}
+
+}  // namespace sleb::app

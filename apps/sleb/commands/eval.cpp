@@ -1,0 +1,194 @@
+// sleb eval: what a model loses without given blocks.
+
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <set>
+
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/commands/eval_tasks.h"
+#include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/options/removal_lists.h"
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+#include "sleb/report/eval_report.h"
+
+namespace sleb::app {
+namespace {
+
+struct EvalArguments {
+  std::string model;
+  std::vector<std::string> removal_lists;
+  std::vector<std::string> texts;
+  int64_t segments = 0;  // 0: all
+  int64_t seqlen = 0;    // 0: the protocol's
+  std::string protocol = "reference";
+  TaskArguments tasks;
+  ComputeOptions compute;
+  std::string json;
+  std::string format = "md";
+};
+
+EvaluationOptions evaluation_options(const EvalArguments& arguments, const ModelSpec& spec) {
+  EvaluationOptions options;
+  options.protocol = evaluation_protocol(arguments.protocol);
+  options.seqlen = options.protocol == EvaluationProtocol::llama_cpp ? 512 : 2048;
+  if (arguments.seqlen > 0) options.seqlen = arguments.seqlen;
+  if (arguments.segments > 0) options.segments = arguments.segments;
+  if (!arguments.texts.empty()) check_sequence_length(spec, options.seqlen, "--seqlen");
+  return options;
+}
+
+// File names of one --ppl.
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  names.emplace_back(text);
+  return names;
+}
+
+void check_names(const std::vector<std::string>& names) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& name : names) {
+    if (name.empty()) bad_input("--ppl: a file without a name; give files separated by commas");
+    if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
+      bad_input("--ppl {}: the file stands twice", name);
+    }
+    refuse_dataset_by_name("--ppl", name, DatasetPart::evaluation);
+  }
+}
+
+std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Checkpoint& checkpoint,
+                               const EvaluationOptions& options) {
+  std::vector<Corpus> texts;
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  for (const std::string& name : names) texts.push_back(evaluation_corpus(name, tokenizer, options));
+  return texts;
+}
+
+void note_beginning(const std::string& name, const Model& model, Progress& progress) {
+  progress.note(fmt::format("{}: {} blocks; {}", name, model.spec().num_blocks, how_computed(model.compute())));
+}
+
+std::string speed_line(const TextPerplexity& perplexity) {
+  const size_t pruned = perplexity.result.rows.size() - 1;
+  const std::string models =
+      pruned == 0 ? "the dense model" : fmt::format("the dense and {} pruned model{}", pruned, pruned == 1 ? "" : "s");
+  return fmt::format("{}: {} segments of {} tokens in {}, {:.0f} tokens/s for {}", perplexity.text.name,
+                     perplexity.text.segments, perplexity.text.seqlen, format_seconds(perplexity.result.seconds),
+                     perplexity.tokens_per_second(), models + (pruned == 0 ? "" : " together"));
+}
+
+// All ranks have read the same.
+void agree(ProcessGroup& processes, const Model& model, const std::vector<Corpus>& texts,
+           const std::vector<LoadedTask>& tasks, Progress& progress) {
+  processes.agree("the model", model.checkpoint().fingerprint(progress));
+  std::string ids;
+  for (const Corpus& text : texts) ids += text.ids_sha256;
+  processes.agree("the texts' ids", ids);
+  processes.agree("the tasks' ids", ids_sha256(tasks));
+}
+
+void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
+  const TableFormat format = table_format(arguments.format);
+  if (arguments.texts.empty() && !arguments.tasks.wanted()) {
+    bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
+  }
+  check_names(arguments.texts);
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  EvalReport report;
+  report.model = arguments.model;
+  report.num_blocks = checkpoint.spec().num_blocks;
+  report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
+  const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
+  report.protocol = options.protocol;
+  check_json_path(arguments.json);
+  std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
+  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+
+  ComputeOptions compute = arguments.compute;
+  share_machine(session.environment, processes, compute);
+  const Model model(checkpoint, compute, session.progress);
+  if (processes != nullptr) agree(*processes, model, texts, tasks, session.progress);
+  report.compute = model.compute();
+  std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
+  for (const Corpus& text : texts) evaluators.emplace_back(model, text);
+  note_beginning(arguments.model, model, session.progress);
+  if (!texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
+  std::vector<Plan> plans;
+  for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
+  for (const PlanEvaluator& evaluator : evaluators) {
+    report.perplexity.push_back({evaluator.corpus(), evaluate_perplexity(evaluator, plans, session.progress)});
+    session.progress.note(speed_line(report.perplexity.back()));
+  }
+  OrderedJson json = to_json(report);
+  std::vector<Table> tables;
+  if (!report.perplexity.empty()) tables.push_back(perplexity_table(report));
+  if (!tasks.empty()) {
+    const TaskReport task_report =
+        run_tasks(arguments.tasks, model, std::move(tasks), report.removal_lists, session.progress);
+    json.update(to_json(task_report));
+    tables.push_back(task_table(task_report));
+  }
+  write_json(arguments.json, json);
+  if (arguments.json == "-" || !leads(processes)) return;
+  for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
+}
+
+void add_perplexity(CLI::App& command, EvalArguments& arguments) {
+  const auto add_texts = [&arguments](const std::string& names) {
+    for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
+  };
+  add_repeatable(command, "--ppl",
+                 "Perplexity on these texts: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)",
+                 add_texts)
+      ->type_name("FILE[,FILE...]");
+  command.add_option("--segments", arguments.segments, "Use only the first N of each text (default: all)")
+      ->check(at_least(1))
+      ->type_name("N");
+  command.add_option("--seqlen", arguments.seqlen, "Tokens in a segment (default 2048; llama.cpp: 512)")
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
+      ->type_name("N");
+  command
+      .add_option("--protocol", arguments.protocol,
+                  "reference: rows joined, every token scored; llama.cpp: as llama-perplexity, second half scored")
+      ->capture_default_str()
+      ->type_name("KIND");
+}
+
+}  // namespace
+
+void add_eval(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("eval", "Measure what a model loses without given blocks");
+  auto arguments = std::make_shared<EvalArguments>();
+  add_model(*command, arguments->model);
+  add_removal_lists(*command, arguments->removal_lists, "a further row of the table");
+  add_perplexity(*command, *arguments);
+  add_tasks(*command, arguments->tasks);
+  add_compute(*command, arguments->compute);
+  command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
+  command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
+      ->capture_default_str()
+      ->type_name("FORMAT");
+  command->footer(
+      "Examples:\n"
+      "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
+      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
+      "      --ppl wiki.test.raw --segments 16 --json result.json\n"
+      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy \\\n"
+      "      --tasks-data rows\n"
+      "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
+  command->callback([arguments, &session] {
+    run_in_processes(session, [&](Session& own, ProcessGroup* processes) {
+      if (!leads(processes)) arguments->json = arguments->tasks.log_samples = "";  // it writes nothing
+      run(*arguments, own, processes);
+    });
+  });
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,121 @@
+#include "apps/sleb/commands/eval_tasks.h"
+
+#include <fmt/core.h>
+
+#include <span>
+
+#include "apps/sleb/options/arguments.h"
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/numbers.h"
+#include "sleb/base/sha256.h"
+
+namespace sleb::app {
+namespace {
+
+// An option that says how tasks are run is a mistake where there are none.
+void check_unused(const TaskArguments& arguments) {
+  const bool set = !arguments.data.empty() || !arguments.tasks_file.empty() || arguments.limit > 0 ||
+                   arguments.num_fewshot > 0 || arguments.fewshot_seed || arguments.max_length > 0 ||
+                   !arguments.log_samples.empty();
+  if (set) {
+    bad_input(
+        "--tasks-data, --tasks-file, --limit, --num-fewshot, --fewshot-seed, --max-length and --log-samples need "
+        "--tasks");
+  }
+}
+
+std::vector<Task> wanted_tasks(const TaskArguments& arguments) {
+  constexpr uint64_t largest_file = uint64_t{16} << 20;
+  TaskTable table = built_in_tasks();
+  if (!arguments.tasks_file.empty()) {
+    read_tasks(read_file(arguments.tasks_file, largest_file), arguments.tasks_file, table);
+  }
+  return select_tasks(table, arguments.names);
+}
+
+ContextRules context_rules(const TaskArguments& arguments, const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
+  const int64_t max_length = arguments.max_length > 0 ? arguments.max_length : checkpoint.spec().max_positions;
+  check_sequence_length(checkpoint.spec(), max_length, "--max-length");
+  return {prefix_token(checkpoint.path(), tokenizer), max_length};
+}
+
+std::string speed_line(const TaskReport& report) {
+  size_t questions = 0;
+  for (const LoadedTask& task : report.tasks) questions += task.questions.size();
+  const size_t models = report.run.results.size();
+  return fmt::format("tasks: {} questions to {} model{} in {}, {:.1f} questions/s", questions, models,
+                     models == 1 ? "" : "s", format_seconds(report.run.seconds),
+                     static_cast<double>(questions * models) / report.run.seconds);
+}
+
+}  // namespace
+
+void add_tasks(CLI::App& command, TaskArguments& arguments) {
+  command.add_option("--tasks", arguments.names, "Zero-shot tasks: piqa, winogrande, hellaswag, ...")
+      ->type_name("NAME[,NAME...]");
+  command.add_option("--tasks-data", arguments.data, "Folder with the tasks' rows: piqa.validation.jsonl, ...")
+      ->type_name("DIR");
+  command.add_option("--tasks-file", arguments.tasks_file, "Further tasks, in the form of tasks.json")
+      ->type_name("FILE");
+  command.add_option("--limit", arguments.limit, "Use only the first N rows of each task (default: all)")
+      ->check(at_least(1))
+      ->type_name("N");
+  command.add_option("--num-fewshot", arguments.num_fewshot, "Rows shown with their answers in front of each question")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str()
+      ->type_name("K");
+  command
+      .add_option("--fewshot-seed", arguments.fewshot_seed,
+                  "Draw these rows as lm-evaluation-harness does with this seed (its own: 1234; default: the first K)")
+      ->type_name("N");
+  command
+      .add_option("--max-length", arguments.max_length,
+                  "Tokens that the model sees at once; longer prompts lose their beginning (default: the model's "
+                  "context)")
+      ->check(at_least(1))
+      ->type_name("N");
+  command.add_option("--log-samples", arguments.log_samples, "Write every question with its log-likelihoods as JSONL")
+      ->type_name("FILE");
+}
+
+std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress) {
+  if (!arguments.wanted()) {
+    check_unused(arguments);
+    return {};
+  }
+  const std::vector<Task> tasks = wanted_tasks(arguments);
+  if (arguments.data.empty()) bad_input("--tasks needs --tasks-data DIR, the folder with the tasks' rows");
+  if (!arguments.log_samples.empty()) check_writable(arguments.log_samples);
+  TaskOptions options{.data = arguments.data};
+  if (arguments.limit > 0) options.limit = arguments.limit;
+  options.few_shot = {arguments.num_fewshot, arguments.fewshot_seed};
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  return sleb::load_tasks(tasks, options, tokenizer, context_rules(arguments, checkpoint, tokenizer), progress);
+}
+
+std::string ids_sha256(const std::vector<LoadedTask>& tasks) {
+  std::string all;
+  for (const LoadedTask& task : tasks) {
+    for (const auto& requests : task.sequences) {
+      for (const TokenRequest& request : requests) {
+        const auto bytes = std::as_bytes(std::span(request.ids));
+        all += fmt::format(" {} {}: {}", request.ids.size(), request.scored, sha256_hex(bytes));
+      }
+    }
+  }
+  return sha256_hex(std::as_bytes(std::span(all)));
+}
+
+TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,
+                     const std::vector<std::vector<int64_t>>& removal_lists, Progress& progress) {
+  std::vector<Plan> plans = {Plan()};
+  for (const auto& list : removal_lists) plans.push_back(Plan::without_blocks(list));
+  TaskReport report{std::move(tasks), removal_lists, {}};
+  report.run = sleb::run_tasks(model, plans, report.tasks, progress);
+  progress.note(speed_line(report));
+  if (!arguments.log_samples.empty()) write_file_atomically(arguments.log_samples, samples_jsonl(report));
+  return report;
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,74 @@
+// sleb export: write a checkpoint without given blocks.
+
+#include <fmt/core.h>
+
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/options/arguments.h"
+#include "sleb/base/numbers.h"
+#include "sleb/export/pruned_checkpoint.h"
+
+namespace sleb::app {
+namespace {
+
+struct ExportArguments {
+  std::string model;
+  std::string removal_list;
+  std::string out;
+  ExportOptions options;
+};
+
+std::string card(const std::string& command, const std::vector<int64_t>& removal_list, int64_t num_blocks) {
+  return fmt::format(
+      "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
+      "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\nMade "
+      "by\n\n```\n{}\n```\n",
+      format_list(removal_list), num_blocks, command);
+}
+
+void run(ExportArguments& arguments, Session& session) {
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const int64_t num_blocks = checkpoint.spec().num_blocks;
+  ExportOptions options = arguments.options;
+  options.out = arguments.out;
+  options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
+  check(checkpoint, options);
+  const OrderedJson json = {
+      {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
+  write_pruned_checkpoint(
+      checkpoint, options,
+      {{"README.md", card(session.command_line, options.removal_list, num_blocks)}, {"sleb.json", json.dump(2) + "\n"}},
+      session.progress);
+  const ExportSize size = export_size(checkpoint, options);
+  fmt::print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
+             num_blocks - static_cast<int64_t>(options.removal_list.size()), num_blocks,
+             format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
+}
+
+}  // namespace
+
+void add_export(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("export", "Write a checkpoint without given blocks");
+  auto arguments = std::make_shared<ExportArguments>();
+  add_model(*command, arguments->model);
+  command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9; \"\" for none")
+      ->required()
+      ->type_name("LIST");
+  command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
+  command
+      ->add_option("--out-dtype", arguments->options.out_dtype,
+                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+  command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")
+      ->capture_default_str()
+      ->check(at_least(1))
+      ->type_name("BYTES");
+  command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
+  command->footer("Example:\n  sleb export SmolLM2-135M --removal-list 12,26,13 --out SmolLM2-27");
+  command->callback([arguments, &session] {
+    check_alone(session, "export");
+    run(*arguments, session);
+  });
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,132 @@
+// sleb info: what a checkpoint is, from its headers alone.
+
+#include <fmt/core.h>
+
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/options/arguments.h"
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/memory/memory_plan.h"
+#include "sleb/search/round_sweep.h"
+
+namespace sleb::app {
+namespace {
+
+struct InfoArguments {
+  std::string model;
+  std::string json;
+};
+
+constexpr int64_t usual_seqlen = 2048;  // --seqlen
+
+std::string types_text(const Checkpoint& checkpoint) {
+  std::string text;
+  for (const auto& [type, elements] : checkpoint.stored_types()) {
+    text += fmt::format("{}{} {:.1f}%", text.empty() ? "" : ", ", name_of(type),
+                        100 * static_cast<double>(elements) / static_cast<double>(checkpoint.spec().parameters()));
+  }
+  return text;
+}
+
+std::string attention_text(const ModelSpec& spec) {
+  std::string text = fmt::format("{} heads of {}", spec.num_heads, spec.head_dim);
+  if (spec.num_kv_heads != spec.num_heads) text += fmt::format(", {} key/value heads", spec.num_kv_heads);
+  const auto windowed = std::ranges::count_if(spec.sliding_windows, [](int64_t window) { return window > 0; });
+  if (windowed > 0) {
+    text += fmt::format(", window {} in {} blocks", *std::ranges::max_element(spec.sliding_windows), windowed);
+  }
+  return text;
+}
+
+std::string tokenizer_text(const Checkpoint& checkpoint) {
+  try {
+    const Tokenizer tokenizer = checkpoint.tokenizer();
+    return fmt::format("{}, {} tokens", tokenizer.model_type(), tokenizer.vocabulary_size());
+  } catch (const Error& error) {
+    return fmt::format("not usable: {}", error.what());
+  }
+}
+
+// Weights as they are held to run: the embedding stays in the file.
+uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
+  // A tied one is held after all, as the head.
+  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
+  return static_cast<uint64_t>(spec.parameters() - embedding) * bytes_each;
+}
+
+// What `sleb prune` would take at its defaults beside the program itself and states kept between rounds.
+uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
+  const ModelSpec& spec = checkpoint.spec();
+  const Compute compute{"cpu", dtype, 1};
+  std::vector<Plan> candidates;
+  for (int64_t i = 1; i < spec.num_blocks - 1; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
+  const int64_t seqlen =
+      spec.position == PositionKind::learned ? std::min(usual_seqlen, spec.max_positions) : usual_seqlen;
+  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_block_tokens, .divergence = true};
+  const MemoryPlan plan(spec, compute, stored_forms(checkpoint), search_workload(spec, compute, candidates, sizes));
+  return plan.predict({plan.weights().all(), 0, plan.usual_chunk()}).growth.resident;
+}
+
+void run(const InfoArguments& arguments) {
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const ModelSpec& spec = checkpoint.spec();
+  const std::string types = types_text(checkpoint);
+  const std::string tokenizer = tokenizer_text(checkpoint);
+  if (!arguments.json.empty()) {
+    write_json(
+        arguments.json,
+        {{"model", arguments.model},
+         {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
+         {"family", spec.family},
+         {"num_blocks", spec.num_blocks},
+         {"parameters", spec.parameters()},
+         {"block_parameters", spec.block_parameters()},
+         {"file_bytes", checkpoint.file_bytes()},
+         {"hidden_size", spec.hidden_size},
+         {"vocabulary_size", spec.vocabulary_size},
+         {"max_positions", spec.max_positions},
+         {"types", types},
+         {"tokenizer", tokenizer},
+         {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}},
+         {"prune_bytes",
+          {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
+  }
+  if (arguments.json == "-") return;
+  const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<14}{}\n", what, value); };
+  line("model", fmt::format("{} ({}, {})", arguments.model, checkpoint.is_gguf() ? "GGUF" : "safetensors",
+                            format_bytes(checkpoint.file_bytes())));
+  line("family", spec.family);
+  line("blocks", fmt::format("{} of {} parameters each", spec.num_blocks,
+                             format_count(static_cast<double>(spec.block_parameters()))));
+  line("parameters", fmt::format("{}{}", format_count(static_cast<double>(spec.parameters())),
+                                 spec.tied_head ? ", head tied to the embedding" : ""));
+  line("types", types);
+  line("hidden size", fmt::format("{}{}, MLP {}", spec.hidden_size,
+                                  spec.has_projections() ? fmt::format(", embedding {}", spec.embedding_size) : "",
+                                  spec.intermediate_size));
+  line("attention", attention_text(spec));
+  line("positions", fmt::format("{}{}", spec.max_positions, spec.position == PositionKind::learned ? ", learned" : ""));
+  line("tokenizer", tokenizer);
+  line("memory", fmt::format("weights {} in float32, {} in bfloat16", format_bytes(resident_bytes(spec, 4)),
+                             format_bytes(resident_bytes(spec, 2))));
+  line("to prune", fmt::format("{} in float32, {} in bfloat16, and states kept between rounds",
+                               format_bytes(search_bytes(checkpoint, "float32")),
+                               format_bytes(search_bytes(checkpoint, "bfloat16"))));
+}
+
+}  // namespace
+
+void add_info(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("info", "Say what a checkpoint is, from its headers alone");
+  auto arguments = std::make_shared<InfoArguments>();
+  add_model(*command, arguments->model);
+  command->add_option("--json", arguments->json, "Write as JSON (- for stdout)")->type_name("FILE");
+  command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
+  command->callback([arguments, &session] {
+    check_alone(session, "info");
+    run(*arguments);
+  });
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,120 @@
+#include "apps/sleb/commands/kept_rounds.h"
+
+#include <charconv>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+
+namespace sleb::app {
+namespace fs = std::filesystem;
+namespace {
+
+fs::path place_beside(const OutputPlaces& places) {
+  if (!places.out.empty()) {
+    const fs::path folder = fs::absolute(places.out).lexically_normal();
+    return (folder.has_filename() ? folder : folder.parent_path()).string() + ".sleb-state.json";
+  }
+  return places.json.empty() || places.json == "-" ? "" : places.json + ".sleb-state.json";
+}
+
+std::string work_done(size_t rounds) {
+  if (rounds == 0) return "a part of the first round";
+  return fmt::format("{} finished round{}", rounds, rounds == 1 ? "" : "s");
+}
+
+}  // namespace
+
+KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(place_beside(places)) {
+  if (!possible()) {
+    if (places.resume) bad_input("--resume: give --out or --json FILE, beside which finished rounds are kept");
+    return;
+  }
+  const bool to_file = !places.json.empty() && places.json != "-";
+  std::error_code ignored;
+  if (to_file && !places.force && !places.resume && fs::exists(places.json, ignored)) {
+    bad_input("{}: exists already; give another file, or --force to replace it", places.json);
+  }
+  if (places.resume) {
+    earlier_ = load_search(file_);
+  } else if (fs::exists(file_, ignored) && !places.force) {
+    bad_input("{}: an earlier run kept its finished rounds there; give --resume to go on, --force to begin anew",
+              file_.string());
+  }
+}
+
+bool KeptRounds::has_place(const OutputPlaces& places) {
+  return !place_beside(places).empty();
+}
+
+fs::path KeptRounds::result_file() const {
+  return places_.out.empty() ? fs::path(places_.json) : fs::path(places_.out) / "sleb.json";
+}
+
+bool KeptRounds::may_be_finished() const {
+  std::error_code ignored;
+  return places_.resume && fs::is_regular_file(result_file(), ignored);
+}
+
+void KeptRounds::adopt(ComputeOptions& options) const {
+  if (!earlier_) return;
+  const Fingerprint& then = earlier_->fingerprint;
+  if (options.dtype == "auto") options.dtype = then.value("--dtype");
+  if (options.device == "auto") options.device = then.value("--device");
+  const std::string threads = then.value("--threads");
+  if (options.threads == 0) std::from_chars(threads.data(), threads.data() + threads.size(), options.threads);
+}
+
+std::optional<int64_t> KeptRounds::segments_at_a_time() const {
+  if (!earlier_) return {};
+  const std::string value = earlier_->fingerprint.value(app::segments_at_a_time);
+  int64_t segments = 0;
+  std::from_chars(value.data(), value.data() + value.size(), segments);
+  return segments > 0 ? std::optional(segments) : std::nullopt;
+}
+
+std::optional<OrderedJson> KeptRounds::finished_result(const Fingerprint& now) const {
+  if (!may_be_finished()) return {};
+  OrderedJson result = parse_ordered_json(read_file(result_file()), result_file().string());
+  const bool same = result.is_object() && result.contains("fingerprint") && result["fingerprint"] == now.json();
+  return same ? std::optional(std::move(result)) : std::nullopt;
+}
+
+SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
+  fingerprint_ = now;
+  if (!possible()) return {};
+  check_writable(file_);
+  if (!earlier_) {
+    remove();  // another search's, that --force gave up: a restart must not take it for this one's
+    if (places_.resume) progress.note(fmt::format("{}: no rounds are kept there; beginning anew", file_.string()));
+    return {};
+  }
+  const std::string difference = earlier_->fingerprint.difference_to(now);
+  if (!difference.empty()) {
+    bad_input("--resume: {} is of another search: {}; give the same as then, or --force without --resume",
+              file_.string(), difference);
+  }
+  rounds_kept_ = earlier_->state.finished.steps.size();
+  progress.note(fmt::format("going on after {}", work_done(*rounds_kept_)));
+  return earlier_->state;
+}
+
+void KeptRounds::save(const SearchState& state, Progress& progress) {
+  try {
+    save_search(file_, {fingerprint_, state});
+    rounds_kept_ = state.finished.steps.size();
+  } catch (const Error& error) {
+    progress.note(fmt::format("warning: the search goes on, but can't be resumed: {}", error.what()));
+  }
+}
+
+void KeptRounds::remove() {
+  std::error_code ignored;
+  if (possible()) fs::remove(file_, ignored);
+}
+
+std::string KeptRounds::farewell() const {
+  if (!rounds_kept_) return "";
+  return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_), file_.string());
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,153 @@
+// sleb latency: how much faster a model is without given blocks.
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <optional>
+
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/removal_lists.h"
+#include "sleb/base/error.h"
+#include "sleb/engine/sequences/generator.h"
+#include "sleb/report/latency_report.h"
+
+namespace sleb::app {
+namespace {
+
+struct LatencyArguments {
+  std::string model;
+  std::vector<std::string> removal_lists;
+  double removal_ratio = 0.2;
+  std::string mode = "generation";
+  std::string logits = "all";
+  // 0: as many as the mode takes.
+  int64_t batch = 0;
+  int64_t prompt_tokens = 0;
+  int64_t new_tokens = 0;
+  int64_t repeats = 0;
+  int64_t warmups = 1;
+  uint64_t seed = 0;
+  ComputeOptions compute;
+  std::string json;
+  std::string format = "md";
+};
+
+// For a ratio: that many, rounded up, of the last blocks but the very last. Which ones does not matter for speed.
+std::vector<std::vector<int64_t>> lists_of(const LatencyArguments& arguments, int64_t num_blocks) {
+  if (!arguments.removal_lists.empty()) return parse_removal_lists(arguments.removal_lists, num_blocks);
+  const auto count = static_cast<int64_t>(std::ceil(arguments.removal_ratio * static_cast<double>(num_blocks)));
+  if (count >= num_blocks) {
+    bad_input("--removal-ratio {}: all {} blocks would go", arguments.removal_ratio, num_blocks);
+  }
+  std::vector<int64_t> list(static_cast<size_t>(count));
+  std::iota(list.begin(), list.end(), std::max<int64_t>(0, num_blocks - 1 - count));
+  return {list};
+}
+
+// The reference's settings where none are given.
+LatencyOptions options_of(const LatencyArguments& arguments, const ModelSpec& spec) {
+  const bool generation = arguments.mode == "generation";
+  const auto given_or = [](int64_t value, int64_t otherwise) { return value > 0 ? value : otherwise; };
+  LatencyOptions options;
+  options.mode = generation ? LatencyMode::generation : LatencyMode::prompt;
+  options.batch = given_or(arguments.batch, generation ? 64 : 1);
+  options.prompt_tokens = given_or(arguments.prompt_tokens, generation ? 64 : 2048);
+  options.new_tokens = generation ? given_or(arguments.new_tokens, 128) : 0;
+  options.repeats = given_or(arguments.repeats, generation ? 10 : 50);
+  options.warmups = arguments.warmups;
+  options.logits = arguments.logits == "all" ? LogitRows::all : LogitRows::last;
+  options.seed = arguments.seed;
+  if (!generation && arguments.new_tokens > 0) bad_input("--new-tokens: --mode prompt generates none");
+  if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
+  check_sequence_length(spec, options.prompt_tokens + options.new_tokens, "--prompt-tokens and --new-tokens");
+  return options;
+}
+
+void run(const LatencyArguments& arguments, Session& session) {
+  const TableFormat format = table_format(arguments.format);
+  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const ModelSpec& spec = checkpoint.spec();
+  LatencyReport report;
+  report.model = arguments.model;
+  report.num_blocks = spec.num_blocks;
+  report.removal_lists = lists_of(arguments, spec.num_blocks);
+  report.options = options_of(arguments, spec);
+  check_json_path(arguments.json);
+
+  const Model model(checkpoint, arguments.compute, session.progress);
+  report.compute = model.compute();
+  session.progress.note(fmt::format("{}: {} blocks; {} on {}, {} threads", arguments.model, spec.num_blocks,
+                                    model.compute().dtype, model.compute().device, model.compute().threads));
+  std::vector<Plan> plans = {Plan()};
+  for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
+  const int64_t length = report.options.prompt_tokens + report.options.new_tokens;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const auto removed = static_cast<int64_t>(i == 0 ? 0 : report.removal_lists[i - 1].size());
+    const int64_t parameters = spec.parameters() - removed * spec.block_parameters();
+    report.weight_bytes.push_back(static_cast<uint64_t>(parameters) * bytes_per_element(model.compute()));
+    report.kv_cache_bytes.push_back(kv_cache_bytes(spec, model.compute(), plans[i], report.options.batch, length));
+  }
+  report.comparison = measure_latency(model, plans, report.options, session.progress);
+  write_json(arguments.json, to_json(report));
+  if (arguments.json != "-") fmt::print("{}", latency_table(report, format));
+}
+
+void add_measurement(CLI::App& command, LatencyArguments& arguments) {
+  command.add_option("--mode", arguments.mode, "generation (prompt and new tokens) or prompt (one forward pass)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"generation", "prompt"}))
+      ->type_name("KIND");
+  const auto add_count = [&](const std::string& name, int64_t& value, const std::string& description) {
+    command.add_option(name, value, description)->check(CLI::Range(1, 1 << 20))->type_name("N");
+  };
+  add_count("--batch-size", arguments.batch, "Sequences at once (generation: 64, prompt: 1)");
+  add_count("--prompt-tokens", arguments.prompt_tokens, "Tokens of each prompt (generation: 64, prompt: 2048)");
+  add_count("--new-tokens", arguments.new_tokens, "Tokens to generate, exactly (generation: 128)");
+  add_count("--repeats", arguments.repeats, "Timed runs of each model (generation: 10, prompt: 50)");
+  command.add_option("--warmups", arguments.warmups, "Runs before them that don't count")
+      ->capture_default_str()
+      ->check(at_least(0))
+      ->type_name("N");
+  command.add_option("--logits", arguments.logits, "Prompt: logits of all positions or of the last")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"all", "last"}))
+      ->type_name("ROWS");
+  command.add_option("--seed", arguments.seed, "Of the prompts' random ids")
+      ->capture_default_str()
+      ->check(at_least(0))
+      ->type_name("S");
+}
+
+}  // namespace
+
+void add_latency(CLI::App& app, Session& session) {
+  auto* command = app.add_subcommand("latency", "Measure how much faster a model is without given blocks");
+  auto arguments = std::make_shared<LatencyArguments>();
+  add_model(*command, arguments->model);
+  add_removal_lists(*command, arguments->removal_lists, "a further column of the table");
+  command->add_option("--removal-ratio", arguments->removal_ratio, "Without a list: share of the blocks, rounded up")
+      ->capture_default_str()
+      ->check(between(1e-6, 1))
+      ->excludes(command->get_option("--removal-list"))
+      ->type_name("R");
+  add_measurement(*command, *arguments);
+  add_compute(*command, arguments->compute);
+  command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
+  command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
+      ->capture_default_str()
+      ->type_name("FORMAT");
+  command->footer(
+      "Examples:\n"
+      "  sleb latency SmolLM2-135M --removal-list 12,26,13\n"
+      "  sleb latency SmolLM2-135M --removal-ratio 0.2 --mode prompt --repeats 5\n"
+      "  sleb latency model.gguf --batch-size 1 --new-tokens 64 -o csv");
+  command->callback([arguments, &session] {
+    check_alone(session, "latency");
+    run(*arguments, session);
+  });
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,109 @@
+#include "apps/sleb/commands/prune_arguments.h"
+
+#include <cmath>
+
+#include "apps/sleb/options/arguments.h"
+
+namespace sleb::app {
+namespace {
+
+// --ratio 0.2 of 30 blocks is 6; the reference rounds up.
+int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
+  if (arguments.greedy.num_remove_blocks > 0) return arguments.greedy.num_remove_blocks;
+  const double ratio = arguments.ratio > 0 ? arguments.ratio : 0.2;
+  return static_cast<int64_t>(std::ceil(ratio * static_cast<double>(num_blocks) - 1e-9));
+}
+
+void add_search(CLI::App& command, PruneArguments& arguments) {
+  auto* count = command.add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
+                    ->check(at_least(1))
+                    ->type_name("N");
+  command.add_option("--ratio", arguments.ratio, "Share of the blocks to remove, rounded up (default 0.2)")
+      ->check(between(1e-6, 1))
+      ->excludes(count)
+      ->type_name("R");
+  command.add_option("--early-barrier", arguments.greedy.early_barrier, "First blocks that stay")
+      ->capture_default_str()
+      ->type_name("N");
+  command.add_option("--latter-barrier", arguments.greedy.latter_barrier, "Last blocks that stay")
+      ->capture_default_str()
+      ->type_name("N");
+  command
+      .add_option("--search", arguments.search,
+                  "exact: every candidate on the whole calibration text; race: those that are surely worse leave early")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"exact", "race"}))
+      ->type_name("KIND");
+  command
+      .add_option("--confidence", arguments.confidence,
+                  "Of a race: the chance, a round, that the best block of the whole text is not dropped early")
+      ->capture_default_str()
+      ->check(between(0.5, 0.999999999))
+      ->type_name("P");
+  command
+      .add_option("--criterion", arguments.criterion,
+                  "loss, or kl: the divergence of the next token's distribution from the dense model's")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"loss", "kl"}))
+      ->type_name("SCORE");
+  command
+      .add_option("--state-memory", arguments.state_memory,
+                  "Memory for hidden states that the next round needs again, 512M or 2G (default: a quarter of what is "
+                  "free)")
+      ->transform(byte_size())
+      ->type_name("BYTES");
+}
+
+void add_output(CLI::App& command, PruneArguments& arguments) {
+  command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
+      ->type_name("DIR");
+  command
+      .add_option("--out-dtype", arguments.output.out_dtype,
+                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+  command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
+  command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
+  command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
+  command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
+      ->type_name("FILE");
+  command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
+      ->check(at_least(1))
+      ->type_name("N");
+  command.add_option("--prompt-tokens", arguments.prompt_tokens, "Prompt length of the closing speed test; 0: no test")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1 << 20))
+      ->type_name("N");
+  command.add_option("--json", arguments.json, "Write the result as JSON (- for stdout)")->type_name("FILE");
+  command.add_option("-o,--output", arguments.format, "Table as md, csv, json or jsonl")
+      ->capture_default_str()
+      ->type_name("FORMAT");
+}
+
+}  // namespace
+
+void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
+  add_model(command, arguments.model);
+  add_calibration(command, arguments.calibration);
+  add_search(command, arguments);
+  add_compute(command, arguments.compute);
+  add_output(command, arguments);
+  command.footer(
+      "Examples:\n"
+      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 \\\n"
+      "      --out SmolLM2-pruned\n"
+      "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
+      "      --num-remove-blocks 2 --json -");
+}
+
+SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {
+  SearchOptions options{.greedy = arguments.greedy,
+                        .kind = arguments.search == "race" ? SearchKind::race : SearchKind::exact,
+                        .confidence = arguments.confidence};
+  options.greedy.criterion = arguments.criterion == "kl" ? Criterion::kl : Criterion::loss;
+  options.greedy.num_remove_blocks = blocks_to_remove(arguments, num_blocks);
+  check(options.greedy, num_blocks);
+  return options;
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,44 @@
+// What a user says to sleb prune.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "apps/sleb/options/calibration.h"
+#include "sleb/engine/compute.h"
+#include "sleb/export/pruned_checkpoint.h"
+#include "sleb/search/greedy.h"
+#include "sleb/search/search.h"
+
+namespace sleb::app {
+
+struct PruneArguments {
+  std::string model;
+  CalibrationArguments calibration;
+  GreedyOptions greedy;
+  double ratio = 0;
+  std::string search = "race";
+  double confidence = 0.999;
+  std::string criterion = "loss";
+  std::optional<uint64_t> state_memory;  // bytes
+  ComputeOptions compute;
+  ExportOptions output;
+  std::string out;
+  std::string held_out;
+  int64_t held_out_segments = 0;  // 0: all
+  int64_t prompt_tokens = 512;
+  std::string json;
+  std::string format = "md";
+  bool resume = false;
+  bool dry_run = false;
+};
+
+// The options, with their help and examples.
+void add_prune_arguments(CLI::App& command, PruneArguments& arguments);
+
+// The search that they ask for, of a model of so many blocks. Throws Error(bad_input) if it is not possible.
+SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks);
+
+}  // namespace sleb::app

@@ -1,0 +1,121 @@
+#include "apps/sleb/options/arguments.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdint>
+#include <string_view>
+
+#include "sleb/base/file.h"
+
+namespace sleb::app {
+
+std::vector<std::string> with_hyphens(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  for (int i = 1; i < argc; ++i) {
+    std::string argument = argv[i];
+    if (argument.starts_with("--")) {
+      const auto end = std::ranges::find(argument, '=');
+      std::replace(argument.begin(), end, '_', '-');
+    }
+    arguments.push_back(std::move(argument));
+  }
+  return arguments;
+}
+
+std::string command_line(int argc, char** argv) {
+  std::string line = "sleb";
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const bool plain = !argument.empty() && argument.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;~#!") == std::string::npos;
+    std::string quoted = "'";
+    for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    line += " " + (plain ? argument : quoted + "'");
+  }
+  return line;
+}
+
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least ? std::string() : fmt::format("{}: expected a whole number from {}", text, least);
+  };
+  return {check, "", ""};
+}
+
+CLI::Validator between(double least, double most) {
+  const auto check = [least, most](const std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool whole = error == std::errc() && end == text.data() + text.size();
+    return whole && value >= least && value <= most
+               ? std::string()
+               : fmt::format("{}: expected a number from {} to {}", text, least, most);
+  };
+  return {check, "", ""};
+}
+
+CLI::Validator byte_size() {
+  const auto convert = [](std::string& text) {
+    constexpr std::string_view units = "KMGT";
+    uint64_t value = 0;
+    const char* const text_end = text.data() + text.size();
+    const auto [end, error] = std::from_chars(text.data(), text_end, value);
+    const std::string_view unit(end, text_end);
+    const size_t power = unit.size() == 1 ? units.find(unit[0]) : std::string_view::npos;
+    const uint64_t factor = power == std::string_view::npos ? 1 : uint64_t{1} << (10 * (power + 1));
+    if (error != std::errc() || (!unit.empty() && factor == 1) || value > UINT64_MAX / factor) {
+      return fmt::format("{}: expected a number of bytes like 512M or 2G", text);
+    }
+    text = std::to_string(value * factor);
+    return std::string();
+  };
+  return {convert, "", ""};
+}
+
+void add_model(CLI::App& command, std::string& model) {
+  command.add_option("model", model, "Checkpoint folder or .gguf file")->required()->type_name("MODEL");
+}
+
+void add_compute(CLI::App& command, ComputeOptions& options) {
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
+      ->capture_default_str()
+      ->type_name("DEVICE");
+  command.add_option("--dtype", options.dtype, "Compute type: auto, float32, bfloat16 or float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+  command.add_option("--threads", options.threads, "CPU threads (default: libtorch's choice)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  const CLI::Validator bytes = byte_size();
+  const auto bytes_or_auto = [bytes](std::string& text) {
+    if (text == "auto") return text = "0", std::string();
+    const std::string problem = bytes(text);
+    return problem.empty() && text == "0" ? "0 bytes: no model runs without weights; give more, or auto" : problem;
+  };
+  command
+      .add_option("--weights-memory", options.weights_memory,
+                  "Memory for weights, 512M or 8G; blocks beyond it are read from the file in every pass (auto: what "
+                  "is free)")
+      ->default_str("auto")
+      ->transform(CLI::Validator(bytes_or_auto, "", ""))
+      ->type_name("BYTES");
+}
+
+void check_json_path(const std::string& path) {
+  if (!path.empty() && path != "-") check_writable(path);
+}
+
+void write_json(const std::string& path, const OrderedJson& json) {
+  const std::string text = json.dump(2) + "\n";
+  if (path == "-") {
+    fmt::print("{}", text);
+  } else if (!path.empty()) {
+    write_file_atomically(path, text);
+  }
+}
+
+}  // namespace sleb::app

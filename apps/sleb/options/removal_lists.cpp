@@ -1,0 +1,35 @@
+#include "apps/sleb/options/removal_lists.h"
+
+#include <set>
+
+#include "sleb/base/error.h"
+#include "sleb/checkpoint/checkpoint.h"
+
+namespace sleb::app {
+
+CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const std::string& description,
+                            const std::function<void(const std::string&)>& take) {
+  return command.add_option_function<std::string>(name, take, description)->trigger_on_parse();
+}
+
+void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again) {
+  add_repeatable(command, "--removal-list", "Blocks to leave out, as 5,4,9; given again, " + again,
+                 [&texts](const std::string& list) { texts.push_back(list); })
+      ->type_name("LIST");
+}
+
+std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks) {
+  std::vector<std::vector<int64_t>> lists;
+  std::set<std::set<int64_t>> seen;
+  for (const std::string& text : texts) {
+    const std::vector<int64_t> list = parse_removal_list(text, num_blocks);
+    if (list.empty()) bad_input("--removal-list \"{}\": no block; the dense model is always the first row", text);
+    if (!seen.insert({list.begin(), list.end()}).second) {
+      bad_input("--removal-list \"{}\": another list removes the same blocks", text);
+    }
+    lists.push_back(list);
+  }
+  return lists;
+}
+
+}  // namespace sleb::app

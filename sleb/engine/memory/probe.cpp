@@ -1,0 +1,87 @@
+#include "sleb/engine/memory/probe.h"
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/head_loss.h"
+#include "sleb/engine/decoder/linear.h"
+#include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/plans/operations.h"
+
+namespace sleb {
+namespace {
+
+// A random matrix has to be there in float32 first, as random numbers are not made in every type.
+at::Tensor random(at::IntArrayRef shape, const Compute& compute) {
+  return at::randn(shape, at::kFloat).to(tensor_options(compute));
+}
+
+// Of one run in several, none of them the first. `run` waits for what it began on a GPU.
+double mean_seconds(const std::function<void()>& run) {
+  run();
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  int64_t runs = 0;
+  std::chrono::duration<double> seconds{0};
+  do {
+    run();
+    ++runs;
+    seconds = Clock::now() - begin;
+  } while (seconds < std::chrono::milliseconds(500));
+  return seconds.count() / static_cast<double>(runs);
+}
+
+double rate_of_blocks(const Decoder& decoder, const ProbedText& text) {
+  const ModelSpec& spec = decoder.spec();
+  // About a second's work.
+  const double most_operations = decoder.compute().device == "cpu" ? 2e11 : 5e13;
+  const auto operations_of_tokens = [&](int64_t tokens) {
+    return unit_operations(spec, Half::attention, tokens) + unit_operations(spec, Half::mlp, tokens);
+  };
+  const double most_tokens = most_operations / operations_of_tokens(text.seqlen);
+  const int64_t tokens = std::min(text.seqlen, std::max<int64_t>(128, static_cast<int64_t>(most_tokens)));
+  const int64_t segments = std::clamp<int64_t>(static_cast<int64_t>(most_tokens) / tokens, 1, text.segments);
+  const AttentionContext context(spec, decoder.compute(), tokens);
+  const at::Tensor hidden = random({segments, tokens, spec.hidden_size}, decoder.compute());
+  const double seconds = mean_seconds([&] {
+    at::Tensor next = decoder.apply({0, Half::attention}, hidden, context);
+    decoder.apply_in_place({0, Half::mlp}, next, context);
+    next.flatten().narrow(0, 0, 1).cpu();
+  });
+  return static_cast<double>(segments * tokens) * operations_of_tokens(tokens) / seconds;
+}
+
+double rate_of_head(const Decoder& decoder, const ProbedText& text) {
+  const int64_t tokens = std::min(text.seqlen, 1 + head_slice_rows(decoder.spec(), decoder.compute()));
+  std::vector<at::Tensor> states(2);
+  for (at::Tensor& state : states) state = random({1, tokens, decoder.spec().hidden_size}, decoder.compute());
+  const at::Tensor ids = at::zeros({1, tokens}, states[0].options().dtype(at::kLong));
+  const double seconds =
+      mean_seconds([&] { head_losses(decoder, states, ids, /*first_scored=*/1, /*dense=*/0, [] {}).nll.cpu(); });
+  return static_cast<double>(states.size()) * static_cast<double>(tokens - 1) * head_operations(decoder.spec()) /
+         seconds;
+}
+
+}  // namespace
+
+void warm_up(const Compute& compute) {
+  const c10::InferenceMode guard;
+  const Linear linear(random({256, 64}, compute), std::nullopt);
+  const at::Tensor heads = linear(random({512, 64}, compute)).view({1, 512, 4, 64}).transpose(1, 2);
+  at::scaled_dot_product_attention(heads, heads.narrow(1, 0, 2), heads.narrow(1, 0, 2), {}, 0.0, /*is_causal=*/true, {},
+                                   /*enable_gqa=*/true);
+  at::_log_softmax(at::silu(heads).to(at::kFloat), -1, /*half_to_float=*/false).cpu();
+}
+
+Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) {
+  const c10::InferenceMode guard;
+  Residency first_block{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
+  first_block.is_resident[0] = true;
+  const Decoder decoder(checkpoint, compute, first_block, silent_progress());
+  return {rate_of_blocks(decoder, text), rate_of_head(decoder, text)};
+}
+
+}  // namespace sleb

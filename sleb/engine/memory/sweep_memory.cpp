@@ -1,0 +1,106 @@
+// Follows decoder/block.cpp, decoder/norm.cpp and decoder/head_loss.cpp.
+#include "sleb/engine/memory/sweep_memory.h"
+
+#include <algorithm>
+
+#include "sleb/engine/plans/operations.h"
+
+namespace sleb {
+namespace {
+
+// Widths and types of a model's activations.
+class Activations {
+ public:
+  Activations(const ModelSpec& spec, const Compute& compute)
+      : spec_(spec),
+        is_cpu_(compute.device == "cpu"),
+        element_(bytes_per_element(compute)),
+        hidden_(static_cast<uint64_t>(spec.hidden_size)),
+        query_(static_cast<uint64_t>(spec.num_heads * spec.head_dim)),
+        key_(static_cast<uint64_t>(spec.num_kv_heads * spec.head_dim)),
+        threads_(static_cast<uint64_t>(compute.threads)) {}
+
+  // The most that stands in memory, beside the hidden states, while a unit is computed on so many rows.
+  uint64_t unit(uint64_t rows) const {
+    const uint64_t mlp_rows = is_cpu_ ? std::min(rows, static_cast<uint64_t>(mlp_rows_cpu)) : rows;
+    return std::max(attention(rows), mlp(mlp_rows));
+  }
+
+  // A slice of logits; twice and the dense model's where distributions are compared.
+  uint64_t head(uint64_t rows, bool divergence) const {
+    const uint64_t logits = rows * static_cast<uint64_t>(spec_.vocabulary_size);
+    // The logits in their type, in float32 and as log-probabilities, two of them at a time; each dense slice beside
+    // another model's, their difference and an exponential.
+    const uint64_t copies = divergence ? 16 : 8;
+    return norm(rows) + logits * copies + logits * 4;  // once more for freed pieces, as in attention()
+  }
+
+  // RMS norm computes in float32, layer norm in one pass.
+  uint64_t norm(uint64_t rows) const {
+    const bool in_float32 = spec_.norm == NormKind::layer || element_ == 4;
+    return rows * hidden_ * (in_float32 ? element_ : 4 + 4 + element_);
+  }
+
+  // What malloc does not join of freed blocks: at worst another tensor of the widest kind.
+  uint64_t attention(uint64_t rows) const {
+    const uint64_t normed = rows * hidden_ * element_;
+    const uint64_t heads = rows * (query_ + 2 * key_) * element_;
+    const uint64_t mixed = rows * query_ * element_;
+    const uint64_t turned = spec_.position == PositionKind::rotary ? rows * (query_ + key_) / 2 * element_ : 0;
+    const uint64_t sums = rows * static_cast<uint64_t>(spec_.num_heads) * 4;
+    // Fused attention: scores of 256 queries against 512 keys, and their output, in each thread.
+    const uint64_t scores =
+        is_cpu_ ? threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6) : 0;
+    const uint64_t most =
+        std::max({norm(rows), normed + heads, heads + turned, heads + mixed + sums + scores, mixed + normed});
+    return most + std::max(heads, normed);
+  }
+
+  uint64_t mlp(uint64_t rows) const {
+    const auto inner = rows * static_cast<uint64_t>(spec_.intermediate_size) * element_;
+    const uint64_t normed = rows * hidden_ * element_;
+    const uint64_t up = spec_.mlp == MlpKind::gated ? 2 * inner : inner;
+    return std::max(norm(rows), normed + up + inner + normed) + up;
+  }
+
+ private:
+  const ModelSpec& spec_;
+  bool is_cpu_;
+  uint64_t element_;
+  uint64_t hidden_, query_, key_;
+  uint64_t threads_;
+};
+
+// Rows of the embedding are decoded into float32; the system maps them with the 64 KiB around each.
+Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, uint64_t rows) {
+  constexpr uint64_t mapped_around = uint64_t{64} << 10;
+  const uint64_t stored = forms(std::string(spec.names->embedding) + ".weight").bytes;
+  const uint64_t row = stored / static_cast<uint64_t>(spec.vocabulary_size);
+  const uint64_t width = 4 + (compute.dtype == "float32" ? 0 : bytes_per_element(compute));
+  return Footprint::of(rows * static_cast<uint64_t>(spec.embedding_size) * width,
+                       std::min(stored, rows * (row + mapped_around)));
+}
+
+}  // namespace
+
+uint64_t state_bytes(const ModelSpec& spec, const Compute& compute, const SweepSize& sweep) {
+  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * spec.hidden_size) * bytes_per_element(compute);
+}
+
+SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
+                         const SweepSize& sweep) {
+  const Activations activations(spec, compute);
+  const auto rows = static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen);
+  SweepMemory memory;
+  memory.states = static_cast<uint64_t>(sweep.states) * state_bytes(spec, compute, sweep);
+  const int64_t head_rows = std::min(std::max<int64_t>(sweep.scored_rows, 1), head_slice_rows(spec, compute));
+  memory.work = Footprint::of(
+      std::max(activations.unit(rows), activations.head(static_cast<uint64_t>(head_rows), sweep.divergence)));
+  // The embedding's rows come before there is any state.
+  const Footprint rows_read = embedding(spec, compute, forms, rows);
+  const auto beyond_states = [&](uint64_t bytes) { return bytes - std::min(bytes, memory.states); };
+  memory.work = larger(memory.work, {beyond_states(rows_read.resident), beyond_states(rows_read.anonymous)});
+  return memory;
+}
+
+}  // namespace sleb

@@ -1,0 +1,124 @@
+#include "sleb/engine/memory/weight_memory.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sleb {
+namespace {
+
+std::string weight_name(std::string_view name) {
+  return std::string(name) + ".weight";
+}
+
+std::string head_name(const ModelSpec& spec) {
+  return weight_name(spec.tied_head ? spec.names->embedding : spec.names->head);
+}
+
+// Weights that become one linear map: how much stands in memory while they are loaded.
+class LinearLoading {
+ public:
+  LinearLoading(const ModelSpec& spec, const Compute& compute, const StoredForms& forms)
+      : spec_(spec), compute_(compute), forms_(forms) {}
+
+  uint64_t bytes(const std::vector<int64_t>& shape) const {
+    uint64_t elements = 1;
+    for (const int64_t size : shape) elements *= static_cast<uint64_t>(size);
+    return elements * bytes_per_element(compute_);
+  }
+
+  // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy. What comes to a GPU is
+  // decoded in the machine's memory.
+  Footprint matrix(uint64_t bytes, std::span<const std::string> names, std::span<const uint64_t> elements) const {
+    if (compute_.device != "cpu") return Footprint::of(bytes);
+    const bool packed = compute_.dtype != "float16";
+    Footprint most = Footprint::of(packed ? 2 * bytes : bytes);
+    for (size_t i = 0; i < names.size(); ++i) {
+      const StoredForm form = forms_(names[i]);
+      most = larger(most, Footprint::of(bytes + (form.is_decoded ? 4 * elements[i] : 0), form.bytes));
+    }
+    return most;
+  }
+
+  Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
+    std::vector<std::string> names;
+    std::vector<uint64_t> elements;
+    bytes_together = 0;
+    for (const Part part : parts) {
+      if (!spec_.has_weight(part)) continue;
+      names.push_back(weight_name(spec_.part_name(0, part)));
+      const uint64_t own = bytes(spec_.part_shape(part));
+      elements.push_back(own / bytes_per_element(compute_));
+      bytes_together += own;
+    }
+    return matrix(bytes_together, names, elements);
+  }
+
+ private:
+  const ModelSpec& spec_;
+  const Compute& compute_;
+  const StoredForms& forms_;
+};
+
+}  // namespace
+
+StoredForms stored_forms(const Checkpoint& checkpoint) {
+  return [&checkpoint](const std::string& name) {
+    const StoredTensor& stored = checkpoint.tensor(name);
+    const bool plain =
+        stored.type == StoredType::f32 || stored.type == StoredType::f16 || stored.type == StoredType::bf16;
+    return StoredForm{stored.data.size(), checkpoint.is_gguf() || !plain};
+  };
+}
+
+Footprint larger(const Footprint& one, const Footprint& other) {
+  return {std::max(one.resident, other.resident), std::max(one.anonymous, other.anonymous)};
+}
+
+WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms)
+    : num_blocks_(spec.num_blocks) {
+  const uint64_t element = bytes_per_element(compute);
+  block_ = static_cast<uint64_t>(spec.block_parameters()) * element;
+  // A tied head is a copy of its own.
+  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
+  others_ =
+      static_cast<uint64_t>(spec.parameters() - embedding) * element - block_ * static_cast<uint64_t>(spec.num_blocks);
+
+  const LinearLoading loading(spec, compute, forms);
+  const std::vector<int64_t> head_shape = {spec.vocabulary_size, spec.embedding_size};
+  const uint64_t head_elements[] = {loading.bytes(head_shape) / element};
+  const std::string head[] = {head_name(spec)};
+  others_loading_ = loading.matrix(loading.bytes(head_shape), head, head_elements);
+
+  uint64_t before = 0;
+  const auto load = [&](std::initializer_list<Part> parts) {
+    uint64_t own = 0;
+    const Footprint most = loading.parts(parts, own);
+    block_loading_ = larger(block_loading_, Footprint::of(before) + most);
+    before += own;
+  };
+  load({Part::query, Part::key, Part::value});
+  load({Part::attention_output});
+  spec.mlp == MlpKind::gated ? load({Part::gate, Part::up}) : load({Part::up});
+  load({Part::down});
+  block_loading_ = larger(block_loading_, Footprint::of(block_));
+}
+
+uint64_t WeightMemory::least() const {
+  return std::min(all().bytes, others_ + streamed_at_once * block_);
+}
+
+Footprint WeightMemory::loading(const Residency& residency) const {
+  const auto blocks = static_cast<uint64_t>(residency.resident_blocks());
+  // The head comes first, so what it takes meanwhile stands beside nothing else.
+  if (blocks == 0) return larger(others_loading_, Footprint::of(others_));
+  return larger(others_loading_, Footprint::of(others_ + (blocks - 1) * block_) + block_loading_);
+}
+
+Footprint WeightMemory::held(const Residency& residency) const {
+  const auto blocks = static_cast<uint64_t>(residency.resident_blocks());
+  const Footprint resident = Footprint::of(others_ + blocks * block_);
+  if (residency.all_resident()) return resident;
+  return resident + Footprint::of((streamed_at_once - 1) * block_) + block_loading_;
+}
+
+}  // namespace sleb

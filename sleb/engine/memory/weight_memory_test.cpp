@@ -1,0 +1,48 @@
+#include "sleb/engine/memory/weight_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/engine/memory/small_model_for_tests.h"
+
+namespace sleb {
+namespace {
+
+constexpr uint64_t query_key_value = 512 * (512 + 2 * 256), attention_output = 512 * 512, gate_up = 2 * 512 * 1280,
+                   down = 512 * 1280, norms = 2 * 512, head = 512 * 512, final_norm = 512;
+constexpr uint64_t block = query_key_value + attention_output + gate_up + down + norms;
+
+TEST(WeightMemory, CountsWeights) {
+  const WeightMemory weights(small_spec(), float32, plain(0));
+  EXPECT_EQ(weights.all().bytes, 4 * (6 * block + head + final_norm));
+  EXPECT_EQ(weights.least(), 4 * (2 * block + head + final_norm));
+  EXPECT_EQ(WeightMemory(small_spec(), bfloat16, plain(0)).all().bytes, 2 * (6 * block + head + final_norm));
+  EXPECT_EQ(weights.held(weights.all()).anonymous, weights.all().bytes);
+}
+
+TEST(WeightMemory, LoadsTheLastBlockBesideAllOthers) {
+  const WeightMemory weights(small_spec(), float32, plain(100));
+  // Of the last block, gate and up are there twice and down is not there yet: as much as down twice, all else once.
+  const uint64_t all = weights.all().bytes;
+  EXPECT_EQ(weights.loading(weights.all()).anonymous, all - 4 * norms + 4 * down);
+  // Less than a whole copy of the largest part.
+  EXPECT_LT(weights.loading(weights.all()).anonymous, all + 4 * gate_up);
+}
+
+TEST(WeightMemory, DecodedTensorsStandBesideTheirCopies) {
+  const auto decoded = [](const std::string&) { return StoredForm{1000, true}; };
+  const WeightMemory weights(small_spec(), bfloat16, decoded);
+  // The widest tensor is down, gate or up: 4 bytes each beside 2. At down, everything else of the block is there.
+  const Footprint loading = weights.loading(weights.all());
+  EXPECT_EQ(loading.anonymous, weights.all().bytes - 2 * norms + 4 * down);
+  EXPECT_EQ(loading.resident, loading.anonymous + 1000);
+}
+
+TEST(WeightMemory, HoldsTwoStreamedBlocks) {
+  const WeightMemory weights(small_spec(), float32, plain(0));
+  const Residency none = weights.residency(weights.least());
+  EXPECT_EQ(none.resident_blocks(), 0);
+  EXPECT_EQ(weights.held(none).anonymous, weights.least() - 4 * norms + 4 * down);
+}
+
+}  // namespace
+}  // namespace sleb

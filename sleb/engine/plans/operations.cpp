@@ -1,0 +1,53 @@
+#include "sleb/engine/plans/operations.h"
+
+#include <algorithm>
+
+namespace sleb {
+namespace {
+
+constexpr int64_t chunk_tokens_cpu = 2048;
+constexpr int64_t chunk_tokens_cuda = 16384;
+
+// Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
+// out again (FreedBlocks).
+constexpr int64_t slice_bytes_cpu = int64_t{12} << 20;
+constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
+constexpr int64_t least_slice_rows = 64;  // below, products lose speed
+
+}  // namespace
+
+double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
+  const auto hidden = static_cast<double>(spec.hidden_size);
+  const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
+  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
+  const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
+  const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
+  return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
+}
+
+double head_operations(const ModelSpec& spec) {
+  const auto width = static_cast<double>(spec.embedding_size);
+  const double projection = spec.has_projections() ? 2 * static_cast<double>(spec.hidden_size) * width : 0;
+  return projection + 2 * width * static_cast<double>(spec.vocabulary_size);
+}
+
+Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_t tokens, int64_t scored) {
+  double units = 0;
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
+  return {units * static_cast<double>(tokens),
+          head_operations(spec) * static_cast<double>(schedule.num_states * scored)};
+}
+
+int64_t usual_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments) {
+  const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
+  const int64_t most = std::clamp<int64_t>(most_tokens / seqlen, 1, segments);
+  const int64_t chunks = (segments + most - 1) / most;
+  return chunks >= compute.num_processes ? most : std::max<int64_t>(1, segments / compute.num_processes);
+}
+
+int64_t head_slice_rows(const ModelSpec& spec, const Compute& compute) {
+  const int64_t budget = compute.device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
+  return std::max(least_slice_rows, budget / 4 / spec.vocabulary_size);
+}
+
+}  // namespace sleb

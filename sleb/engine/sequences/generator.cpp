@@ -1,0 +1,183 @@
+#include "sleb/engine/sequences/generator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <random>
+
+#include "sleb/base/error.h"
+#include "sleb/base/progress.h"
+#include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/sequences/forward.h"
+#include "sleb/engine/sweep/plan_runner.h"
+
+namespace sleb {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Prompts side by side, ending together: padding stands in front.
+class PaddedPrompts {
+ public:
+  PaddedPrompts(std::span<const std::vector<int64_t>> prompts, const Compute& compute, int64_t capacity)
+      : batch_(static_cast<int64_t>(prompts.size())) {
+    for (const auto& prompt : prompts) tokens_ = std::max(tokens_, static_cast<int64_t>(prompt.size()));
+    at::Tensor padding = at::empty({batch_, 1}, at::kLong);
+    ids_.assign(static_cast<size_t>(batch_ * tokens_), 0);
+    for (int64_t i = 0; i < batch_; ++i) {
+      const auto& prompt = prompts[static_cast<size_t>(i)];
+      padding.mutable_data_ptr<int64_t>()[i] = tokens_ - static_cast<int64_t>(prompt.size());
+      any_padding_ = any_padding_ || static_cast<int64_t>(prompt.size()) < tokens_;
+      std::ranges::copy_backward(prompt, ids_.begin() + (i + 1) * tokens_);
+    }
+    const at::Device device = device_of(compute);
+    padding_ = padding.to(device);
+    columns_ = at::arange(capacity, at::TensorOptions().dtype(at::kLong).device(device)).unsqueeze(0);
+    key_positions_ = columns_.sub(padding_);
+    is_token_ = key_positions_.ge(0);
+  }
+
+  int64_t tokens() const { return tokens_; }
+  const std::vector<int64_t>& ids() const { return ids_; }
+
+  // Of the prompts themselves.
+  AttentionContext prompt_context(const Decoder& decoder, KvCache& cache) const {
+    if (!any_padding_) return {decoder.spec(), decoder.compute(), tokens_, &cache};
+    const at::Tensor columns = columns_.narrow(1, 0, tokens_);
+    const at::Tensor causal = columns.unsqueeze(2).ge(columns.unsqueeze(1));
+    const at::Tensor itself = columns.unsqueeze(2).eq(columns.unsqueeze(1));  // so that padding has something to see
+    const at::Tensor visible = causal.logical_and(is_token_.narrow(1, 0, tokens_).unsqueeze(1)).logical_or_(itself);
+    const at::Tensor positions = key_positions_.narrow(1, 0, tokens_);
+    return {decoder.spec(), decoder.compute(), {positions.clamp_min(0), tokens_, visible, positions}, &cache};
+  }
+
+  // Of one more token a sequence, in column `column`.
+  AttentionContext token_context(const Decoder& decoder, KvCache& cache, int64_t column) const {
+    AttentionContext::Layout layout{.positions = key_positions_.narrow(1, column, 1), .longest = column + 1};
+    if (any_padding_) {
+      layout.visible = is_token_.narrow(1, 0, column + 1).unsqueeze(1);
+      layout.key_positions = key_positions_.narrow(1, 0, column + 1);
+    }
+    return {decoder.spec(), decoder.compute(), layout, &cache};
+  }
+
+ private:
+  int64_t batch_;
+  int64_t tokens_ = 0;
+  bool any_padding_ = false;
+  std::vector<int64_t> ids_;  // [batch * tokens]
+  at::Tensor padding_;        // [batch, 1]
+  at::Tensor columns_;        // [1, capacity]
+  at::Tensor key_positions_;  // [batch, capacity]; negative: padding
+  at::Tensor is_token_;       // bool [batch, capacity]
+};
+
+// logits [batch, vocabulary] -> an id a sequence
+std::vector<int64_t> choose(const at::Tensor& logits, double temperature, std::mt19937_64& random) {
+  std::vector<int64_t> ids;
+  if (temperature == 0) {
+    const at::Tensor best = logits.argmax(-1).cpu();
+    return {best.const_data_ptr<int64_t>(), best.const_data_ptr<int64_t>() + best.numel()};
+  }
+  const at::Tensor scaled = logits.to(at::kDouble).div(temperature);
+  const at::Tensor sums = at::_softmax(scaled, -1, /*half_to_float=*/false).cumsum(-1).cpu().contiguous();
+  const int64_t vocabulary = sums.size(1);
+  for (int64_t i = 0; i < sums.size(0); ++i) {
+    const auto* row = sums.const_data_ptr<double>() + i * vocabulary;
+    const double drawn = std::uniform_real_distribution<double>(0, row[vocabulary - 1])(random);
+    ids.push_back(std::min<int64_t>(std::upper_bound(row, row + vocabulary, drawn) - row, vocabulary - 1));
+  }
+  return ids;
+}
+
+}  // namespace
+
+struct Generator::State {
+  const Model* model;
+  KvCache cache;
+
+  // The logits after the last token of each sequence, float32 [batch, vocabulary].
+  at::Tensor run(const Schedule& schedule, std::span<const int64_t> ids, const AttentionContext& context) {
+    const at::Tensor hidden =
+        run_schedule(model->decoder(), schedule, ids, context, [](const ScheduleStep&) { check_interrupt(); })[0];
+    cache.advance(context.tokens());
+    return model->decoder().logits(hidden.select(1, context.tokens() - 1)).to(at::kFloat);
+  }
+
+  void check(std::span<const std::vector<int64_t>> prompts, const GenerateOptions& options) const {
+    if (prompts.empty()) bad_input("no prompt to go on from");
+    if (static_cast<int64_t>(prompts.size()) > cache.batch()) {
+      bad_input("{} prompts, and room for {}", prompts.size(), cache.batch());
+    }
+    for (const auto& prompt : prompts) {
+      if (prompt.empty()) bad_input("the prompt has no tokens; give at least one");
+      check_ids(model->spec(), prompt, "prompt");
+      const auto tokens = static_cast<int64_t>(prompt.size());
+      if (options.max_new_tokens < 1 || options.max_new_tokens > cache.capacity() - tokens) {
+        bad_input("a prompt of {} tokens and {} new ones, and room for {}", tokens, options.max_new_tokens,
+                  cache.capacity());
+      }
+    }
+  }
+};
+
+Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, int64_t new_tokens) {
+  const c10::InferenceMode guard;
+  if (batch < 1 || prompt_tokens < 0 || new_tokens < 1) {
+    bad_input("room for {} prompts of {} tokens and {} new ones: give at least 1 prompt and new token", batch,
+              prompt_tokens, new_tokens);
+  }
+  const int64_t tokens = prompt_tokens + new_tokens;
+  check_sequence_length(model.spec(), tokens, "prompt and new tokens");
+  check_memory(model, batch, prompt_tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
+  state_ = std::make_unique<State>(State{&model, KvCache(model.decoder(), batch, tokens)});
+}
+
+Generator::~Generator() = default;
+Generator::Generator(Generator&&) noexcept = default;
+
+Generation Generator::generate(const Plan& plan, std::span<const std::vector<int64_t>> prompts,
+                               const GenerateOptions& options, const TokenListener& listener) {
+  const c10::InferenceMode guard;
+  state_->check(prompts, options);
+  const auto start = Clock::now();
+  const Decoder& decoder = state_->model->decoder();
+  const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
+  KvCache& cache = state_->cache;
+  cache.clear(static_cast<int64_t>(prompts.size()));
+  const PaddedPrompts padded(prompts, decoder.compute(), cache.capacity());
+  std::mt19937_64 random(options.seed);
+  Generation result;
+  result.ids.resize(prompts.size());
+  std::vector<bool> ended(prompts.size(), false);
+  bool goes_on = true;
+  at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
+  for (int64_t step = 0; goes_on; ++step) {
+    const std::vector<int64_t> next = choose(logits, options.temperature, random);
+    if (step == 0) result.first_token_seconds = seconds_since(start);
+    for (size_t i = 0; i < next.size(); ++i) {
+      if (ended[i]) continue;
+      result.ids[i].push_back(next[i]);
+      ended[i] = std::ranges::find(options.stop_ids, next[i]) != options.stop_ids.end();
+      if (listener && !listener(static_cast<int64_t>(i), next[i])) goes_on = false;
+    }
+    goes_on = goes_on && step + 1 < options.max_new_tokens && std::ranges::find(ended, false) != ended.end();
+    if (goes_on) logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
+  }
+  result.seconds = seconds_since(start);
+  return result;
+}
+
+uint64_t kv_cache_bytes(const ModelSpec& spec, const Compute& compute, const Plan& plan, int64_t batch,
+                        int64_t tokens) {
+  uint64_t blocks = 0;
+  for (int64_t block = 0; block < spec.num_blocks; ++block) blocks += plan.bypasses({block, Half::attention}) ? 0 : 1;
+  const auto numbers = static_cast<uint64_t>(batch * tokens * spec.num_kv_heads * spec.head_dim);
+  return 2 * blocks * numbers * bytes_per_element(compute);
+}
+
+}  // namespace sleb
