@@ -52,7 +52,7 @@ OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& s
   const auto computed = llama3_divisors(rope, spec.head_dim);
   for (size_t i = 0; i < divisors.size(); ++i) {
     if (std::abs(computed[i] / divisors[i] - 1) > 1e-4) {
-      bad_input("{}: tensor '{}' holds rope frequencies that config.json has no words for", file.label(),
+      bad_input("{}: tensor '{}' holds rope frequencies that config.json cannot express", file.label(),
                 rope_frequencies);
     }
   }
@@ -141,8 +141,7 @@ void undo_rope_permutation(std::span<float> tensor, int64_t heads, int64_t rows)
 
 OrderedJson config_from_gguf(const GgufFile& file, const ModelSpec& spec) {
   if (spec.qkv_bias != spec.attention_output_bias) {
-    bad_input("{}: biases on some of the attention's projections only, for which config.json has no words",
-              file.label());
+    bad_input("{}: biases on some of the attention's projections only, which config.json cannot express", file.label());
   }
   OrderedJson config = {
       {"architectures", {spec.architecture}},

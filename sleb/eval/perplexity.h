@@ -36,7 +36,7 @@ struct PerplexityPair {
   PerplexityRow dense;
   PerplexityRow pruned;
 };
-// `chunk_segments`: computed at once; 0: usual_chunk_segments.
+// `chunk_segments`: computed at once; 0: default_chunk_segments.
 PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress,
                                   int64_t chunk_segments = 0);
 

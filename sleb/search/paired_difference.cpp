@@ -71,7 +71,7 @@ double student_t_tail(double t, int64_t degrees) {
   return std::max(0.0, (1 - within) / 2);
 }
 
-bool surely_positive(const PairedDifference& difference, double share, double level) {
+bool significantly_positive(const PairedDifference& difference, double share, double level) {
   if (!difference.error || difference.mean <= 0 || share >= 1) return false;
   const double error = *difference.error * std::sqrt(1 - share);
   return student_t_tail(difference.mean / error, difference.blocks - 1) < level;

@@ -31,6 +31,6 @@ double student_t_tail(double t, int64_t degrees);
 // a difference like this would come up with a chance below `level`. The blocks are a sample without replacement of a
 // finite text, which makes the error smaller by sqrt(1 - share) (Cochran, 2.6); the text as a whole, and not what it
 // was drawn from, is what an exact search would decide on.
-bool surely_positive(const PairedDifference& difference, double share, double level);
+bool significantly_positive(const PairedDifference& difference, double share, double level);
 
 }  // namespace sleb

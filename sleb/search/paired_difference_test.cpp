@@ -78,12 +78,12 @@ TEST(StudentT, Tail) {
 
 TEST(SurelyPositive, NeedsDifferenceErrorAndDoubt) {
   const PairedDifference clear{1, 0.1, 30};
-  EXPECT_TRUE(surely_positive(clear, 0.5, 1e-5));
-  EXPECT_FALSE(surely_positive({1, 0.1, 3}, 0.5, 1e-5));  // three blocks don't tell
-  EXPECT_FALSE(surely_positive({-1, 0.1, 30}, 0.5, 1e-5));
-  EXPECT_FALSE(surely_positive({1, {}, 1}, 0.5, 1e-5));
-  EXPECT_TRUE(surely_positive({0.4, 0.1, 30}, 0.75, 1e-5));
-  EXPECT_FALSE(surely_positive({0.4, 0.1, 30}, 0, 1e-5));
+  EXPECT_TRUE(significantly_positive(clear, 0.5, 1e-5));
+  EXPECT_FALSE(significantly_positive({1, 0.1, 3}, 0.5, 1e-5));  // three blocks don't tell
+  EXPECT_FALSE(significantly_positive({-1, 0.1, 30}, 0.5, 1e-5));
+  EXPECT_FALSE(significantly_positive({1, {}, 1}, 0.5, 1e-5));
+  EXPECT_TRUE(significantly_positive({0.4, 0.1, 30}, 0.75, 1e-5));
+  EXPECT_FALSE(significantly_positive({0.4, 0.1, 30}, 0, 1e-5));
 }
 
 // The chance of calling a difference positive that on the whole text is none: by simulation, with blocks whose values
@@ -105,7 +105,7 @@ TEST(SurelyPositive, IsWrongNoMoreOftenThanItSays) {
     }
     for (double& block : text) block -= sum / 64;
     text.resize(32);
-    wrong += surely_positive(of(text), 0.5, level) ? 1 : 0;
+    wrong += significantly_positive(of(text), 0.5, level) ? 1 : 0;
   }
   EXPECT_LT(wrong, 2 * level * trials);
 }

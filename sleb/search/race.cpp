@@ -49,7 +49,7 @@ RoundOutcome run_race(RoundSweep& sweep, const std::vector<Rung>& rungs, double 
     const size_t leader = *std::ranges::min_element(alive, {}, [&](size_t i) { return sweep.score(i); });
     const double share = rungs[rung].tokens == 0 ? sweep.share_seen() : 0;
     std::erase_if(alive, [&](size_t i) {
-      return i != leader && surely_positive(sweep.difference(i, leader), share, (1 - confidence) / comparisons);
+      return i != leader && significantly_positive(sweep.difference(i, leader), share, (1 - confidence) / comparisons);
     });
   }
   return sweep.outcome();

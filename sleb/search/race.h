@@ -1,5 +1,5 @@
-// One round as a race: candidates are computed on growing parts of the text, and leave when they are surely worse than
-// the leader.
+// One round as a race: candidates are computed on growing parts of the text, and are dropped when they are
+// significantly worse than the leader.
 #pragma once
 
 #include <vector>
@@ -18,10 +18,10 @@ std::vector<Rung> exact_rungs(int64_t num_chunks);
 std::vector<Rung> race_rungs(const PlanEvaluator& evaluator);
 std::vector<Rung> race_rungs(int64_t num_chunks, int64_t segments, int64_t seqlen);
 
-// After each rung but the last, candidates are dropped whose difference to the leader is surely positive. `confidence`:
-// the chance that the round's best block on the whole text is not dropped. It is the best's being dropped that is an
-// error, which may happen against any of the others and after any rung: by Bonferroni's inequality the chance of each
-// must be (1 - confidence) / ((candidates - 1) x (rungs - 1)).
+// After each rung but the last, candidates are dropped whose difference to the leader is significantly positive.
+// `confidence`: the chance that the round's best block on the whole text is not dropped. It is the best's being dropped
+// that is an error, which may happen against any of the others and after any rung: by Bonferroni's inequality the
+// chance of each must be (1 - confidence) / ((candidates - 1) x (rungs - 1)).
 RoundOutcome run_race(RoundSweep& sweep, const std::vector<Rung>& rungs, double confidence);
 
 }  // namespace sleb

@@ -197,7 +197,7 @@ double RoundSweep::in_corpus_order(const std::vector<double>& values) const {
       const int64_t segments =
           std::min(evaluator_.chunk_segments(), evaluator_.corpus().segments - chunk * evaluator_.chunk_segments());
       const auto blocks =
-          static_cast<size_t>(segments * evaluator_.blocks_per_segment({.block_tokens = usual_block_tokens}));
+          static_cast<size_t>(segments * evaluator_.blocks_per_segment({.block_tokens = default_block_tokens}));
       blocks_of[chunk] = {begin, begin + blocks};
       begin += blocks;
     }

@@ -15,13 +15,13 @@ namespace sleb {
 
 // Scored tokens of a block, whose losses are summed: long enough for most of the correlation between neighbouring
 // tokens to stay inside, short enough for a chunk to have many.
-constexpr int64_t usual_block_tokens = 128;
+constexpr int64_t default_block_tokens = 128;
 
 // A part of the corpus: chunks of it (PlanEvaluator::chunk_segments), none of them in two rungs that take them whole.
 struct Rung {
   std::vector<int64_t> chunks;
   int64_t tokens = 0;  // the first of each segment, to be computed again in a later rung; 0: whole segments
-  int64_t block_tokens = usual_block_tokens;  // of a rung of whole segments always the same
+  int64_t block_tokens = default_block_tokens;  // of a rung of whole segments always the same
 };
 
 // Saves now and then: before an interrupt ends the search, and every half minute.

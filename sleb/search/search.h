@@ -10,7 +10,7 @@ namespace sleb {
 
 enum class SearchKind {
   exact,  // every candidate on the whole corpus
-  race,   // candidates that are surely worse leave early; the winner's loss is the same to the bit
+  race,   // significantly worse candidates are dropped early; the winner's loss is the same to the bit
 };
 
 struct SearchOptions {

@@ -18,7 +18,7 @@ struct InfoArguments {
   std::string json;
 };
 
-constexpr int64_t usual_seqlen = 2048;  // --seqlen
+constexpr int64_t default_seqlen = 2048;  // --seqlen
 
 std::string types_text(const Checkpoint& checkpoint) {
   std::string text;
@@ -62,10 +62,10 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   std::vector<Plan> candidates;
   for (int64_t i = 1; i < spec.num_blocks - 1; ++i) candidates.push_back(Plan::without_blocks(std::span(&i, 1)));
   const int64_t seqlen =
-      spec.position == PositionKind::learned ? std::min(usual_seqlen, spec.max_positions) : usual_seqlen;
-  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = usual_block_tokens, .divergence = true};
+      spec.position == PositionKind::learned ? std::min(default_seqlen, spec.max_positions) : default_seqlen;
+  const SweepSize sizes{.segments = 1, .seqlen = seqlen, .scored_rows = default_block_tokens, .divergence = true};
   const MemoryPlan plan(spec, compute, stored_forms(checkpoint), search_workload(spec, compute, candidates, sizes));
-  return plan.predict({plan.weights().all(), 0, plan.usual_chunk()}).growth.resident;
+  return plan.predict({plan.weights().all(), 0, plan.default_chunk()}).growth.resident;
 }
 
 void run(const InfoArguments& arguments) {

@@ -137,10 +137,11 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
 }
 
 // What the user and an earlier run leave to choose.
-MemoryPlan::Wishes wishes(const PruneArguments& arguments, const KeptRounds& kept_rounds) {
-  MemoryPlan::Wishes wishes{.state_memory = arguments.state_memory, .chunk_segments = kept_rounds.segments_at_a_time()};
-  if (arguments.compute.weights_memory > 0) wishes.weights_memory = arguments.compute.weights_memory;
-  return wishes;
+MemoryPlan::Preferences memory_preferences(const PruneArguments& arguments, const KeptRounds& kept_rounds) {
+  MemoryPlan::Preferences preferences{.state_memory = arguments.state_memory,
+                                      .chunk_segments = kept_rounds.segments_at_a_time()};
+  if (arguments.compute.weights_memory > 0) preferences.weights_memory = arguments.compute.weights_memory;
+  return preferences;
 }
 
 // All ranks compute the same chunks: no more segments at a time than any of them has memory for.
@@ -152,7 +153,7 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
     fewest = std::min<int64_t>(fewest, std::atoll(text.c_str()));
   }
   if (fewest == memory.choice.chunk_segments) return memory;
-  search.wishes.chunk_segments = std::max<int64_t>(1, fewest);
+  search.preferences.chunk_segments = std::max<int64_t>(1, fewest);
   return plan_memory(search);
 }
 
@@ -244,7 +245,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
                              texts.calibration,
                              texts.held_out,
                              arguments.prompt_tokens,
-                             wishes(arguments, kept_rounds),
+                             memory_preferences(arguments, kept_rounds),
                              session.environment.local_size};
   const SearchMemory memory = plan_memory_together(to_plan, processes);
   if (arguments.dry_run) {

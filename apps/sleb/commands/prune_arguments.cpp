@@ -30,7 +30,8 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->type_name("N");
   command
       .add_option("--search", arguments.search,
-                  "exact: every candidate on the whole calibration text; race: those that are surely worse leave early")
+                  "exact: every candidate on the whole calibration text; race: candidates that are significantly worse "
+                  "are dropped early")
       ->capture_default_str()
       ->check(CLI::IsMember({"exact", "race"}))
       ->type_name("KIND");

@@ -18,7 +18,7 @@ Workload workload_of(const SearchToPlan& search) {
   const std::vector<Plan> candidates = plans_without({}, candidates_after({}, spec.num_blocks, search.greedy));
   const SweepSize sizes{.segments = search.calibration.segments,
                         .seqlen = search.calibration.seqlen,
-                        .scored_rows = usual_block_tokens,
+                        .scored_rows = default_block_tokens,
                         .divergence = true};
   Workload workload = search_workload(spec, search.compute, candidates, sizes);
   if (search.held_out) {
@@ -46,8 +46,8 @@ uint64_t reserved_addresses(const MemoryBound& bound) {
   std::string way_out = bound.name.empty()
                             ? fmt::format("{} bytes free would do", need * sharers)
                             : fmt::format("{} of {} bytes would do", bound.name, bound.used + need * sharers);
-  if (search.wishes.state_memory.value_or(0) > 0) way_out += ", or less --state-memory";
-  if (search.wishes.weights_memory) way_out += ", or less --weights-memory";
+  if (search.preferences.state_memory.value_or(0) > 0) way_out += ", or less --state-memory";
+  if (search.preferences.weights_memory) way_out += ", or less --weights-memory";
   bad_input("{}: the search takes {} more than the program has already, and {} are free{}; {}",
             search.checkpoint.path().string(), format_bytes(need), format_bytes(bound.free / sharers),
             bound.name.empty() ? "" : fmt::format(" below {}", bound.name), way_out);
@@ -65,7 +65,7 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   give_back_freed();
   const MemoryPlan plan(search.checkpoint.spec(), search.compute, stored_forms(search.checkpoint), workload_of(search));
   SearchMemory memory;
-  memory.usual_chunk = plan.usual_chunk();
+  memory.default_chunk = plan.default_chunk();
   memory.process = process_memory();
   memory.is_on_cpu = search.compute.device == "cpu";
   const uint64_t sharers = memory.is_on_cpu ? static_cast<uint64_t>(search.sharers) : 1;  // each has a GPU of its own
@@ -79,8 +79,8 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   }
   memory.free = std::accumulate(free.begin(), free.end(), uint64_t{0});
   for (uint64_t& own : free) own -= std::min(own, reserved);
-  const auto choice = plan.choose(free, search.wishes);
-  if (!choice) refuse(search, bound, plan.least(search.wishes) + reserved, sharers);
+  const auto choice = plan.choose(free, search.preferences);
+  if (!choice) refuse(search, bound, plan.least(search.preferences) + reserved, sharers);
   memory.choice = *choice;
   memory.prediction = plan.predict(*choice);
   return memory;
@@ -89,9 +89,9 @@ SearchMemory plan_memory(const SearchToPlan& search) {
 void note_memory(const SearchMemory& memory, int64_t num_blocks, Progress& progress) {
   progress.note(fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(memory.peak()),
                             format_bytes(memory.free)));
-  if (memory.choice.chunk_segments < memory.usual_chunk) {
+  if (memory.choice.chunk_segments < memory.default_chunk) {
     progress.note(fmt::format("memory is short: {} segment{} at a time instead of {}", memory.choice.chunk_segments,
-                              memory.choice.chunk_segments == 1 ? "" : "s", memory.usual_chunk));
+                              memory.choice.chunk_segments == 1 ? "" : "s", memory.default_chunk));
   }
   if (memory.choice.residency.resident_blocks() < num_blocks) {
     progress.note(fmt::format("{} of {} blocks stay in memory; the others are read in every pass",

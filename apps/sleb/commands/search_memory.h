@@ -20,17 +20,17 @@ struct SearchToPlan {
   const Corpus& calibration;
   const std::optional<Corpus>& held_out;
   int64_t prompt_tokens = 0;  // of the closing speed test; 0: none
-  MemoryPlan::Wishes wishes = {};
+  MemoryPlan::Preferences preferences = {};
   int64_t sharers = 1;  // processes of this machine that take as much
 };
 
 struct SearchMemory {
   MemoryChoice choice;
   MemoryPrediction prediction;
-  int64_t usual_chunk = 0;  // segments, if memory suffices
-  ProcessMemory process;    // before the model is loaded
-  bool is_on_cpu = true;    // else weights and states are on GPUs
-  uint64_t free = 0;        // bytes then, of all devices together
+  int64_t default_chunk = 0;  // segments, if memory suffices
+  ProcessMemory process;      // before the model is loaded
+  bool is_on_cpu = true;      // else weights and states are on GPUs
+  uint64_t free = 0;          // bytes then, of all devices together
 
   // Maximum resident set size of the process, bytes; of a device, what is taken there.
   uint64_t peak() const;

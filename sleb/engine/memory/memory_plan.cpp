@@ -37,8 +37,8 @@ MemoryPlan::MemoryPlan(const ModelSpec& spec, const Compute& compute, StoredForm
       workload_(std::move(workload)),
       weights_(spec_, compute_, forms_) {}
 
-int64_t MemoryPlan::usual_chunk() const {
-  return usual_chunk_segments(compute_, workload_.search.seqlen, workload_.search.segments);
+int64_t MemoryPlan::default_chunk() const {
+  return default_chunk_segments(compute_, workload_.search.seqlen, workload_.search.segments);
 }
 
 MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
@@ -66,29 +66,29 @@ MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
   return prediction;
 }
 
-int64_t MemoryPlan::wanted_chunk(const Wishes& wishes) const {
-  return std::min(wishes.chunk_segments.value_or(usual_chunk()), workload_.search.segments);
+int64_t MemoryPlan::wanted_chunk(const Preferences& preferences) const {
+  return std::min(preferences.chunk_segments.value_or(default_chunk()), workload_.search.segments);
 }
 
 std::optional<MemoryChoice> MemoryPlan::choose_with(const Residency& residency, uint64_t free,
-                                                    const Wishes& wishes) const {
-  for (int64_t chunk = wanted_chunk(wishes);; chunk /= 2) {
-    MemoryChoice choice{residency, wishes.state_memory.value_or(0), chunk};
+                                                    const Preferences& preferences) const {
+  for (int64_t chunk = wanted_chunk(preferences);; chunk /= 2) {
+    MemoryChoice choice{residency, preferences.state_memory.value_or(0), chunk};
     const uint64_t need = needed(choice);
     if (need <= free) {
       const uint64_t after_loading = free - std::min(free, residency.bytes);
-      if (!wishes.state_memory) choice.state_memory = std::min(after_loading / 4, free - need);
+      if (!preferences.state_memory) choice.state_memory = std::min(after_loading / 4, free - need);
       return choice;
     }
-    if (chunk == 1 || wishes.chunk_segments) return {};
+    if (chunk == 1 || preferences.chunk_segments) return {};
   }
 }
 
-std::optional<MemoryChoice> MemoryPlan::choose_streamed(uint64_t free, const Wishes& wishes) const {
+std::optional<MemoryChoice> MemoryPlan::choose_streamed(uint64_t free, const Preferences& preferences) const {
   // Every chunk reads the blocks once more, so large chunks come before resident blocks.
-  const auto choice = choose_with(weights_.residency(weights_.least()), free, wishes);
+  const auto choice = choose_with(weights_.residency(weights_.least()), free, preferences);
   if (!choice) return {};
-  Wishes same_chunk = wishes;
+  Preferences same_chunk = preferences;
   same_chunk.chunk_segments = choice->chunk_segments;
   uint64_t fits = weights_.least(), too_much = weights_.all().bytes;
   while (too_much - fits > too_much / 1024 + 1) {
@@ -99,9 +99,10 @@ std::optional<MemoryChoice> MemoryPlan::choose_streamed(uint64_t free, const Wis
 }
 
 // Beside its weights every device has the states and activations for itself, one after the other.
-std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> free, const Wishes& wishes) const {
+std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> free,
+                                                      const Preferences& preferences) const {
   const auto with_chunk = [&](int64_t chunk) -> std::optional<MemoryChoice> {
-    MemoryChoice choice{weights_.all(), wishes.state_memory.value_or(0), chunk};
+    MemoryChoice choice{weights_.all(), preferences.state_memory.value_or(0), chunk};
     const uint64_t beside = needed(choice) - std::min(needed(choice), choice.residency.bytes);
     std::vector<uint64_t> room;
     for (const uint64_t own : free) room.push_back(own - std::min(own, beside));
@@ -110,25 +111,26 @@ std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> 
     choice.residency = *spread;
     return choice;
   };
-  for (int64_t chunk = wanted_chunk(wishes);; chunk /= 2) {
+  for (int64_t chunk = wanted_chunk(preferences);; chunk /= 2) {
     const auto choice = with_chunk(chunk);
-    if (choice || chunk == 1 || wishes.chunk_segments) return choice;
+    if (choice || chunk == 1 || preferences.chunk_segments) return choice;
   }
 }
 
-std::optional<MemoryChoice> MemoryPlan::choose(std::span<const uint64_t> free, const Wishes& wishes) const {
-  if (wishes.weights_memory) return choose_with(weights_.residency(*wishes.weights_memory), free[0], wishes);
-  if (const auto choice = choose_with(weights_.all(), free[0], wishes)) return choice;
+std::optional<MemoryChoice> MemoryPlan::choose(std::span<const uint64_t> free, const Preferences& preferences) const {
+  if (preferences.weights_memory)
+    return choose_with(weights_.residency(*preferences.weights_memory), free[0], preferences);
+  if (const auto choice = choose_with(weights_.all(), free[0], preferences)) return choice;
   if (free.size() > 1) {
-    if (const auto choice = choose_spread(free, wishes)) return choice;
+    if (const auto choice = choose_spread(free, preferences)) return choice;
   }
-  return choose_streamed(free[0], wishes);
+  return choose_streamed(free[0], preferences);
 }
 
-uint64_t MemoryPlan::least(const Wishes& wishes) const {
-  MemoryChoice choice{weights_.residency(wishes.weights_memory.value_or(weights_.least())),
-                      wishes.state_memory.value_or(0),
-                      std::min(wishes.chunk_segments.value_or(1), workload_.search.segments)};
+uint64_t MemoryPlan::least(const Preferences& preferences) const {
+  MemoryChoice choice{weights_.residency(preferences.weights_memory.value_or(weights_.least())),
+                      preferences.state_memory.value_or(0),
+                      std::min(preferences.chunk_segments.value_or(1), workload_.search.segments)};
   return needed(choice);
 }
 

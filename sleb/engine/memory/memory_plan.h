@@ -45,11 +45,11 @@ class MemoryPlan {
   MemoryPlan(const ModelSpec& spec, const Compute& compute, StoredForms forms, Workload workload);
 
   const WeightMemory& weights() const { return weights_; }
-  int64_t usual_chunk() const;
+  int64_t default_chunk() const;
   MemoryPrediction predict(const MemoryChoice& choice) const;
 
-  // What the user left open is unset.
-  struct Wishes {
+  // What the user asked for; what they left open is unset.
+  struct Preferences {
     std::optional<uint64_t> weights_memory = {};
     std::optional<uint64_t> state_memory = {};
     std::optional<int64_t> chunk_segments = {};
@@ -59,16 +59,19 @@ class MemoryPlan {
   // streamed, as few as possible, with chunks as large as possible. Nothing if none fits. With several devices, `free`
   // of each: what does not fit with all blocks on the first is spread over them before anything is streamed, which
   // happens on the first alone.
-  std::optional<MemoryChoice> choose(std::span<const uint64_t> free, const Wishes& wishes) const;
-  std::optional<MemoryChoice> choose(uint64_t free, const Wishes& wishes) const { return choose({&free, 1}, wishes); }
+  std::optional<MemoryChoice> choose(std::span<const uint64_t> free, const Preferences& preferences) const;
+  std::optional<MemoryChoice> choose(uint64_t free, const Preferences& preferences) const {
+    return choose({&free, 1}, preferences);
+  }
   // Bytes with which choose() finds something.
-  uint64_t least(const Wishes& wishes) const;
+  uint64_t least(const Preferences& preferences) const;
 
  private:
-  int64_t wanted_chunk(const Wishes& wishes) const;
-  std::optional<MemoryChoice> choose_with(const Residency& residency, uint64_t free, const Wishes& wishes) const;
-  std::optional<MemoryChoice> choose_spread(std::span<const uint64_t> free, const Wishes& wishes) const;
-  std::optional<MemoryChoice> choose_streamed(uint64_t free, const Wishes& wishes) const;
+  int64_t wanted_chunk(const Preferences& preferences) const;
+  std::optional<MemoryChoice> choose_with(const Residency& residency, uint64_t free,
+                                          const Preferences& preferences) const;
+  std::optional<MemoryChoice> choose_spread(std::span<const uint64_t> free, const Preferences& preferences) const;
+  std::optional<MemoryChoice> choose_streamed(uint64_t free, const Preferences& preferences) const;
   uint64_t needed(const MemoryChoice& choice) const { return predict(choice).growth.anonymous; }
 
   ModelSpec spec_;

@@ -21,7 +21,7 @@ MemoryPlan plan_of(const Compute& compute, int64_t segments, int64_t seqlen) {
 
 TEST(MemoryPlan, CountsStates) {
   const MemoryPlan plan = plan_of(float32, 16, 256);
-  EXPECT_EQ(plan.usual_chunk(), 8);
+  EXPECT_EQ(plan.default_chunk(), 8);
   const MemoryPrediction prediction = plan.predict({plan.weights().all(), 0, 8});
   EXPECT_EQ(prediction.states, 5U * 8 * 256 * 512 * 4);  // four candidates and the dense model
   EXPECT_EQ(prediction.kept, 0U);
@@ -34,7 +34,7 @@ TEST(MemoryPlan, UsualChunksReachForEveryProcess) {
   Compute compute = float32;
   const auto usual = [&](int64_t seqlen, int64_t segments, int64_t processes) {
     compute.num_processes = processes;
-    return usual_chunk_segments(compute, seqlen, segments);
+    return default_chunk_segments(compute, seqlen, segments);
   };
   EXPECT_EQ(usual(512, 16, 1), 4);
   EXPECT_EQ(usual(512, 16, 4), 4);
@@ -84,14 +84,14 @@ TEST(MemoryPlan, GivesUpWhatCostsLeast) {
 TEST(MemoryPlan, KeepsToWhatTheUserSaid) {
   const MemoryPlan plan = plan_of(float32, 16, 256);
   const uint64_t states = uint64_t{64} << 20;
-  const MemoryPlan::Wishes wishes{.state_memory = states, .chunk_segments = 4};
-  const auto choice = plan.choose(uint64_t{1} << 30, wishes);
+  const MemoryPlan::Preferences preferences{.state_memory = states, .chunk_segments = 4};
+  const auto choice = plan.choose(uint64_t{1} << 30, preferences);
   ASSERT_TRUE(choice);
   EXPECT_EQ(choice->state_memory, states);
   EXPECT_EQ(choice->chunk_segments, 4);
-  EXPECT_EQ(plan.least(wishes),
+  EXPECT_EQ(plan.least(preferences),
             plan.predict({plan.weights().residency(plan.weights().least()), states, 4}).growth.anonymous);
-  EXPECT_FALSE(plan.choose(plan.least(wishes) - 1, wishes));
+  EXPECT_FALSE(plan.choose(plan.least(preferences) - 1, preferences));
   const auto streamed = plan.choose(uint64_t{1} << 30, {.weights_memory = plan.weights().least()});
   ASSERT_TRUE(streamed);
   EXPECT_EQ(streamed->residency.resident_blocks(), 0);

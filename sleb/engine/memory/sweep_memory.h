@@ -16,7 +16,7 @@ struct SweepSize {
   int64_t states = 1;       // hidden states at the end, all of them alive
   int64_t scored_rows = 0;  // whose logits a segment computes at a time, before they are cut into slices; 0: one
   bool divergence = false;
-  int64_t chunk_segments = 0;  // 0: usual_chunk_segments
+  int64_t chunk_segments = 0;  // 0: default_chunk_segments
 };
 
 // Bytes of one hidden state of a chunk.

@@ -38,7 +38,7 @@ Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_
           head_operations(spec) * static_cast<double>(schedule.num_states * scored)};
 }
 
-int64_t usual_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments) {
+int64_t default_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments) {
   const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
   const int64_t most = std::clamp<int64_t>(most_tokens / seqlen, 1, segments);
   const int64_t chunks = (segments + most - 1) / most;

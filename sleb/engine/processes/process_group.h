@@ -49,13 +49,13 @@ class ProcessGroup {
   struct Options {
     int64_t rank = 0;
     int64_t size = 1;
-    std::string prefix;                               // of all keys: two runs may share one store
-    bool store_of_rank_0 = false;                     // it ends with that process
-    std::chrono::milliseconds beat{1000};             // between signs of life
-    std::chrono::milliseconds silence{20'000};        // after which a process counts as lost
-    std::chrono::milliseconds joining{120'000};       // within which all have to come
-    std::chrono::milliseconds farewell{5000};         // that an end waits for the others' at most
-    std::function<void()> stop = &request_interrupt;  // called, by another thread, when another process has ended
+    std::string prefix;                                // of all keys: two runs may share one store
+    bool store_of_rank_0 = false;                      // it ends with that process
+    std::chrono::milliseconds beat{1000};              // between signs of life
+    std::chrono::milliseconds silence{20'000};         // after which a process counts as lost
+    std::chrono::milliseconds joining{120'000};        // within which all have to come
+    std::chrono::milliseconds wait_for_endings{5000};  // that an end waits for the others' at most
+    std::function<void()> stop = &request_interrupt;   // called, by another thread, when another process has ended
   };
 
   // Joins the run's others. Throws Error(failed) if they don't come.

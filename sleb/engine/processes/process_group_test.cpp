@@ -69,7 +69,7 @@ struct Processes {
     options.beat = milliseconds(20);
     options.silence = milliseconds(400);
     options.joining = milliseconds(400);
-    options.farewell = milliseconds(300);
+    options.wait_for_endings = milliseconds(300);
     options.stop = [this] { ++stops; };
     return std::make_unique<ProcessGroup>(options, std::make_unique<MemoryStore>(memory),
                                           std::make_unique<MemoryStore>(memory));

@@ -22,7 +22,7 @@ ProcessWatch::~ProcessWatch() {
       status_.ending = {options_.rank, EndKind::failed, "left before the work was done", true};
     }
   });
-  if (options_.store_of_rank_0 && options_.rank == 0) wait_for_farewells();
+  if (options_.store_of_rank_0 && options_.rank == 0) wait_for_endings_of_others();
   change([this] { leaving_ = true; });
   thread_.join();
 }
@@ -72,14 +72,14 @@ void ProcessWatch::change(const Change& change) {
 }
 
 // The store must not end before the others know how it ended.
-void ProcessWatch::wait_for_farewells() {
+void ProcessWatch::wait_for_endings_of_others() {
   const auto begin = Clock::now();
   const auto gone = [&](const Seen& seen) {
     const bool ended = seen.state == ProcessState::left || (seen.state == ProcessState::ended && !seen.listens);
     return ended || !seen.joined || Clock::now() - seen.when > options_.silence;
   };
   std::unique_lock lock(mutex_);
-  while (Clock::now() - begin < options_.farewell && !store_lost_) {
+  while (Clock::now() - begin < options_.wait_for_endings && !store_lost_) {
     const auto rank = static_cast<size_t>(options_.rank);
     bool all = true;
     for (size_t i = 0; i < seen_.size(); ++i) all = all && (i == rank || gone(seen_[i]));

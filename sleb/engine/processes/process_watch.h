@@ -17,7 +17,8 @@ class ProcessWatch {
   using Options = ProcessGroup::Options;
 
   ProcessWatch(const Options& options, std::unique_ptr<KeyValueStore> store);
-  // Says farewell; whoever holds the store also waits for the others', as it ends with this process.
+  // Says that this process has ended. The process that serves the store also waits until the others have said so,
+  // because the store ends with it.
   ~ProcessWatch();
 
   // The first end of another process that was noticed, or the store's.
@@ -46,7 +47,7 @@ class ProcessWatch {
 
   template <typename Change>
   void change(const Change& change);
-  void wait_for_farewells();
+  void wait_for_endings_of_others();
 
   // The thread's own.
   void watch();

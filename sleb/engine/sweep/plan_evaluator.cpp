@@ -60,7 +60,7 @@ PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t 
     : model_(&model),
       corpus_(&corpus),
       chunk_segments_(chunk_segments > 0 ? std::min(chunk_segments, corpus.segments)
-                                         : usual_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
+                                         : default_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
       past_(new Past{KeptStates(state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
