@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstdio>
 #include <memory>
+#include <sstream>
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/terminal/help.h"
+#include "apps/sleb/terminal/streams.h"
 #include "apps/sleb/terminal/terminal_progress.h"
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
@@ -22,12 +23,25 @@ enum ExitCode { done = 0, failed_while_working = 1, wrong_usage = 2 };
 // Of many processes only the first talks to the user, unless it can't.
 volatile std::sig_atomic_t quiet = 0;
 
-// Once asks the work to stop where it can be taken up again; twice stops at once.
-void on_signal(int signal) {
-  constexpr std::string_view message = "\nsleb: stopping at the next good place; once more stops at once\n";
-  sleb::request_interrupt();
+// On a line of its own: in a progress bar's place, or below what a terminal shows of the result.
+void say(std::string_view text) {
+  if (quiet != 0) return;
+  sleb::app::write_message(sleb::app::bar_on_screen != 0 ? "\r\x1b[J" : "\n");
+  sleb::app::write_message(text);
+}
+
+// The second time: at once.
+void stop_now(int signal) {
+  say("");
   std::signal(signal, SIG_DFL);
-  if (quiet == 0) static_cast<void>(!::write(STDERR_FILENO, message.data(), message.size()));
+  std::raise(signal);
+}
+
+// The first time asks the work to stop where it can be taken up again.
+void on_signal(int signal) {
+  std::signal(signal, stop_now);
+  sleb::request_interrupt();
+  say("sleb: stopping at the next good place; once more stops at once\n");
 }
 
 ExitCode exit_code(sleb::ErrorKind kind) {
@@ -35,7 +49,7 @@ ExitCode exit_code(sleb::ErrorKind kind) {
 }
 
 int report(std::string_view what, ExitCode code) {
-  fmt::print(stderr, "sleb: {}\n", sleb::printable(what));
+  sleb::app::write_message(fmt::format("sleb: {}\n", sleb::printable(what)));
   return code;
 }
 
@@ -43,10 +57,11 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them last first
   try {
     app.parse(std::move(arguments));
-  } catch (const CLI::CallForHelp& help) {
-    return quiet != 0 ? done : app.exit(help);
-  } catch (const CLI::CallForVersion& version) {
-    return quiet != 0 ? done : app.exit(version);
+  } catch (const CLI::Success& help_or_version) {
+    std::ostringstream text;
+    app.exit(help_or_version, text, text);
+    if (quiet == 0) sleb::app::write_output(text.str());
+    return done;
   } catch (const CLI::ParseError& error) {
     if (quiet != 0) return wrong_usage;
     const auto chosen = app.get_subcommands();
@@ -59,7 +74,16 @@ int parse_and_run(CLI::App& app, std::vector<std::string> arguments) {
   return done;
 }
 
+// Results name models and files in JSON, which is UTF-8: better refused now than after hours of work.
+void check_utf8(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (sleb::is_valid_utf8(argv[i])) continue;
+    sleb::bad_input("{}: not valid UTF-8, so no result could name it; give it another name, or a link to it", argv[i]);
+  }
+}
+
 int run(int argc, char** argv, sleb::Progress& progress) {
+  check_utf8(argc, argv);
   sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv),
                              sleb::read_torchrun_environment()};
   quiet = session.environment.rank > 0 ? 1 : 0;
@@ -84,6 +108,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  sleb::app::prepare_standard_streams();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -24,6 +26,8 @@ std::string why(int error) {
 // Closes on scope exit.
 struct Descriptor {
   int value;
+  explicit Descriptor(int opened) : value(opened) {}
+  Descriptor(Descriptor&& other) noexcept : value(std::exchange(other.value, -1)) {}
   ~Descriptor() {
     if (value >= 0) ::close(value);
   }
@@ -64,6 +68,40 @@ fs::path temporary_sibling(const fs::path& path) {
 // The system frees a lock when its holder ends, however it ends: a temporary that can be locked is nobody's.
 bool lock(const Descriptor& file) {
   return ::flock(file.value, LOCK_EX | LOCK_NB) == 0;
+}
+
+// The number of the process's own descriptor that a path names: /dev/stdout, /dev/fd/5, /proc/self/fd/5.
+std::optional<int> descriptor_named_by(const fs::path& path) {
+  const fs::path place = followed(path);
+  std::error_code error;
+  if (!fs::equivalent(parent_of(place), "/proc/self/fd", error) || error) return {};
+  const std::string name = place.filename().string();
+  int descriptor = -1;
+  const auto [end, problem] = std::from_chars(name.data(), name.data() + name.size(), descriptor);
+  return problem == std::errc() && end == name.data() + name.size() ? std::optional(descriptor) : std::nullopt;
+}
+
+// A device, a pipe, or an open descriptor: opened to be written into. Nothing for a regular file, or none.
+std::optional<Descriptor> open_special(const fs::path& path) {
+  if (const auto descriptor = descriptor_named_by(path)) {
+    return Descriptor{::fcntl(*descriptor, F_DUPFD_CLOEXEC, 3)};  // a new descriptor that shares the file's position
+  }
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0 || S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return {};
+  return Descriptor{::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY)};
+}
+
+void write_all(int descriptor, Bytes bytes, const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t put = ::write(descriptor, bytes.data(), bytes.size());
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) failed("{}: can't write: {}", path.string(), why(errno));
+    bytes = bytes.subspan(static_cast<size_t>(put));
+  }
+}
+
+Bytes bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text.data(), text.size()));
 }
 
 // The two names change places in one step. False where the file system can't do that.
@@ -118,7 +156,7 @@ std::string read_file(const fs::path& path, uint64_t limit) {
 }
 
 StagedFolder::StagedFolder(const fs::path& target, bool replace)
-    : target_(plain_path(target)), staging_(temporary_sibling(target_)), replace_(replace) {
+    : target_(plain_path(followed(plain_path(target)))), staging_(temporary_sibling(target_)), replace_(replace) {
   if (!replace && fs::exists(fs::symlink_status(target_))) {
     bad_input("{}: exists already; give another folder, or --force to replace it", target_.string());
   }
@@ -177,8 +215,28 @@ void remove_left_temporaries(const fs::path& target) {
   }
 }
 
+fs::path followed(const fs::path& path) {
+  constexpr int most_links = 40;  // as the kernel has it
+  fs::path place = path;
+  std::error_code error;
+  for (int links = 0; links < most_links; ++links) {
+    if (!fs::is_symlink(fs::symlink_status(place, error))) return place;
+    if (fs::canonical(parent_of(place), error).string().starts_with("/proc/") && !error) return place;
+    const fs::path target = fs::read_symlink(place, error);
+    if (error) break;
+    place = target.is_absolute() ? target : parent_of(place) / target;
+  }
+  bad_input("{}: can't be followed: {}", path.string(), error ? error.message() : "too many links");
+}
+
 void write_file_atomically(const fs::path& path, std::string_view content) {
-  const fs::path temporary = temporary_sibling(path);
+  if (const auto special = open_special(path)) {
+    if (special->value < 0) failed("{}: can't write: {}", path.string(), why(errno));
+    write_all(special->value, bytes_of(content), path);
+    return;
+  }
+  const fs::path target = followed(path);
+  const fs::path temporary = temporary_sibling(target);
   try {
     OutputFile file(temporary);
     file.write(content);
@@ -187,22 +245,35 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
     ::unlink(temporary.c_str());
     throw;
   }
-  if (::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (::rename(temporary.c_str(), target.c_str()) != 0) {
     const int error = errno;
     ::unlink(temporary.c_str());
     failed("{}: can't write: {}", path.string(), why(error));
   }
-  sync_folder(parent_of(path));
+  sync_folder(parent_of(target));
 }
 
 void check_writable(const fs::path& path) {
-  remove_left_temporaries(path);
-  const fs::path temporary = temporary_sibling(path);
+  if (const auto descriptor = descriptor_named_by(path)) {
+    const int flags = ::fcntl(*descriptor, F_GETFL);
+    if (flags < 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
+    if ((flags & O_ACCMODE) == O_RDONLY) bad_input("{}: can't write there: it is open for reading", path.string());
+    return;
+  }
+  const fs::path target = followed(path);
+  std::error_code ignored;
+  const fs::file_status status = fs::status(target, ignored);
+  if (fs::is_directory(status)) bad_input("{}: is a folder; give a file", path.string());
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    if (fs::is_socket(status)) bad_input("{}: is a socket; give a file", path.string());
+    if (::access(target.c_str(), W_OK) != 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
+    return;
+  }
+  remove_left_temporaries(target);
+  const fs::path temporary = temporary_sibling(target);
   const Descriptor file{::open(temporary.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644)};
   if (file.value < 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
   ::unlink(temporary.c_str());
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) bad_input("{}: is a folder; give a file", path.string());
 }
 
 OutputFile::OutputFile(fs::path path) : path_(std::move(path)) {
@@ -216,16 +287,11 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::write(Bytes bytes) {
-  while (!bytes.empty()) {
-    const ssize_t put = ::write(descriptor_, bytes.data(), bytes.size());
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) failed("{}: can't write: {}", path_.string(), why(errno));
-    bytes = bytes.subspan(static_cast<size_t>(put));
-  }
+  write_all(descriptor_, bytes, path_);
 }
 
 void OutputFile::write(std::string_view text) {
-  write(std::as_bytes(std::span(text.data(), text.size())));
+  write(bytes_of(text));
 }
 
 void OutputFile::close() {

@@ -43,7 +43,8 @@ std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64
 // (renameat2), else two. Without commit() the destructor removes the temporary.
 class StagedFolder {
  public:
-  // Throws Error(bad_input) if `target` exists and `replace` is false, or its parent can't be written.
+  // A link is followed. Throws Error(bad_input) if `target` exists and `replace` is false, or its parent can't be
+  // written.
   StagedFolder(const std::filesystem::path& target, bool replace);
   ~StagedFolder();
   StagedFolder(const StagedFolder&) = delete;
@@ -64,7 +65,12 @@ class StagedFolder {
 // Removes what killed runs left of their unfinished writing to `target`; what a running one writes is kept.
 void remove_left_temporaries(const std::filesystem::path& target);
 
-// Writes `content` to a temporary sibling, syncs, renames onto `path` (replacing a file there).
+// Where writing to `path` ends: its links are followed, also one to a file that is not there yet, and none into /proc
+// (/dev/stdout), where the name of a link's target means nothing. Throws Error(bad_input) for links without an end.
+std::filesystem::path followed(const std::filesystem::path& path);
+
+// Writes `content` to a temporary sibling of the file that `path` leads to, syncs, renames onto it (replacing a file
+// there). A device, a pipe or an open descriptor (/dev/stdout, /dev/fd/5) is written into and never replaced.
 // Throws Error(failed) when the disk refuses.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 

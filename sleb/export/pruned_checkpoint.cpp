@@ -1,6 +1,9 @@
 #include "sleb/export/pruned_checkpoint.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <iterator>
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/formats/encode.h"
@@ -150,11 +153,50 @@ OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& option
   return config;
 }
 
+// Every file below `folder`, sorted.
+std::vector<std::string> files_below(const fs::path& folder) {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    if (!entry.is_directory()) names.push_back(entry.path().lexically_relative(folder).string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// What sleb.json says that sleb wrote beside it; nothing where it says nothing.
+std::vector<std::string> files_written_to(const fs::path& folder) {
+  std::vector<std::string> names;
+  try {
+    const Json record = parse_json(read_file(folder / "sleb.json", uint64_t{64} << 20), "sleb.json");
+    if (!record.contains("removal_list") || !record.contains("files")) return {};
+    for (const Json& name : record.at("files")) names.push_back(name.get<std::string>());
+  } catch (const std::exception&) {
+    return {};
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// --force is for what an earlier run wrote, not for a mistyped folder, nor for what somebody has put beside it.
+void check_replaceable(const fs::path& target) {
+  const fs::path folder = followed(target);
+  if (!fs::is_directory(folder) || fs::is_empty(folder)) return;
+  std::vector<std::string> foreign;
+  std::ranges::set_difference(files_below(folder), files_written_to(folder), std::back_inserter(foreign));
+  if (foreign.empty()) return;
+  const size_t shown = std::min<size_t>(foreign.size(), 3);
+  bad_input(
+      "{}: holds files that sleb did not write, which --force would delete: {}{}; move them, or give another folder",
+      target.string(), fmt::join(foreign.begin(), foreign.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
+      foreign.size() > shown ? fmt::format(" and {} more", foreign.size() - shown) : "");
+}
+
 }  // namespace
 
 void check(const Checkpoint& checkpoint, const ExportOptions& options) {
   chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
+  if (options.force) check_replaceable(options.out);
   // Before a search it is not known what will go; that the first block will is the least convenient case.
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const bool unknown = options.removal_list.empty() && num_blocks > 1;
@@ -177,15 +219,19 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
   return size;
 }
 
-void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options,
-                             const std::vector<NamedText>& extra, Progress& progress) {
+void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
+                             Progress& progress) {
+  if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
   const OrderedJson config =
       new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, options.removal_list));
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");
   checkpoint.write_companions(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);
-  for (const NamedText& text : extra) write_file_atomically(staged.path() / text.name, text.content);
+  write_file_atomically(staged.path() / "README.md", record.card);
+  record.json["files"] = files_below(staged.path());
+  record.json["files"].push_back("sleb.json");
+  write_file_atomically(staged.path() / "sleb.json", record.json.dump(2) + "\n");
   staged.commit();
 }
 

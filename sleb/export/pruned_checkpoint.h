@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "sleb/base/json.h"
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 
@@ -20,9 +21,10 @@ struct ExportOptions {
   bool force = false;                    // replace an existing target
 };
 
-struct NamedText {
-  std::string name;
-  std::string content;
+// What goes into the folder beside the model.
+struct ExportRecord {
+  std::string card;  // README.md
+  OrderedJson json;  // sleb.json; its "files" are added: the names of all that is written
 };
 
 // What the folder will hold.
@@ -31,16 +33,17 @@ struct ExportSize {
   uint64_t bytes;  // of the tensors
 };
 
-// Throws Error(bad_input) for what can't be met (unknown type, existing target, a GGUF whose tokenizer or rope has no
+// Throws Error(bad_input) for what can't be met (unknown type, an existing target that is not to be replaced or that
+// sleb did not write or that holds other files too, a GGUF whose tokenizer or rope has no
 // Hugging Face form, 8-bit floats whose scales or quantization_config are not usable): call it before long work. An
 // empty removal list counts as one that is not known yet.
 void check(const Checkpoint& checkpoint, const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
 
-// safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, and `extra` files
-// (model card, sleb.json). Tensors pass through memory one at a time. The folder appears under its name only when
+// safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, model card and
+// sleb.json. Tensors pass through memory one at a time. The folder appears under its name only when
 // whole. Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted.
-void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options,
-                             const std::vector<NamedText>& extra, Progress& progress);
+void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
+                             Progress& progress);
 
 }  // namespace sleb

@@ -51,8 +51,8 @@ OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) 
           {"tokens_per_second", perplexity.tokens_per_second()}};
 }
 
-std::string cell(const std::optional<double>& value) {
-  return value ? fmt::format("{:.4f}", *value) : "-";
+Cell cell(const std::optional<double>& value) {
+  return value ? Cell(fmt::format("{:.4f}", *value), *value) : Cell("-", nullptr);
 }
 
 }  // namespace
@@ -87,14 +87,10 @@ Table perplexity_table(const EvalReport& report) {
     const auto& rows = perplexity.result.rows;
     for (size_t i = 0; i < rows.size(); ++i) {
       const PerplexityRow& row = rows[i];
-      std::vector<std::string> cells = {perplexity.text.name,
-                                        i == 0 ? "none" : format_list(report.removal_lists[i - 1]),
-                                        cell(row.perplexity.value), cell(row.perplexity.error)};
       const bool dense = i == 0;
-      cells.push_back(dense ? "-" : cell(row.difference.value));
-      cells.push_back(dense ? "-" : cell(row.difference.error));
-      cells.push_back(dense ? "-" : cell(row.divergence.value));
-      table.add(std::move(cells));
+      table.add({perplexity.text.name, dense ? "none" : format_list(report.removal_lists[i - 1]),
+                 cell(row.perplexity.value), cell(row.perplexity.error), dense ? cell({}) : cell(row.difference.value),
+                 dense ? cell({}) : cell(row.difference.error), dense ? cell({}) : cell(row.divergence.value)});
     }
   }
   return table;

@@ -107,8 +107,8 @@ Table side_by_side(const LatencyReport& report) {
   for (size_t i = 1; i < models; ++i) columns.push_back(models == 2 ? "pruned" : fmt::format("pruned {}", i));
   Table table(columns);
   const auto add = [&](const std::string& measure, const auto& cell) {
-    std::vector<std::string> cells = {measure};
-    for (size_t i = 0; i < models; ++i) cells.push_back(cell(i, figures_of(report, i)));
+    std::vector<Cell> cells = {measure};
+    for (size_t i = 0; i < models; ++i) cells.emplace_back(cell(i, figures_of(report, i)));
     table.add(std::move(cells));
   };
   add("blocks", [&](size_t i, const Figures&) { return std::to_string(kept_blocks(report, i)); });
@@ -141,8 +141,8 @@ Table record_a_line(const std::vector<OrderedJson>& records) {
   for (const auto& [name, value] : records[0].items()) columns.push_back(name);
   Table table(columns);
   for (const OrderedJson& record : records) {
-    std::vector<std::string> cells;
-    for (const auto& [name, value] : record.items()) cells.push_back(csv_value(value));
+    std::vector<Cell> cells;
+    for (const auto& [name, value] : record.items()) cells.emplace_back(csv_value(value));
     table.add(std::move(cells));
   }
   return table;

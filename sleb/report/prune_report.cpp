@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "sleb/base/numbers.h"
@@ -41,6 +42,12 @@ OrderedJson to_json(const HeldOut& held_out) {
 
 double calibration_perplexity(const PruneReport& report, double loss) {
   return perplexity(loss, report.calibration.segments, report.calibration.seqlen);
+}
+
+// Counts, too, come as doubles.
+OrderedJson number(double value) {
+  return value == std::floor(value) && std::fabs(value) < 1e15 ? OrderedJson(static_cast<int64_t>(value))
+                                                               : OrderedJson(value);
 }
 
 std::string base_name(const std::string& model) {
@@ -87,7 +94,11 @@ OrderedJson to_json(const PruneReport& report) {
 Table comparison_table(const PruneReport& report) {
   Table table({"", "dense", "pruned", "ratio"});
   const auto add = [&](const std::string& measure, double dense, double pruned, const auto& format) {
-    table.add({measure, format(dense), format(pruned), fmt::format("{:.2f}", pruned / dense)});
+    const double ratio = pruned / dense;
+    table.add({measure,
+               {format(dense), number(dense)},
+               {format(pruned), number(pruned)},
+               {fmt::format("{:.2f}", ratio), ratio}});
   };
   const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
   const auto fraction = [](double value) { return fmt::format("{:.2f}", value); };
@@ -102,7 +113,8 @@ Table comparison_table(const PruneReport& report) {
   if (report.held_out) {
     const PerplexityPair& pair = report.held_out->perplexity;
     add("held-out perplexity", pair.dense.perplexity.value, pair.pruned.perplexity.value, fraction);
-    table.add({"KL from dense, nats/token", "0", fmt::format("{:.3f}", pair.pruned.divergence.value), ""});
+    const double divergence = pair.pruned.divergence.value;
+    table.add({"KL from dense, nats/token", {"0", 0}, {fmt::format("{:.3f}", divergence), divergence}, {"", nullptr}});
   }
   if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
   return table;

@@ -4,23 +4,18 @@
 #include <cassert>
 
 #include "sleb/base/error.h"
-#include "sleb/base/json.h"
 
 namespace sleb {
 namespace {
 
-// RFC 4180.
-std::string csv_cell(const std::string& cell) {
+// RFC 4180; nothing for null.
+std::string csv_cell(const OrderedJson& value) {
+  if (value.is_null()) return "";
+  const std::string cell = value.is_string() ? value.get<std::string>() : value.dump();
   if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
   std::string quoted = "\"";
   for (const char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
-}
-
-OrderedJson row_object(const std::vector<std::string>& columns, const std::vector<std::string>& cells) {
-  OrderedJson object = OrderedJson::object();
-  for (size_t i = 0; i < columns.size(); ++i) object[columns[i]] = cells[i];
-  return object;
 }
 
 }  // namespace
@@ -33,7 +28,7 @@ TableFormat table_format(std::string_view name) {
   bad_input("-o {}: not known; give md, csv, json or jsonl", name);
 }
 
-void Table::add(std::vector<std::string> cells) {
+void Table::add(std::vector<Cell> cells) {
   assert(cells.size() == columns_.size());
   rows_.push_back(std::move(cells));
 }
@@ -42,45 +37,54 @@ std::string Table::markdown() const {
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
     widths.push_back(columns_[i].size());
-    for (const auto& row : rows_) widths[i] = std::max(widths[i], row[i].size());
+    for (const auto& row : rows_) widths[i] = std::max(widths[i], row[i].text.size());
   }
-  const auto line = [&](const std::vector<std::string>& cells) {
-    std::string text = "|";
-    for (size_t i = 0; i < cells.size(); ++i) {
-      text += i == 0 ? fmt::format(" {:<{}} |", cells[i], widths[i]) : fmt::format(" {:>{}} |", cells[i], widths[i]);
-    }
-    return text + "\n";
+  std::string text = "|";
+  const auto add_cell = [&](size_t i, const std::string& cell) {
+    text += i == 0 ? fmt::format(" {:<{}} |", cell, widths[i]) : fmt::format(" {:>{}} |", cell, widths[i]);
   };
-  std::string text = line(columns_) + "|";
+  for (size_t i = 0; i < columns_.size(); ++i) add_cell(i, columns_[i]);
+  text += "\n|";
   for (size_t i = 0; i < widths.size(); ++i) {
     text += i == 0 ? fmt::format(" {:-<{}} |", "", widths[i]) : fmt::format(" {:-<{}}: |", "", widths[i] - 1);
   }
   text += "\n";
-  for (const auto& row : rows_) text += line(row);
+  for (const auto& row : rows_) {
+    text += "|";
+    for (size_t i = 0; i < row.size(); ++i) add_cell(i, row[i].text);
+    text += "\n";
+  }
   return text;
 }
 
 std::string Table::csv() const {
   std::string text;
-  const auto add_line = [&](const std::vector<std::string>& cells) {
-    for (size_t i = 0; i < cells.size(); ++i) text += (i == 0 ? "" : ",") + csv_cell(cells[i]);
+  for (size_t i = 0; i < columns_.size(); ++i) text += (i == 0 ? "" : ",") + csv_cell(columns_[i]);
+  text += "\n";
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "" : ",") + csv_cell(row[i].value);
     text += "\n";
-  };
-  add_line(columns_);
-  for (const auto& row : rows_) add_line(row);
+  }
   return text;
+}
+
+OrderedJson Table::json() const {
+  OrderedJson list = OrderedJson::array();
+  for (const auto& row : rows_) {
+    OrderedJson object = OrderedJson::object();
+    for (size_t i = 0; i < columns_.size(); ++i) object[columns_[i]] = row[i].value;
+    list.push_back(std::move(object));
+  }
+  return list;
 }
 
 std::string Table::text(TableFormat format) const {
   if (format == TableFormat::markdown) return markdown();
   if (format == TableFormat::csv) return csv();
-  OrderedJson list = OrderedJson::array();
+  if (format == TableFormat::json) return json().dump(2) + "\n";
   std::string lines;
-  for (const auto& row : rows_) {
-    list.push_back(row_object(columns_, row));
-    lines += list.back().dump() + "\n";
-  }
-  return format == TableFormat::json ? list.dump(2) + "\n" : lines;
+  for (const OrderedJson& row : json()) lines += row.dump() + "\n";
+  return lines;
 }
 
 }  // namespace sleb

@@ -9,23 +9,23 @@ namespace {
 
 Table sample() {
   Table table({"model", "loss"});
-  table.add({"dense", "1.5"});
-  table.add({"a, \"b\"", "10.25"});
+  table.add({"dense", {"1.5", 1.53}});
+  table.add({"a, \"b\"", {"-", nullptr}});
   return table;
 }
 
 TEST(Table, MarkdownAligns) {
   EXPECT_EQ(sample().text(TableFormat::markdown),
-            "| model  |  loss |\n"
-            "| ------ | ----: |\n"
-            "| dense  |   1.5 |\n"
-            "| a, \"b\" | 10.25 |\n");
+            "| model  | loss |\n"
+            "| ------ | ---: |\n"
+            "| dense  |  1.5 |\n"
+            "| a, \"b\" |    - |\n");
 }
 
-TEST(Table, OtherFormats) {
-  EXPECT_EQ(sample().text(TableFormat::csv), "model,loss\ndense,1.5\n\"a, \"\"b\"\"\",10.25\n");
+TEST(Table, OtherFormatsHaveNumbersInFull) {
+  EXPECT_EQ(sample().text(TableFormat::csv), "model,loss\ndense,1.53\n\"a, \"\"b\"\"\",\n");
   EXPECT_EQ(sample().text(TableFormat::jsonl),
-            "{\"model\":\"dense\",\"loss\":\"1.5\"}\n{\"model\":\"a, \\\"b\\\"\",\"loss\":\"10.25\"}\n");
+            "{\"model\":\"dense\",\"loss\":1.53}\n{\"model\":\"a, \\\"b\\\"\",\"loss\":null}\n");
   EXPECT_THROW(table_format("xml"), Error);
 }
 

@@ -27,8 +27,8 @@ OrderedJson results_json(const std::vector<LoadedTask>& tasks, const std::vector
   return json;
 }
 
-std::string cell(const std::optional<double>& value) {
-  return value ? fmt::format("{:.4f}", *value) : "-";
+Cell cell(const std::optional<double>& value) {
+  return value ? Cell(fmt::format("{:.4f}", *value), *value) : Cell("-", nullptr);
 }
 
 // The removal list of a plan; the first plan is the dense model.
@@ -80,8 +80,8 @@ Table task_table(const TaskReport& report) {
         const auto& difference = result.difference;
         table.add({report.tasks[i].task.name, std::string(metric_name(result.metric)),
                    plan == 0 ? "none" : format_list(removed_in(report, plan)), cell(result.estimate.value),
-                   cell(result.estimate.standard_error), difference ? cell(difference->value) : "-",
-                   difference ? cell(difference->standard_error) : "-"});
+                   cell(result.estimate.standard_error), difference ? cell(difference->value) : cell({}),
+                   difference ? cell(difference->standard_error) : cell({})});
       }
     }
   }

@@ -77,6 +77,7 @@ def good(tmp_path_factory) -> pathlib.Path:
     save_gguf(ground.gguf, make_model(num_hidden_layers=NUM_BLOCKS), "Q8_0")
     np.save(ground.ids, random_ids(200))
     ground.text.write_text("some text\n" * 20)
+    (folder / "taken").mkdir()
     return folder
 
 
@@ -151,8 +152,10 @@ option_case("all blocks in the removal list", lambda g: g.export("0,1,2,3"), "al
 option_case("a target below a file", lambda g: g.export(out="ids.npy/out"), "ids.npy/out")
 option_case("a target below a file, before a search", lambda g: g.prune(out=("--out", "ids.npy/out")),
             "ids.npy/out")
-option_case("an existing target of export", lambda g: g.export(out="model"), "model", "--force")
-option_case("an existing target of prune", lambda g: g.prune(out=("--out", "model")), "model", "--force")
+option_case("an existing target of export", lambda g: g.export(out="taken"), "taken", "--force")
+option_case("an existing target of prune", lambda g: g.prune(out=("--out", "taken")), "taken", "--force")
+option_case("a target of export that is its model", lambda g: g.export(out="model"), "model", "input")
+option_case("a target of prune that is its model", lambda g: g.prune(out=("--out", "model")), "model", "input")
 option_case("nothing to evaluate", lambda g: g.eval(texts=()), "--ppl")
 option_case("a text to evaluate by its data set's name", lambda g: g.eval(texts=("--ppl", "text.txt,wikitext2")),
             "--ppl wikitext2", "wiki.test.raw")

@@ -307,11 +307,11 @@ def test_torchrun_starts_anew(ranks, work, undisturbed):
 
 def test_torchrun_without_restart_names_the_rank(ranks, work):
     process = ranks.by_torchrun(2, prune("--out", "out"), folder=work)
-    while len(workers_of(process)) < 2:
+    while len(workers := workers_of(process)) < 2:
         assert process.poll() is None
         time.sleep(0.01)
     begin = time.monotonic()
-    os.kill(workers_of(process)[1], signal.SIGKILL)
+    os.kill(workers[1], signal.SIGKILL)
     (code, _, stderr), = ends([process], timeout=END_SECONDS)
     assert code != 0 and time.monotonic() - begin < END_SECONDS
     assert re.search(r"local_rank: \d", stderr), stderr

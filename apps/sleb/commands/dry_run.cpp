@@ -2,7 +2,8 @@
 
 #include <fmt/core.h>
 
-#include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/plans/operations.h"
@@ -50,7 +51,7 @@ struct Line {
 void print_lines(const std::vector<Line>& lines) {
   for (const Line& line : lines) {
     const std::string text = fmt::format("{:<16}{:>11}  {}", line.what, line.value, line.note);
-    fmt::print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
+    print("{}\n", text.substr(0, text.find_last_not_of(' ') + 1));
   }
 }
 
@@ -91,10 +92,10 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                           {"seconds", seconds}});
   }
   if (run.json == "-") return;
-  fmt::print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks,
-             corpus.segments, corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
-  fmt::print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
-             search.greedy.num_remove_blocks == 1 ? "" : "s", run.is_race ? "as a race" : "exact");
+  print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
+        corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
+  print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
+        search.greedy.num_remove_blocks == 1 ? "" : "s", run.is_race ? "as a race" : "exact");
   std::vector<Line> lines = {
       {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
       {"states", format_bytes(prediction.states),
@@ -111,7 +112,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
     lines.push_back({"free", format_bytes(memory.free), ""});
   }
   print_lines(lines);
-  fmt::print("\n");
+  print("\n");
   print_lines({{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
                {"head", operations_text(operations.heads), rate_text(rates.heads)},
                {"time", format_seconds(seconds),

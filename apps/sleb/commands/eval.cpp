@@ -11,6 +11,8 @@
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/removal_lists.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/report/eval_report.h"
@@ -27,8 +29,8 @@ struct EvalArguments {
   std::string protocol = "reference";
   TaskArguments tasks;
   ComputeOptions compute;
-  std::string json;
-  std::string format = "md";
+  ResultArguments results;
+  bool force = false;
 };
 
 EvaluationOptions evaluation_options(const EvalArguments& arguments, const ModelSpec& spec) {
@@ -94,12 +96,44 @@ void agree(ProcessGroup& processes, const Model& model, const std::vector<Corpus
   processes.agree("the tasks' ids", ids_sha256(tasks));
 }
 
+void guard_outputs(const EvalArguments& arguments) {
+  check_one_output(arguments.results);
+  OutputGuard guard;
+  guard.reads(arguments.model);
+  for (const std::string& text : arguments.texts) guard.reads(text);
+  guard.reads(arguments.tasks.data);
+  guard.reads(arguments.tasks.tasks_file);
+  guard.writes_file("--json", arguments.results.json, arguments.force);
+  guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
+}
+
+struct NamedTable {
+  std::string name;
+  Table table;
+};
+
+// One document in every format. Two tables have other columns, so JSON puts them under their names.
+std::string text_of(const std::vector<NamedTable>& tables, TableFormat format) {
+  if (format == TableFormat::json && tables.size() > 1) {
+    OrderedJson all;
+    for (const auto& [name, table] : tables) all[name] = table.json();
+    return all.dump(2) + "\n";
+  }
+  std::string text;
+  for (const auto& [name, table] : tables) {
+    if (!text.empty() && format != TableFormat::jsonl) text += "\n";
+    text += table.text(format);
+  }
+  return text;
+}
+
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
-  const TableFormat format = table_format(arguments.format);
+  const TableFormat format = table_format(arguments.results.table_format());
   if (arguments.texts.empty() && !arguments.tasks.wanted()) {
     bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
   }
   check_names(arguments.texts);
+  guard_outputs(arguments);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   EvalReport report;
   report.model = arguments.model;
@@ -107,7 +141,6 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
   const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
   report.protocol = options.protocol;
-  check_json_path(arguments.json);
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
   const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
 
@@ -127,21 +160,25 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
     session.progress.note(speed_line(report.perplexity.back()));
   }
   OrderedJson json = to_json(report);
-  std::vector<Table> tables;
-  if (!report.perplexity.empty()) tables.push_back(perplexity_table(report));
+  std::vector<NamedTable> tables;
+  if (!report.perplexity.empty()) tables.push_back({"perplexity", perplexity_table(report)});
   if (!tasks.empty()) {
     const TaskReport task_report =
         run_tasks(arguments.tasks, model, std::move(tasks), report.removal_lists, session.progress);
     json.update(to_json(task_report));
-    tables.push_back(task_table(task_report));
+    tables.push_back({"tasks", task_table(task_report)});
   }
-  write_json(arguments.json, json);
-  if (arguments.json == "-" || !leads(processes)) return;
-  for (const Table& table : tables) fmt::print("{}{}", &table == &tables.front() ? "" : "\n", table.text(format));
+  write_json(arguments.results.json, json);
+  if (!arguments.results.json_to_output() && leads(processes)) write_output(text_of(tables, format));
 }
 
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   const auto add_texts = [&arguments](const std::string& names) {
+    std::error_code ignored;
+    if (std::filesystem::exists(names, ignored)) {  // a name may hold a comma
+      arguments.texts.push_back(names);
+      return;
+    }
     for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
   };
   add_repeatable(command, "--ppl",
@@ -171,10 +208,9 @@ void add_eval(CLI::App& app, Session& session) {
   add_perplexity(*command, *arguments);
   add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
-  command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
-  command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
-      ->capture_default_str()
-      ->type_name("FORMAT");
+  add_json(*command, arguments->results.json, "Write the result");
+  add_table_format(*command, arguments->results.format);
+  add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
       "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
@@ -185,7 +221,7 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
   command->callback([arguments, &session] {
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) {
-      if (!leads(processes)) arguments->json = arguments->tasks.log_samples = "";  // it writes nothing
+      if (!leads(processes)) arguments->results.json = arguments->tasks.log_samples = "";  // it writes nothing
       run(*arguments, own, processes);
     });
   });

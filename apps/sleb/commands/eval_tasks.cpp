@@ -86,7 +86,6 @@ std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpo
   }
   const std::vector<Task> tasks = wanted_tasks(arguments);
   if (arguments.data.empty()) bad_input("--tasks needs --tasks-data DIR, the folder with the tasks' rows");
-  if (!arguments.log_samples.empty()) check_writable(arguments.log_samples);
   TaskOptions options{.data = arguments.data};
   if (arguments.limit > 0) options.limit = arguments.limit;
   options.few_shot = {arguments.num_fewshot, arguments.fewshot_seed};

@@ -4,6 +4,8 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/output_guard.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 #include "sleb/export/pruned_checkpoint.h"
 
@@ -26,6 +28,9 @@ std::string card(const std::string& command, const std::vector<int64_t>& removal
 }
 
 void run(ExportArguments& arguments, Session& session) {
+  OutputGuard guard;
+  guard.reads(arguments.model);
+  guard.writes_folder("--out", arguments.out);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   ExportOptions options = arguments.options;
@@ -34,14 +39,12 @@ void run(ExportArguments& arguments, Session& session) {
   check(checkpoint, options);
   const OrderedJson json = {
       {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
-  write_pruned_checkpoint(
-      checkpoint, options,
-      {{"README.md", card(session.command_line, options.removal_list, num_blocks)}, {"sleb.json", json.dump(2) + "\n"}},
-      session.progress);
+  write_pruned_checkpoint(checkpoint, options, {card(session.command_line, options.removal_list, num_blocks), json},
+                          session.progress);
   const ExportSize size = export_size(checkpoint, options);
-  fmt::print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
-             num_blocks - static_cast<int64_t>(options.removal_list.size()), num_blocks,
-             format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
+  print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
+        num_blocks - static_cast<int64_t>(options.removal_list.size()), num_blocks,
+        format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
 }
 
 }  // namespace

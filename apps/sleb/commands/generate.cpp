@@ -8,6 +8,8 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
 #include "apps/sleb/terminal/terminal_text.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -27,6 +29,7 @@ struct GenerateArguments {
   GenerateOptions options{.max_new_tokens = 128};
   ComputeOptions compute;
   std::string json;
+  bool force = false;
 };
 
 // The dense model, or what is left of it.
@@ -112,8 +115,7 @@ std::vector<Variant> variants(const GenerateArguments& arguments, int64_t num_bl
 }
 
 void show(std::string_view text, bool to_terminal) {
-  fmt::print("{}", to_terminal ? terminal_text(text) : std::string(text));
-  std::fflush(stdout);
+  write_output(to_terminal ? terminal_text(text) : std::string(text));
 }
 
 // `streams`: whether the text is printed as it comes.
@@ -163,7 +165,9 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
 
 void run(const GenerateArguments& arguments, Session& session) {
   check(arguments);
-  check_json_path(arguments.json);
+  OutputGuard guard;
+  guard.reads(arguments.model);
+  guard.writes_file("--json", arguments.json, arguments.force);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const std::vector<Variant> wanted = variants(arguments, num_blocks);
@@ -187,7 +191,7 @@ void run(const GenerateArguments& arguments, Session& session) {
   }
   if (in_columns && !json_only) {
     const auto text = [&](size_t i) { return terminal_text(outputs[i].text); };
-    fmt::print("{}", side_by_side(outputs[0].name, text(0), outputs[1].name, text(1), terminal_width()));
+    write_output(side_by_side(outputs[0].name, text(0), outputs[1].name, text(1), terminal_width()));
   }
   for (const Output& output : outputs) session.progress.note(speed_line(output));
   write_json(arguments.json, to_json(arguments, prompt, outputs, num_blocks));
@@ -217,8 +221,8 @@ void add_generate(CLI::App& app, Session& session) {
       ->type_name("S");
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would end");
   add_compute(*command, arguments->compute);
-  command->add_option("--json", arguments->json, "Write texts, ids and times as JSON (- for stdout)")
-      ->type_name("FILE");
+  add_json(*command, arguments->json, "Write texts, ids and times");
+  add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
       "  sleb generate SmolLM2-135M --prompt \"The capital of France is\"\n"

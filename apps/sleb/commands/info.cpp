@@ -4,6 +4,8 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/checkpoint/checkpoint.h"
@@ -16,6 +18,7 @@ namespace {
 struct InfoArguments {
   std::string model;
   std::string json;
+  bool force = false;
 };
 
 constexpr int64_t default_seqlen = 2048;  // --seqlen
@@ -69,6 +72,9 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
 }
 
 void run(const InfoArguments& arguments) {
+  OutputGuard guard;
+  guard.reads(arguments.model);
+  guard.writes_file("--json", arguments.json, arguments.force);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const ModelSpec& spec = checkpoint.spec();
   const std::string types = types_text(checkpoint);
@@ -93,7 +99,7 @@ void run(const InfoArguments& arguments) {
           {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
   }
   if (arguments.json == "-") return;
-  const auto line = [](std::string_view what, const std::string& value) { fmt::print("{:<14}{}\n", what, value); };
+  const auto line = [](std::string_view what, const std::string& value) { print("{:<14}{}\n", what, value); };
   line("model", fmt::format("{} ({}, {})", arguments.model, checkpoint.is_gguf() ? "GGUF" : "safetensors",
                             format_bytes(checkpoint.file_bytes())));
   line("family", spec.family);
@@ -121,7 +127,8 @@ void add_info(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("info", "Say what a checkpoint is, from its headers alone");
   auto arguments = std::make_shared<InfoArguments>();
   add_model(*command, arguments->model);
-  command->add_option("--json", arguments->json, "Write as JSON (- for stdout)")->type_name("FILE");
+  add_json(*command, arguments->json, "Write this");
+  add_force(*command, arguments->force);
   command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
   command->callback([arguments, &session] {
     check_alone(session, "info");

@@ -9,14 +9,6 @@ namespace sleb::app {
 namespace fs = std::filesystem;
 namespace {
 
-fs::path place_beside(const OutputPlaces& places) {
-  if (!places.out.empty()) {
-    const fs::path folder = fs::absolute(places.out).lexically_normal();
-    return (folder.has_filename() ? folder : folder.parent_path()).string() + ".sleb-state.json";
-  }
-  return places.json.empty() || places.json == "-" ? "" : places.json + ".sleb-state.json";
-}
-
 std::string work_done(size_t rounds) {
   if (rounds == 0) return "a part of the first round";
   return fmt::format("{} finished round{}", rounds, rounds == 1 ? "" : "s");
@@ -24,26 +16,29 @@ std::string work_done(size_t rounds) {
 
 }  // namespace
 
-KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(place_beside(places)) {
+fs::path KeptRounds::place(const OutputPlaces& places) {
+  if (!places.out.empty()) {
+    const fs::path folder = fs::absolute(places.out).lexically_normal();
+    return (folder.has_filename() ? folder : folder.parent_path()).string() + ".sleb-state.json";
+  }
+  std::error_code ignored;
+  const bool is_file = !places.json.empty() && places.json != "-" &&
+                       (!fs::exists(places.json, ignored) || fs::is_regular_file(places.json, ignored));
+  return is_file ? places.json + ".sleb-state.json" : "";  // beside a device or a pipe nobody would look for it
+}
+
+KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(place(places)) {
   if (!possible()) {
     if (places.resume) bad_input("--resume: give --out or --json FILE, beside which finished rounds are kept");
     return;
   }
-  const bool to_file = !places.json.empty() && places.json != "-";
   std::error_code ignored;
-  if (to_file && !places.force && !places.resume && fs::exists(places.json, ignored)) {
-    bad_input("{}: exists already; give another file, or --force to replace it", places.json);
-  }
   if (places.resume) {
     earlier_ = load_search(file_);
   } else if (fs::exists(file_, ignored) && !places.force) {
     bad_input("{}: an earlier run kept its finished rounds there; give --resume to go on, --force to begin anew",
               file_.string());
   }
-}
-
-bool KeptRounds::has_place(const OutputPlaces& places) {
-  return !place_beside(places).empty();
 }
 
 fs::path KeptRounds::result_file() const {
@@ -112,7 +107,7 @@ void KeptRounds::remove() {
   if (possible()) fs::remove(file_, ignored);
 }
 
-std::string KeptRounds::farewell() const {
+std::string KeptRounds::closing_message() const {
   if (!rounds_kept_) return "";
   return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_), file_.string());
 }

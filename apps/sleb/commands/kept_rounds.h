@@ -28,8 +28,8 @@ class KeptRounds {
   // there is nowhere to keep rounds and the user asked to go on.
   explicit KeptRounds(const OutputPlaces& places);
 
-  // Whether these places have one beside which rounds are kept.
-  static bool has_place(const OutputPlaces& places);
+  // The file beside these outputs that keeps finished rounds; empty where there is no output to keep them beside.
+  static std::filesystem::path place(const OutputPlaces& places);
   // False: there is no output beside which to keep anything.
   bool possible() const { return !file_.empty(); }
   // The output may be an earlier run's of the same command; finished_result() will tell.
@@ -47,7 +47,7 @@ class KeptRounds {
   void save(const SearchState& state, Progress& progress);
   void remove();
   // What became of the work when a run ends early: "2 rounds are kept ..."; empty if nothing is kept.
-  std::string farewell() const;
+  std::string closing_message() const;
 
  private:
   std::filesystem::path result_file() const;

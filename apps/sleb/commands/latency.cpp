@@ -10,6 +10,8 @@
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/removal_lists.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/engine/sequences/generator.h"
 #include "sleb/report/latency_report.h"
@@ -31,8 +33,8 @@ struct LatencyArguments {
   int64_t warmups = 1;
   uint64_t seed = 0;
   ComputeOptions compute;
-  std::string json;
-  std::string format = "md";
+  ResultArguments results;
+  bool force = false;
 };
 
 // For a ratio: that many, rounded up, of the last blocks but the very last. Which ones does not matter for speed.
@@ -67,7 +69,11 @@ LatencyOptions options_of(const LatencyArguments& arguments, const ModelSpec& sp
 }
 
 void run(const LatencyArguments& arguments, Session& session) {
-  const TableFormat format = table_format(arguments.format);
+  const TableFormat format = table_format(arguments.results.table_format());
+  check_one_output(arguments.results);
+  OutputGuard guard;
+  guard.reads(arguments.model);
+  guard.writes_file("--json", arguments.results.json, arguments.force);
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const ModelSpec& spec = checkpoint.spec();
   LatencyReport report;
@@ -75,7 +81,6 @@ void run(const LatencyArguments& arguments, Session& session) {
   report.num_blocks = spec.num_blocks;
   report.removal_lists = lists_of(arguments, spec.num_blocks);
   report.options = options_of(arguments, spec);
-  check_json_path(arguments.json);
 
   const Model model(checkpoint, arguments.compute, session.progress);
   report.compute = model.compute();
@@ -91,8 +96,8 @@ void run(const LatencyArguments& arguments, Session& session) {
     report.kv_cache_bytes.push_back(kv_cache_bytes(spec, model.compute(), plans[i], report.options.batch, length));
   }
   report.comparison = measure_latency(model, plans, report.options, session.progress);
-  write_json(arguments.json, to_json(report));
-  if (arguments.json != "-") fmt::print("{}", latency_table(report, format));
+  write_json(arguments.results.json, to_json(report));
+  if (!arguments.results.json_to_output()) write_output(latency_table(report, format));
 }
 
 void add_measurement(CLI::App& command, LatencyArguments& arguments) {
@@ -135,10 +140,9 @@ void add_latency(CLI::App& app, Session& session) {
       ->type_name("R");
   add_measurement(*command, *arguments);
   add_compute(*command, arguments->compute);
-  command->add_option("--json", arguments->json, "Write the result as JSON (- for stdout)")->type_name("FILE");
-  command->add_option("-o,--output", arguments->format, "Table as md, csv, json or jsonl")
-      ->capture_default_str()
-      ->type_name("FORMAT");
+  add_json(*command, arguments->results.json, "Write the result");
+  add_table_format(*command, arguments->results.format);
+  add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
       "  sleb latency SmolLM2-135M --removal-list 12,26,13\n"

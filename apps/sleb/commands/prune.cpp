@@ -12,6 +12,7 @@
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
@@ -96,12 +97,15 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
 }
 
 // What --resume finds done already.
-void show_finished(const PruneArguments& arguments, const OrderedJson& result) {
-  write_json(arguments.json, result);
-  if (arguments.json == "-") return;
-  fmt::print("removal list: {}\n\nfinished already: {}\n",
-             format_list(result.at("removal_list").get<std::vector<int64_t>>()),
-             arguments.out.empty() ? arguments.json : arguments.out);
+void show_finished(const PruneArguments& arguments, const OrderedJson& result, Progress& progress) {
+  write_json(arguments.results.json, result);
+  const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
+  if (arguments.results.json_to_output() || arguments.results.format) {
+    progress.note(fmt::format("finished already: {}", where));
+  } else {
+    print("removal list: {}\n\nfinished already: {}\n",
+          format_list(result.at("removal_list").get<std::vector<int64_t>>()), where);
+  }
 }
 
 PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
@@ -200,7 +204,7 @@ std::optional<SearchState> beginning(const PruneArguments& arguments, const Chec
   }
   if (processes != nullptr) state = agreed_begin(*processes, state);
   if (result) {
-    show_finished(arguments, *result);
+    show_finished(arguments, *result, progress);
     kept_rounds.remove();
   }
   return state;
@@ -210,27 +214,30 @@ std::optional<SearchState> beginning(const PruneArguments& arguments, const Chec
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
             const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
   if (!arguments.out.empty()) {
-    const std::vector<NamedText> extra = {{"README.md", model_card(report)},
-                                          {"sleb.json", to_json(report).dump(2) + "\n"}};
-    write_pruned_checkpoint(checkpoint, output, extra, progress);
+    write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
   }
-  write_json(arguments.json, to_json(report));
+  write_json(arguments.results.json, to_json(report));
   kept_rounds.remove();
-  if (arguments.json == "-") return;
-  fmt::print("removal list: {}\n\n{}", format_list(output.removal_list), comparison_table(report).text(format));
-  if (!arguments.out.empty()) fmt::print("\nwritten: {}\n", arguments.out);
+  if (arguments.results.json_to_output()) return;
+  const std::string table = comparison_table(report).text(format);
+  if (arguments.results.format) {
+    write_output(table);
+    if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
+    return;
+  }
+  print("removal list: {}\n\n{}", format_list(output.removal_list), table);
+  if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
 }
 
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
-  const TableFormat format = table_format(arguments.format);
+  const TableFormat format = table_format(arguments.results.table_format());
   const Checkpoint checkpoint = Checkpoint::open(arguments.model);
   const ModelSpec& spec = checkpoint.spec();
   const SearchOptions options = search_options(arguments, spec.num_blocks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
   if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
-  check_json_path(arguments.json);
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
   const Texts texts = load_texts(checkpoint, arguments);
@@ -250,7 +257,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const SearchMemory memory = plan_memory_together(to_plan, processes);
   if (arguments.dry_run) {
     if (leads(processes)) {
-      show_dry_run({arguments.model, options.kind == SearchKind::race, arguments.json}, to_plan, memory);
+      show_dry_run({arguments.model, options.kind == SearchKind::race, arguments.results.json}, to_plan, memory);
     }
     return;
   }
@@ -276,32 +283,47 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (leads(processes)) finish(report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
+// Before any work: nothing that is read, or that nobody would want replaced, is written.
+void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
+  check_one_output(arguments.results);
+  OutputGuard guard;
+  for (const std::string& input :
+       {arguments.model, arguments.calibration.dataset, arguments.calibration.tokens, arguments.held_out}) {
+    guard.reads(input);
+  }
+  guard.writes_folder("--out", arguments.out);
+  guard.writes_file("--json", arguments.results.json, places.force || places.resume);
+  guard.check_no_input("the finished rounds' file", KeptRounds::place(places));
+}
+
 // A run that ends early says what became of its work.
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.json = "";
+    arguments.out = arguments.results.json = "";
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;
   }
   // torchrun starts all processes anew when one has died.
-  const bool restarted = session.environment.restarts > 0 && KeptRounds::has_place({arguments.out, arguments.json});
-  KeptRounds kept_rounds({arguments.out, arguments.json, arguments.resume || restarted, arguments.output.force});
-  const auto with_farewell = [&](const std::string& what) {
-    const std::string kept = kept_rounds.farewell();
+  OutputPlaces places{arguments.out, arguments.results.json, arguments.resume, arguments.output.force};
+  if (session.environment.restarts > 0 && !KeptRounds::place(places).empty()) places.resume = true;
+  guard_outputs(arguments, places);
+  KeptRounds kept_rounds(places);
+  const auto with_closing_message = [&](const std::string& what) {
+    const std::string kept = kept_rounds.closing_message();
     return kept.empty() ? what : fmt::format("{}; {}", what, kept);
   };
   try {
     run(arguments, kept_rounds, session, processes);
   } catch (const OtherEnded& other) {
-    throw OtherEnded(other.ending(), with_farewell(other.what()));
+    throw OtherEnded(other.ending(), with_closing_message(other.what()));
   } catch (const Interrupted&) {
     const auto other = processes != nullptr ? processes->other_ended() : std::nullopt;
-    if (other) throw OtherEnded(*other, with_farewell(other->text()));
-    if (kept_rounds.farewell().empty()) throw;
-    throw Interrupted(with_farewell("stopped before the end"));
+    if (other) throw OtherEnded(*other, with_closing_message(other->text()));
+    if (kept_rounds.closing_message().empty()) throw;
+    throw Interrupted(with_closing_message("stopped before the end"));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::failed) throw;
-    throw Error(ErrorKind::failed, with_farewell(error.what()));
+    throw Error(ErrorKind::failed, with_closing_message(error.what()));
   }
 }
 

@@ -75,10 +75,8 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
-  command.add_option("--json", arguments.json, "Write the result as JSON (- for stdout)")->type_name("FILE");
-  command.add_option("-o,--output", arguments.format, "Table as md, csv, json or jsonl")
-      ->capture_default_str()
-      ->type_name("FORMAT");
+  add_json(command, arguments.results.json, "Write the result");
+  add_table_format(command, arguments.results.format);
 }
 
 }  // namespace

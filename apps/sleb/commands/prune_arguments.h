@@ -7,6 +7,7 @@
 #include <string>
 
 #include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/results.h"
 #include "sleb/engine/compute.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/search/greedy.h"
@@ -29,8 +30,7 @@ struct PruneArguments {
   std::string held_out;
   int64_t held_out_segments = 0;  // 0: all
   int64_t prompt_tokens = 512;
-  std::string json;
-  std::string format = "md";
+  ResultArguments results;
   bool resume = false;
   bool dry_run = false;
 };

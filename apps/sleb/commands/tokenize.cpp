@@ -5,6 +5,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/file.h"
 #include "sleb/checkpoint/checkpoint.h"
 
@@ -23,9 +24,9 @@ void run(const TokenizeArguments& arguments) {
   const MappedFile text(arguments.file);
   const auto ids = tokenizer.encode(text.text(), !arguments.no_special_tokens);
   if (arguments.json) {
-    fmt::print("{}\n", OrderedJson{{"ids", ids}}.dump());
+    print("{}\n", OrderedJson{{"ids", ids}}.dump());
   } else {
-    fmt::print("{}\n", fmt::join(ids, " "));
+    write_output(fmt::format("{}\n", fmt::join(ids, " ")));
   }
 }
 

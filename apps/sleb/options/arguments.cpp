@@ -7,8 +7,6 @@
 #include <cstdint>
 #include <string_view>
 
-#include "sleb/base/file.h"
-
 namespace sleb::app {
 
 std::vector<std::string> with_hyphens(int argc, char** argv) {
@@ -103,19 +101,6 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
       ->default_str("auto")
       ->transform(CLI::Validator(bytes_or_auto, "", ""))
       ->type_name("BYTES");
-}
-
-void check_json_path(const std::string& path) {
-  if (!path.empty() && path != "-") check_writable(path);
-}
-
-void write_json(const std::string& path, const OrderedJson& json) {
-  const std::string text = json.dump(2) + "\n";
-  if (path == "-") {
-    fmt::print("{}", text);
-  } else if (!path.empty()) {
-    write_file_atomically(path, text);
-  }
 }
 
 }  // namespace sleb::app

@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "sleb/base/json.h"
 #include "sleb/engine/compute.h"
 
 namespace sleb::app {
@@ -25,11 +24,5 @@ CLI::Validator byte_size();
 
 void add_model(CLI::App& command, std::string& model);
 void add_compute(CLI::App& command, ComputeOptions& options);
-
-// Throws Error(bad_input) if write_json to `path` is going to fail.
-void check_json_path(const std::string& path);
-
-// Writes `json` to `path` with a final newline; "" writes nothing, "-" writes to stdout.
-void write_json(const std::string& path, const OrderedJson& json);
 
 }  // namespace sleb::app

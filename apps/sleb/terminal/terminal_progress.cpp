@@ -5,11 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 
+#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 
 namespace sleb::app {
+
+volatile std::sig_atomic_t bar_on_screen = 0;
+
 namespace {
 
 constexpr double seconds_before_first_bar = 0.5;
@@ -18,7 +21,7 @@ constexpr double seconds_between_lines = 5;
 
 size_t terminal_width() {
   winsize size{};
-  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 double seconds(std::chrono::steady_clock::duration duration) {
@@ -41,41 +44,57 @@ void TerminalProgress::begin(std::string_view stage, uint64_t total, std::string
 void TerminalProgress::advance(uint64_t units) {
   done_ = std::min(done_ + units, total_);
   const auto now = Clock::now();
-  const double pause = !terminal_     ? seconds_between_lines
-                       : bar_visible_ ? seconds_between_bars
-                                      : seconds_before_first_bar;
+  const double pause = !terminal_           ? seconds_between_lines
+                       : drawn_columns_ > 0 ? seconds_between_bars
+                                            : seconds_before_first_bar;
   if (total_ == 0 || seconds(now - last_drawn_) < pause) return;
   last_drawn_ = now;
   draw();
 }
 
-void TerminalProgress::draw() {
+// The fullest form that a line of `width` columns holds; the share stays whatever has to go.
+std::string TerminalProgress::line(size_t width) const {
   const double elapsed = std::max(1e-9, seconds(last_drawn_ - start_));
   const double share = static_cast<double>(done_) / static_cast<double>(total_);
   const double rate = static_cast<double>(done_) / elapsed;
-  const std::string left = done_ > 0 ? format_seconds(elapsed / share - elapsed) + " left" : "starting";
-  const std::string figures =
-      fmt::format("{:3.0f}%  {:.{}f} {}/s  {}", 100 * share, rate, rate < 10 ? 1 : 0, unit_, left);
+  const std::string percent = fmt::format("{:3.0f}%", 100 * share);
+  const std::string speed = fmt::format("  {:.{}f} {}/s", rate, rate < 10 ? 1 : 0, unit_);
+  const std::string left = "  " + (done_ > 0 ? format_seconds(elapsed / share - elapsed) + " left" : "starting");
+  if (!terminal_) return fmt::format("{}: {}{}{}", stage_, percent, speed, left);
+  constexpr size_t narrowest_bar = 8;
+  for (const std::string& figures : {percent + speed + left, percent + left, percent}) {
+    const size_t fixed = stage_.size() + figures.size() + 4;  // blanks and brackets
+    if (fixed + narrowest_bar > width) continue;
+    const size_t bar = std::min<size_t>(40, width - fixed);
+    const auto filled = static_cast<size_t>(share * static_cast<double>(bar));
+    return fmt::format("{} [{}{}] {}", stage_, std::string(filled, '#'), std::string(bar - filled, '.'), figures);
+  }
+  const size_t room = width > percent.size() ? width - percent.size() - 1 : 0;
+  return fmt::format("{:.{}}{}{}", stage_, room, room > 0 ? " " : "", percent).substr(0, width);
+}
+
+void TerminalProgress::draw() {
   if (!terminal_) {
-    fmt::print(stderr, "{}: {}\n", stage_, figures);
+    write_message(line(0) + "\n");
     return;
   }
-  const size_t fixed = stage_.size() + figures.size() + 6;
-  const size_t width = std::min<size_t>(40, std::max<size_t>(terminal_width(), fixed + 8) - fixed);
-  const auto filled = static_cast<size_t>(share * static_cast<double>(width));
-  std::string line =
-      fmt::format("{} [{}{}] {}", stage_, std::string(filled, '#'), std::string(width - filled, '.'), figures);
-  line.resize(std::min(line.size(), terminal_width() - 1));
-  fmt::print(stderr, "\r{}\x1b[K", line);
-  std::fflush(stderr);
-  bar_visible_ = true;
+  const std::string text = line(terminal_width() - 1);
+  write_message(erasure() + text);
+  drawn_columns_ = text.size();
+  bar_on_screen = 1;
+}
+
+// A terminal that became narrower has broken the bar into several rows.
+std::string TerminalProgress::erasure() const {
+  const size_t rows_above = drawn_columns_ == 0 ? 0 : (drawn_columns_ - 1) / terminal_width();
+  return (rows_above > 0 ? fmt::format("\x1b[{}A", rows_above) : "") + "\r\x1b[J";
 }
 
 void TerminalProgress::clear_bar() {
-  if (!bar_visible_) return;
-  fmt::print(stderr, "\r\x1b[K");
-  std::fflush(stderr);
-  bar_visible_ = false;
+  if (drawn_columns_ == 0) return;
+  write_message(erasure());
+  drawn_columns_ = 0;
+  bar_on_screen = 0;
 }
 
 void TerminalProgress::end() {
@@ -85,7 +104,7 @@ void TerminalProgress::end() {
 
 void TerminalProgress::note(std::string_view line) {
   clear_bar();
-  fmt::print(stderr, "{}\n", line);
+  write_message(fmt::format("{}\n", line));
 }
 
 }  // namespace sleb::app

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <chrono>
+#include <csignal>
 #include <string>
 
 #include "sleb/base/progress.h"
 
 namespace sleb::app {
+
+// Whether a bar stands on the terminal's last line: for signal handlers.
+extern volatile std::sig_atomic_t bar_on_screen;
 
 class TerminalProgress : public Progress {
  public:
@@ -19,7 +23,9 @@ class TerminalProgress : public Progress {
  private:
   using Clock = std::chrono::steady_clock;
 
+  std::string line(size_t width) const;
   void draw();
+  std::string erasure() const;
   void clear_bar();
 
   bool terminal_;
@@ -29,7 +35,7 @@ class TerminalProgress : public Progress {
   uint64_t done_ = 0;
   Clock::time_point start_;
   Clock::time_point last_drawn_;
-  bool bar_visible_ = false;
+  size_t drawn_columns_ = 0;  // of the bar on the terminal; 0: there is none
 };
 
 }  // namespace sleb::app

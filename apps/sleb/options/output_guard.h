@@ -1,0 +1,46 @@
+// Keeps what a command writes off what it reads, and off what nobody would want replaced. Every path that a command
+// writes passes here before any work.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sleb::app {
+
+class OutputGuard {
+ public:
+  // A file or folder that the command reads, by any of its names; of a folder and of a split GGUF every file too. What
+  // is empty or not there is passed over.
+  void reads(const std::filesystem::path& input);
+
+  // A file that `option` ("--json") writes; "" and "-" are none. Throws Error(bad_input) if it is an input, an output
+  // already, inside an output folder or a folder itself, if it can't be written, and, unless `replace`, if a regular
+  // file with content is there. Devices and pipes are written into.
+  void writes_file(std::string_view option, const std::string& path, bool replace);
+
+  // Throws Error(bad_input) if `path` is an input.
+  void check_no_input(std::string_view option, const std::filesystem::path& path) const;
+
+  // A folder that `option` writes and, where it exists, replaces. Throws Error(bad_input) if it is or holds an input,
+  // the working directory, a home directory, a mount point or the root, or if it is a file.
+  void writes_folder(std::string_view option, const std::string& path);
+
+ private:
+  using Identity = std::pair<dev_t, ino_t>;
+
+  void add_input(const std::filesystem::path& file, const std::filesystem::path& named);
+  void check_holds_no(std::string_view option, const std::string& path, const Identity& folder,
+                      const std::filesystem::path& kept, std::string_view what) const;
+
+  std::map<Identity, std::filesystem::path> inputs_;  // every file read, and the name that the user gave
+  std::vector<std::filesystem::path> input_places_;   // canonical
+  std::vector<std::pair<std::string, std::filesystem::path>> outputs_;  // options, and where they lead
+};
+
+}  // namespace sleb::app
