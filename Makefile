@@ -1,13 +1,14 @@
-# make demo   everything from nothing to a pruned real model
-# make test   unit tests and end-to-end tests against the oracles
-# make build  build/release/sleb
-# make asan   unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
-# make tsan   unit tests under ThreadSanitizer
-# make fuzz   every reader of untrusted files against libFuzzer, FUZZ_SECONDS (60) each
-# make lint   clang-format and clang-tidy; warnings are errors
-# make bench  search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
+# make demo      everything from nothing to a pruned real model
+# make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample
+# make test-all  the same with every variant, and the slow tests (half an hour)
+# make build     build/release/sleb
+# make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
+# make tsan      unit tests under ThreadSanitizer
+# make fuzz      every reader of untrusted files against libFuzzer, FUZZ_SECONDS (60) each
+# make lint      clang-format and clang-tidy; warnings are errors
+# make bench     search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
 
-.PHONY: demo build test asan tsan fuzz lint format bench clean
+.PHONY: demo build build-tests test test-all asan tsan fuzz lint format bench clean
 BUILD := build/release
 FUZZ_SECONDS := 60
 
@@ -19,12 +20,18 @@ build:
 	@[ -f $(BUILD)/build.ninja ] || cmake --preset release -DSLEB_TESTS=OFF
 	cmake --build $(BUILD) --target sleb
 
-test:
+test: build-tests
+	.venv/bin/python -m pytest tests
+
+test-all: build-tests
+	.venv/bin/python -m pytest tests --whole
+
+build-tests:
+	python3 scripts/check_layers.py
 	scripts/setup.sh test
 	cmake --preset release -DSLEB_TESTS=ON
 	cmake --build $(BUILD)
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
-	.venv/bin/python -m pytest tests
 
 asan:
 	scripts/setup.sh test

@@ -16,8 +16,11 @@ endif()
 
 find_program(CCACHE ccache)
 if(CCACHE)
-  # Precompiled headers are cached only with these allowances (ccache manual, "Precompiled headers").
+  # Precompiled headers are cached only with these allowances (ccache manual, "Precompiled headers"). Paths below the
+  # folder that holds this one are cached relative to the build folder, so that another clone beside it finds them.
+  get_filename_component(_beside "${CMAKE_SOURCE_DIR}/.." ABSOLUTE)
   set(CMAKE_CXX_COMPILER_LAUNCHER
-      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${_beside} CCACHE_NOHASHDIR=1 ${CCACHE})
   add_compile_options($<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
 endif()

@@ -1,4 +1,5 @@
-"""What the end-to-end tests share: the programs that CMake built, and the real model they are tried on."""
+"""What the end-to-end tests share: the programs that CMake built, the real model they are tried on, and which of the many
+variants of a differential test run."""
 import hashlib
 import importlib.util
 import json
@@ -10,6 +11,47 @@ import sys
 import pytest
 
 from programs import BUILD, ROOT, SHARED, SLEB, run
+
+
+def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="every variant of every test: no sample, slow ones too")
+    parser.addoption("--sample-seed", help="which variants run without --whole (default: the commit, so that another "
+                                           "commit tries others)")
+
+
+def sample_seed(config) -> str:
+    chosen = config.getoption("--sample-seed")
+    if chosen is None:
+        done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+        chosen = done.stdout.strip() or "0"
+    return chosen
+
+
+def pytest_report_header(config):
+    return "every variant" if config.getoption("--whole") else f"variants sampled with --sample-seed {sample_seed(config)}"
+
+
+def pytest_collection_modifyitems(config, items):
+    """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow. What the
+    user picked by name or -k runs as it is."""
+    if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
+        return
+    seed = sample_seed(config)
+    variants = {}
+    for item in items:
+        if mark := item.get_closest_marker("sampled"):
+            draw = hashlib.sha256(f"{seed} {item.callspec.id}".encode()).digest()
+            variants.setdefault((item.path, item.originalname, mark.args[0]), []).append((draw, item))
+    left_out = {item for item in items if item.get_closest_marker("slow")}
+    for (*_, count), drawn in variants.items():
+        left_out |= {item for _, item in sorted(drawn, key=lambda pair: pair[0])[count:]}
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def whole(request) -> bool:
+    return request.config.getoption("--whole")
 
 
 @pytest.fixture(scope="session")

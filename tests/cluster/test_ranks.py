@@ -17,7 +17,7 @@ import pytest
 from tiny_models import random_ids, save_model, save_tokenizer
 
 STATE = "out.sleb-state.json"
-KILLS = int(os.environ.get("SLEB_TEST_KILLS", 4))
+KILLS = os.environ.get("SLEB_TEST_KILLS")
 END_SECONDS = 30  # within which a run ends when one of its processes has died
 JOIN_SECONDS = 150  # within which all have come, or it ends too
 
@@ -138,6 +138,7 @@ SEARCHES = [("--search", "exact"), ("--search", "race"), ("--search", "exact", "
             ("--search", "race", "--criterion", "kl")]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("search", SEARCHES, ids=lambda search: "-".join(search[1::2]))
 def test_prune_like_one_process(ranks, single, search):
     arguments = prune(*search, "--json", "-")
@@ -168,6 +169,7 @@ def test_one_chunk_is_divided(ranks, single):
         assert sum(step["operations"] for step in actual["steps"]) < 1.6 * total
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("how", ["agent", "static", "hand"])
 def test_ways_to_start(ranks, single, how):
     arguments = prune("--json", "-")
@@ -238,12 +240,12 @@ def workers_of(process: subprocess.Popen) -> list[int]:
         return []
 
 
-def test_killed_by_hand(hand, work, undisturbed):
+def test_killed_by_hand(hand, work, undisturbed, whole):
     """kill -9 at any moment: the other ends within half a minute and names the dead one; --resume finishes the work."""
     expected, seconds = undisturbed
     chance = random.Random(5)
     named = 0
-    for attempt in range(KILLS):
+    for attempt in range(int(KILLS or (4 if whole else 1))):
         processes = hand.by_hand(2, prune("--out", "out"), work)
         victim = attempt % 2
         if attempt < 2:  # surely within the search
@@ -277,12 +279,12 @@ def test_killed_by_hand(hand, work, undisturbed):
     assert named > 0
 
 
-def test_torchrun_starts_anew(ranks, work, undisturbed):
+def test_torchrun_starts_anew(ranks, work, undisturbed, whole):
     """torchrun's restart goes on from the finished rounds by itself."""
     expected, seconds = undisturbed
     chance = random.Random(6)
     restarts = 0
-    for attempt in range(KILLS):
+    for attempt in range(int(KILLS or (4 if whole else 1))):
         process = ranks.by_torchrun(2, prune("--out", "out"), "--max-restarts", 1, folder=work)
         deadline = time.monotonic() + 60
         while len(workers_of(process)) < 2:
@@ -318,6 +320,7 @@ def test_torchrun_without_restart_names_the_rank(ranks, work):
     assert not (work / "out").exists()
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("victim", [0, 1])
 def test_stopped_process_counts_as_dead(hand, work, victim):
     """One that hangs with its connections open, as a machine without power would."""

@@ -31,6 +31,7 @@ def transformers_tokens(model, prompts: list[list[int]], count: int) -> list[lis
     return [oracle.generate(model, np.array(prompt), count) for prompt in prompts]
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("lengths", [[20], [9, 9, 9], [3, 30, 11, 1, 30]], ids=["one", "equal", "padded"])
 @pytest.mark.parametrize("name", MODELS)
 def test_greedy(run_dump, tmp_path, name, lengths):

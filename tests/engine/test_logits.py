@@ -68,6 +68,7 @@ def save_variant(folder, family, spelling="transformers 5", rope="default", shar
     return folder
 
 
+@pytest.mark.sampled(25)
 @pytest.mark.parametrize("family, variant",
                          [*zip(itertools.repeat("llama"), LLAMA), *zip(itertools.repeat("mistral"), MISTRAL)],
                          ids=[f"llama-{i}" for i in range(len(LLAMA))] + [f"mistral-{i}" for i in range(len(MISTRAL))])

@@ -113,6 +113,7 @@ def smallest_weights_memory(work: Work) -> int:
     return int(re.search(r"give at least (\d+)\n", refused.stderr)[1])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "race", "--criterion", "kl", "--weights-memory")],
                          ids=["exact", "streamed race"])
 def test_killed_at_any_moment(work, ground, tmp_path, kind):
@@ -369,6 +370,7 @@ def large(sleb_program, tmp_path_factory) -> Work:
     return Work(sleb_program, folder)
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("replacing", [False, True], ids=["new target", "--force"])
 def test_killed_while_writing(large, replacing):
     """The target is whole or as it was; what was left unfinished is gone after the next run."""

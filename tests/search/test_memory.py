@@ -53,6 +53,7 @@ def dry_run(sleb_ok, given: list) -> dict:
     return json.loads(sleb_ok(*given, "--dry-run", "--json", "-"))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("model, options", [
     ("wide", ["--dtype", "float32", "--threads", 1]),
     ("wide", ["--dtype", "bfloat16", "--threads", 2, "--search", "exact"]),

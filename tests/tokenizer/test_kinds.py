@@ -67,6 +67,7 @@ def check(compared, record_kind):
     return compare
 
 
+@pytest.mark.sampled(50)
 def test_data(compared, check, real_texts):
     check("data", real_texts(compared[0]))
 
@@ -75,6 +76,7 @@ def test_adversarial(check):
     check("adversarial", texts.adversarial())
 
 
+@pytest.mark.sampled(50)
 def test_random(check, random_strings, fuzz_seed):
     check("random", random_strings, f"(--fuzz-seed {fuzz_seed})")
 
@@ -105,6 +107,7 @@ def test_component_changes_ids(kind, training, tmp_path):
     assert with_ids != without(strings)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("name", UNICODE_KINDS)
 def test_every_assigned_code_point(name, training, tmp_path):
     """Each alone between letters, digits, blanks and added tokens; a wrong table shows as a list of ranges."""
