@@ -64,16 +64,6 @@ size_t ascii_prefix(std::string_view text) {
   return i;
 }
 
-size_t valid_prefix(std::string_view text) {
-  size_t i = 0;
-  while ((i += ascii_prefix(text.substr(i))) < text.size()) {
-    const Part part = next_part(text.substr(i));
-    if (!part.valid) break;
-    i += part.size;
-  }
-  return i;
-}
-
 }  // namespace
 
 size_t utf8_character(std::string_view text) {
@@ -86,15 +76,25 @@ bool is_ascii(std::string_view text) {
   return ascii_prefix(text) == text.size();
 }
 
+size_t valid_utf8_prefix(std::string_view text) {
+  size_t i = 0;
+  while ((i += ascii_prefix(text.substr(i))) < text.size()) {
+    const Part part = next_part(text.substr(i));
+    if (!part.valid) break;
+    i += part.size;
+  }
+  return i;
+}
+
 bool is_valid_utf8(std::string_view text) {
-  return valid_prefix(text) == text.size();
+  return valid_utf8_prefix(text) == text.size();
 }
 
 std::string replace_invalid_utf8(std::string_view text) {
   std::string repaired;
   repaired.reserve(text.size());
   while (!text.empty()) {
-    const size_t valid = valid_prefix(text);
+    const size_t valid = valid_utf8_prefix(text);
     repaired += text.substr(0, valid);
     text.remove_prefix(valid);
     if (text.empty()) break;

@@ -12,6 +12,8 @@ size_t utf8_character(std::string_view text);
 
 bool is_ascii(std::string_view text);
 bool is_valid_utf8(std::string_view text);
+// Bytes of the longest valid beginning: the position of the first byte that is no UTF-8, or text.size().
+size_t valid_utf8_prefix(std::string_view text);
 
 // `text` with every maximal ill-formed part replaced by one U+FFFD (Unicode, section 3.9, "U+FFFD Substitution of
 // Maximal Subparts"), which is what Python's bytes.decode(errors="replace") does.

@@ -54,6 +54,7 @@ Corpus llama_cpp_corpus(const std::filesystem::path& file, const Tokenizer& toke
   }
   const MappedFile content(file);
   std::string_view text = content.text();
+  check_utf8(text, 0, file);
   if (text.ends_with('\n')) text.remove_suffix(1);  // so does llama.cpp's option -f
   const auto bos = bos_of(tokenizer, file.string());
   Corpus corpus = cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);

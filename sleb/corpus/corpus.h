@@ -14,7 +14,12 @@ namespace sleb {
 // How rows become one text: wikitext2 joins rows with a blank line, c4 with a space.
 enum class RowRules { wikitext2, c4 };
 
-// Rows of a text file. .txt and .raw follow wikitext2 (each line, up to its "\n", is a row and keeps it; a line of
+// Throws Error(bad_input) with the position of the first byte that is no UTF-8; `before`: bytes before `text` in its
+// file.
+void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path);
+
+// Rows of a text file. .txt and .raw follow wikitext2 (each line, as Python's text mode makes it of "\n", "\r\n" and
+// "\r", is a row and keeps its "\n"; a line of
 // blanks alone, in the sense of Python's str.strip(), is the empty row), .jsonl, .jsonl.gz and .json.gz follow c4
 // (field "text" of each line; lines of blanks are no rows).
 struct TextRows {
@@ -22,8 +27,8 @@ struct TextRows {
   RowRules rules;
   std::vector<std::string> rows;
 };
-// Throws Error(bad_input), naming file and line, for a suffix that is not known, a broken gzip stream or one of more
-// than 8 GiB of text, a line that is no JSON object or lacks the field.
+// Throws Error(bad_input), naming file and line, for a suffix that is not known, text that is not UTF-8, a broken gzip
+// stream or one of more than 8 GiB of text, a line that is no JSON object or lacks the field.
 TextRows read_rows(const std::filesystem::path& path);
 
 // Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer.

@@ -5,6 +5,7 @@
 #include "sleb/base/json.h"
 #include "sleb/base/progress.h"
 #include "sleb/base/random.h"
+#include "sleb/base/utf8.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/corpus/lines.h"
 
@@ -22,10 +23,35 @@ constexpr FileType file_types[] = {
     {".jsonl.gz", RowRules::c4, true},    {".json.gz", RowRules::c4, true},
 };
 
+// What people give for a text, and what to do with it.
+struct Refusal {
+  std::string_view suffix, what;
+};
+
+constexpr Refusal refusals[] = {
+    {".parquet",
+     "a Parquet file, which is not read here; write its rows as .jsonl, each an object with the field text"},
+    {".arrow", "an Arrow file, which is not read here; write its rows as .jsonl, each an object with the field text"},
+    {".csv", "a table, which is not read here; write its rows as .jsonl, each an object with the field text"},
+    {".json", "one JSON document or lines of them? rename it to .jsonl if each line is an object with the field text"},
+    {".zip", "an archive; unpack it"},
+    {".txt.gz", "a packed text; unpack it"},
+    {".raw.gz", "a packed text; unpack it"},
+    {".zst", "packed by zstd, which is not read here; unpack it"},
+    {".npy", "an array; give ready ids with --tokens"},
+};
+
 const FileType& type_of(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    bad_input("{}: is a folder; give one file of it, .txt, .raw, .jsonl, .jsonl.gz or .json.gz", path.string());
+  }
   const std::string name = path.filename().string();
   for (const FileType& type : file_types) {
     if (name.ends_with(type.suffix)) return type;
+  }
+  for (const Refusal& refusal : refusals) {
+    if (name.ends_with(refusal.suffix)) bad_input("{}: {}", path.string(), refusal.what);
   }
   bad_input("{}: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz",
             path.string());
@@ -59,6 +85,16 @@ bool is_blank(std::string_view line) {
   return true;
 }
 
+// A line that ends in "\n" as the lines that Python's text mode makes of it: "\r\n" and a lone "\r" end a line, as
+// "\n".
+void for_each_python_line(std::string_view line, const std::function<void(std::string)>& take) {
+  for (size_t end = line.find('\r'); end != line.npos; end = line.find('\r')) {
+    take(std::string(line.substr(0, end)) + "\n");
+    line.remove_prefix(end + (line.substr(end).starts_with("\r\n") ? 2 : 1));
+  }
+  if (!line.empty()) take(std::string(line));
+}
+
 std::string text_field(std::string_view line, const std::string& label) {
   // A string that is cut off should be called so, not one with a line feed in it.
   if (line.ends_with('\n')) line.remove_suffix(1);
@@ -68,18 +104,29 @@ std::string text_field(std::string_view line, const std::string& label) {
 
 }  // namespace
 
+void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path) {
+  const size_t valid = valid_utf8_prefix(text);
+  if (valid == text.size()) return;
+  bad_input("{}: byte {} is not UTF-8 (0x{:02x}); convert the text, for example with iconv -t UTF-8", path.string(),
+            before + valid, static_cast<unsigned char>(text[valid]));
+}
+
 TextRows read_rows(const std::filesystem::path& path) {
   const FileType& type = type_of(path);
   TextRows result{path.filename().string(), type.rules, {}};
   int64_t number = 0;
+  size_t before = 0;  // bytes of the lines so far
   for_each_line(path, type.compressed ? Packing::gzip : Packing::none, [&](std::string_view line) {
     check_interrupt();
     ++number;
     if (type.rules == RowRules::wikitext2) {
-      result.rows.emplace_back(is_blank(line) ? std::string_view() : line);
+      check_utf8(line, before, path);
+      for_each_python_line(
+          line, [&](std::string row) { result.rows.push_back(is_blank(row) ? std::string() : std::move(row)); });
     } else if (!is_blank(line)) {
       result.rows.push_back(text_field(line, fmt::format("{}, line {}", path.string(), number)));
     }
+    before += line.size();
   });
   return result;
 }

@@ -33,21 +33,25 @@ TEST_F(RowsTest, LinesOfATextFileKeepTheirNewlines) {
   EXPECT_EQ(rows("a.txt", ""), Rows{});
 }
 
-TEST_F(RowsTest, OnlyTheLineFeedEndsALine) {
-  EXPECT_EQ(rows("a.txt", "one\r\n\r\ntwo\rthree\r\n"), (Rows{"one\r\n", "", "two\rthree\r\n"}));
+TEST_F(RowsTest, LinesEndAsInPythonsTextMode) {
+  EXPECT_EQ(rows("a.txt", "one\r\n\r\ntwo\rthree\r\n"), (Rows{"one\n", "", "two\n", "three\n"}));
+  EXPECT_EQ(rows("a.txt", "a\r\r\nb\r"), (Rows{"a\n", "", "b\n"}));
   EXPECT_EQ(rows("a.txt", "a\xe2\x80\xa8z\x0c\n"), (Rows{"a\xe2\x80\xa8z\x0c\n"}));
 }
 
 TEST_F(RowsTest, BlanksAreThoseOfPython) {
   EXPECT_EQ(rows("a.txt", "\t\v\f\x1c\x1f\xc2\x85\xc2\xa0\xe1\x9a\x80\xe2\x80\x8a\xe2\x81\x9f\xe3\x80\x80\n"),
             Rows{""});
-  // A zero-width space is none, nor is half of a blank character.
-  EXPECT_EQ(rows("a.txt", "\xe2\x80\x8b\n\xe2\x80\n\xc2"), (Rows{"\xe2\x80\x8b\n", "\xe2\x80\n", "\xc2"}));
+  EXPECT_EQ(rows("a.txt", "\xe2\x80\x8b\n"), Rows{"\xe2\x80\x8b\n"}) << "a zero-width space is none";
 }
 
-TEST_F(RowsTest, BytesThatAreNoUtf8ArePassedOn) {
-  const std::string bytes("a\xff\xfe\0b\n", 6);
-  EXPECT_EQ(rows("a.txt", bytes), Rows{bytes});
+TEST_F(RowsTest, BytesThatAreNoUtf8AreRefusedByPosition) {
+  const std::string rest = " is not UTF-8 (0xff); convert the text, for example with iconv -t UTF-8";
+  EXPECT_EQ(error("a.txt", "a\xff"), "a.txt: byte 1" + rest);
+  EXPECT_EQ(error("a.raw", "caf\xc3\xa9\r\n\nx\xff\xfe\n"), "a.raw: byte 9" + rest);
+  EXPECT_TRUE(error("a.txt", "ok\n\xe2\x80\n").starts_with("a.txt: byte 3 is not UTF-8 (0xe2)"));
+  EXPECT_TRUE(error("a.txt", "\xed\xa0\x80").starts_with("a.txt: byte 0 is not UTF-8 (0xed)")) << "a surrogate";
+  EXPECT_EQ(rows("a.txt", std::string("a\0b\n", 4)), Rows{std::string("a\0b\n", 4)});
 }
 
 TEST_F(RowsTest, JsonLinesGiveTheirTexts) {
@@ -87,8 +91,12 @@ TEST_F(RowsTest, ErrorsOfGzipNameTheFile) {
 }
 
 TEST_F(RowsTest, RefusesOtherSuffixesAndMissingFiles) {
-  EXPECT_EQ(error("a.parquet", "x"),
-            "a.parquet: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz");
+  EXPECT_EQ(error("a.md", "x"),
+            "a.md: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz");
+  EXPECT_TRUE(error("a.parquet", "x").starts_with("a.parquet: a Parquet file, which is not read here; write its rows"));
+  EXPECT_TRUE(error("a.txt.gz", "x").starts_with("a.txt.gz: a packed text; unpack it"));
+  EXPECT_TRUE(error("ids.npy", "x").ends_with("give ready ids with --tokens"));
+  EXPECT_NE(error_message([] { read_rows("/"); }).find("/: is a folder; give one file of it"), std::string::npos);
   EXPECT_TRUE(error("a.gz", "x").starts_with("a.gz: not a text file"));
   EXPECT_NE(error_message([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
 }

@@ -19,7 +19,7 @@ SAMPLES = [(0, 128), (0, 1), (1, 7), (42, 1000), (2**32 + 3, 128), (0, 10**6)]
 
 def wikitext_rows(path: pathlib.Path) -> list[str]:
     """As the data set's script on the Hugging Face hub makes them."""
-    with open(path, encoding="utf-8", newline="\n") as lines:
+    with open(path, encoding="utf-8") as lines:
         return [line if line.strip() else "" for line in lines]
 
 
@@ -78,6 +78,12 @@ def test_every_blank_character_of_unicode(rows_dump, tmp_path):
     characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000 and code != 0x0A]
     path = tmp_path / "characters.txt"
     path.write_bytes("".join(character + "\n" for character in characters).encode())
+    assert rows_dump(path, 0, "all") == joined(wikitext_rows(path), "\n\n", 0, "all")
+
+
+def test_line_ends_are_those_of_text_mode(rows_dump, tmp_path):
+    path = tmp_path / "ends.txt"
+    path.write_bytes(b" one \r\ntwo\rthree\n\r\n\r\r\n \r four\n\n\rlast\r")
     assert rows_dump(path, 0, "all") == joined(wikitext_rows(path), "\n\n", 0, "all")
 
 

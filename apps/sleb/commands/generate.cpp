@@ -13,6 +13,7 @@
 #include "apps/sleb/terminal/terminal_text.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/base/utf8.h"
 #include "sleb/engine/sequences/generator.h"
 
 namespace sleb::app {
@@ -68,6 +69,9 @@ std::string read_standard_input() {
   while (const size_t size = std::fread(buffer, 1, sizeof buffer, stdin)) {
     text.append(buffer, size);
     if (text.size() > longest) bad_input("the prompt on standard input is longer than {}", format_bytes(longest));
+  }
+  if (const size_t valid = valid_utf8_prefix(text); valid < text.size()) {
+    bad_input("the prompt on standard input: byte {} is not UTF-8", valid);
   }
   return text;
 }
