@@ -8,6 +8,8 @@
 #include "sleb/base/containment.h"
 #include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/config_keys.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
@@ -100,9 +102,6 @@ Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::stri
   return tensors;
 }
 
-bool are_equal(const StoredTensor& one, const StoredTensor& other) {
-  const bool equal = one.shape == other.shape && (one.type == other.type ? std::ranges::equal(one.data, other.data)
-                                                                         : have_equal_values(one, other));
 // Of two types, whose bytes can't be compared.
 bool have_equal_values(const StoredTensor& one, const StoredTensor& other) {
   constexpr int64_t piece = 1 << 16;  // elements in memory at a time; whole blocks of every type
@@ -121,6 +120,9 @@ bool have_equal_values(const StoredTensor& one, const StoredTensor& other) {
   return true;
 }
 
+bool are_equal(const StoredTensor& one, const StoredTensor& other) {
+  const bool equal = one.shape == other.shape && (one.type == other.type ? std::ranges::equal(one.data, other.data)
+                                                                         : have_equal_values(one, other));
   release_pages(one.data);
   release_pages(other.data);
   return equal;
@@ -166,11 +168,13 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
+    checkpoint.warnings_ = config_warnings(view, *find_family(checkpoint.spec_.family));
     checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
                                             checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
+    checkpoint.warnings_ = gguf_warnings(*checkpoint.gguf_);
     checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
     checkpoint.check_shapes();
   } else {
@@ -337,10 +341,13 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
   return block;
 }
 
-Tokenizer load_tokenizer(const fs::path& path) {
+Tokenizer load_tokenizer(const fs::path& path, Progress& progress) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
-  return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
+  if (path.extension() != ".gguf") return Tokenizer::from_file(path);
+  const GgufFile file(path);
+  if (const auto warning = gguf_tokenizer_warning(file)) progress.note(fmt::format("warning: {}", *warning));
+  return tokenizer_of(file);
 }
 
 void Checkpoint::write_companions(const fs::path& folder) const {
