@@ -51,7 +51,7 @@ std::set<std::string_view> known_keys(const Family& family) {
   return known;
 }
 
-// Not for llama3, where the top level's value is the one that counts.
+// A share of 1 says nothing; original positions above the parameters are llama3's.
 bool is_read_by_rope(const JsonView& config, const std::string& key) {
   if (key == "partial_rotary_factor") return config.at(key).is_number() && config.at(key).number() == 1;
   if (key != "original_max_position_embeddings") return false;
