@@ -5,7 +5,7 @@
 
 #include "fuzz/decode_all.h"
 #include "fuzz/fuzz.h"
-#include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/tokenizer.h"
 
@@ -18,6 +18,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzzing::decode_all(file->tensors());
   fuzzing::accepts([&] {
     const ModelSpec spec = spec_from_gguf(*file);
+    gguf_warnings(*file);
+    end_of_text_ids(*file);
     tensors_under_hugging_face_names(*file, spec);
     config_from_gguf(*file, spec).dump();
   });

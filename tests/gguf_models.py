@@ -99,11 +99,30 @@ def _random_blocks(shape: tuple[int, int], quantization: gguf.GGMLQuantizationTy
 def _encoded(values: np.ndarray, quantization: gguf.GGMLQuantizationType, seed: int) -> np.ndarray:
     if quantization.name in _SCALES:
         return _random_blocks(values.shape, quantization, seed)
+    if quantization == gguf.GGMLQuantizationType.F64:
+        return values.astype(np.float64) * (1 + 1e-9)  # no longer what float32 can hold
     return gguf.quants.quantize(values, quantization)
 
 
+def _change_metadata(writer: gguf.GGUFWriter, changes: dict) -> None:
+    """Sets keys; the value ... removes one."""
+    kinds = {bool: gguf.GGUFValueType.BOOL, int: gguf.GGUFValueType.UINT32, float: gguf.GGUFValueType.FLOAT32,
+             str: gguf.GGUFValueType.STRING, list: gguf.GGUFValueType.ARRAY}
+    for key, value in changes.items():
+        writer.kv_data[0].pop(key, None)
+        if value is not ...:
+            writer.add_key_value(key, value, kinds[type(value)])
+
+
+def _decoded(stored: np.ndarray, quantization: gguf.GGMLQuantizationType) -> np.ndarray:
+    if quantization == gguf.GGMLQuantizationType.F64:
+        return stored.astype(np.float32)
+    return gguf.quants.dequantize(stored, quantization).copy()
+
+
 def save_gguf(path: pathlib.Path, model: transformers.LlamaForCausalLM, kind: str = "F32",
-              tokens: list[str] | None = None, **options) -> transformers.LlamaForCausalLM:
+              tokens: list[str] | None = None, metadata: dict | None = None,
+              **options) -> transformers.LlamaForCausalLM:
     """Writes `model` with its matrices of type `kind`, and gives them in `model` the values that the file now holds:
     near the old ones, or other random ones for types that the wheel can't quantise to. `options` of GGUFWriter."""
     config = model.config
@@ -112,12 +131,13 @@ def save_gguf(path: pathlib.Path, model: transformers.LlamaForCausalLM, kind: st
     _add_metadata(writer, config, explicit_head_dim=config.head_dim * config.num_attention_heads != config.hidden_size)
     if tokens:
         _add_tokenizer(writer, tokens)
+    _change_metadata(writer, metadata or {})
     for seed, (name, parameter) in enumerate(model.named_parameters()):
         stored = parameter.detach().numpy().copy()
         is_matrix = stored.ndim == 2
         if is_matrix:
             stored = _encoded(stored, quantization, seed)
-            parameter.data = torch.from_numpy(gguf.quants.dequantize(stored, quantization).copy())
+            parameter.data = torch.from_numpy(_decoded(stored, quantization))
         for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
             if part in name:
                 stored = _permuted(stored, heads)

@@ -8,6 +8,8 @@
 #include "sleb/base/containment.h"
 #include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/config_keys.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
@@ -61,10 +63,25 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// Tensors that old checkpoints carry and transformers ignores: constants that every library computes anew, and
-// fairseq's format version.
-bool is_ignored(std::string_view name) {
-  return name.ends_with("rotary_emb.inv_freq") || name.ends_with("decoder.version");
+// Tensors that old checkpoints carry and transformers ignores, wherever they stand: constants that every library
+// computes anew, and fairseq's format version.
+bool is_ignored(const StoredTensor& tensor) {
+  static constexpr std::string_view buffers[] = {"masked_bias", "causal_mask", "position_ids"};
+  static constexpr std::string_view attentions[] = {"attn", "self_attn", "attention"};
+  std::string_view rest = tensor.name;
+  const auto take_last = [&] {
+    const size_t point = rest.rfind('.');
+    const std::string_view last = rest.substr(point == rest.npos ? 0 : point + 1);
+    rest = point == rest.npos ? "" : rest.substr(0, point);
+    return last;
+  };
+  const std::string_view name = take_last();
+  const std::string_view owner = take_last();
+  if (name == "version") return owner == "decoder";
+  if (name == "inv_freq" || name == "cos_cached" || name == "sin_cached") return owner == "rotary_emb";
+  // GPT-2's way to keep a causal mask: [1, 1, positions, positions].
+  if (name == "bias") return std::ranges::find(attentions, owner) != std::end(attentions) && tensor.shape.size() == 4;
+  return std::ranges::find(buffers, name) != std::end(buffers);
 }
 
 // The model without its head, saved alone, has names without this; transformers puts it in front where it is missing.
@@ -85,8 +102,27 @@ Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::stri
   return tensors;
 }
 
+// Of two types, whose bytes can't be compared.
+bool have_equal_values(const StoredTensor& one, const StoredTensor& other) {
+  constexpr int64_t piece = 1 << 16;  // elements in memory at a time; whole blocks of every type
+  std::vector<float> values(piece);
+  std::vector<float> other_values(piece);
+  const auto decode_piece = [](const StoredTensor& tensor, int64_t begin, std::span<float> out) {
+    const auto bytes = encoded_bytes(tensor.type, static_cast<int64_t>(out.size()));
+    decode(tensor.type, tensor.data.subspan(encoded_bytes(tensor.type, begin), bytes), out);
+  };
+  for (int64_t begin = 0; begin < one.elements(); begin += piece) {
+    const auto count = static_cast<size_t>(std::min(piece, one.elements() - begin));
+    decode_piece(one, begin, std::span(values).first(count));
+    decode_piece(other, begin, std::span(other_values).first(count));
+    if (!std::equal(values.begin(), values.begin() + static_cast<int64_t>(count), other_values.begin())) return false;
+  }
+  return true;
+}
+
 bool are_equal(const StoredTensor& one, const StoredTensor& other) {
-  const bool equal = one.type == other.type && one.shape == other.shape && std::ranges::equal(one.data, other.data);
+  const bool equal = one.shape == other.shape && (one.type == other.type ? std::ranges::equal(one.data, other.data)
+                                                                         : have_equal_values(one, other));
   release_pages(one.data);
   release_pages(other.data);
   return equal;
@@ -132,11 +168,13 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
+    checkpoint.warnings_ = config_warnings(view, *find_family(checkpoint.spec_.family));
     checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
                                             checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
+    checkpoint.warnings_ = gguf_warnings(*checkpoint.gguf_);
     checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
     checkpoint.check_shapes();
   } else {
@@ -161,7 +199,7 @@ void Checkpoint::check_all_known() const {
   for (std::string& name : tensor_names()) known.insert(std::move(name));
   for (std::string& name : scale_names()) known.insert(std::move(name));
   for (const auto& [name, stored] : tensors_) {
-    if (known.contains(name) || is_ignored(name)) continue;
+    if (known.contains(name) || is_ignored(stored)) continue;
     bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
               path_.string(), name, spec_.family, spec_.num_blocks);
   }
@@ -303,10 +341,13 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
   return block;
 }
 
-Tokenizer load_tokenizer(const fs::path& path) {
+Tokenizer load_tokenizer(const fs::path& path, Progress& progress) {
   std::error_code ignored;
   if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
-  return path.extension() == ".gguf" ? tokenizer_of(GgufFile(path)) : Tokenizer::from_file(path);
+  if (path.extension() != ".gguf") return Tokenizer::from_file(path);
+  const GgufFile file(path);
+  if (const auto warning = gguf_tokenizer_warning(file)) progress.note(fmt::format("warning: {}", *warning));
+  return tokenizer_of(file);
 }
 
 void Checkpoint::write_companions(const fs::path& folder) const {

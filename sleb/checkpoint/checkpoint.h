@@ -35,6 +35,8 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   const ModelSpec& spec() const { return spec_; }
   bool is_gguf() const { return gguf_ != nullptr; }
+  // What the user should know of it: members of the configuration that are not read, ...; one line each.
+  const std::vector<std::string>& warnings() const { return warnings_; }
   uint64_t file_bytes() const;  // of the files that hold the tensors
   // Of config.json and the files that hold the tensors; reads all of them. Throws Interrupted.
   std::string fingerprint(Progress& progress) const;
@@ -79,6 +81,7 @@ class Checkpoint {
   std::filesystem::path path_;
   ModelSpec spec_;
   std::string config_text_;
+  std::vector<std::string> warnings_;
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;
   std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
@@ -89,7 +92,7 @@ class Checkpoint {
 std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name);
 
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
-Tokenizer load_tokenizer(const std::filesystem::path& path);
+Tokenizer load_tokenizer(const std::filesystem::path& path, Progress& progress = silent_progress());
 
 // `--removal-list`: "5,4,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, an index outside
 // the model or given twice, and for all blocks at once.

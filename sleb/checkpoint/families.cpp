@@ -1,9 +1,10 @@
 #include "sleb/checkpoint/families.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/config_keys.h"
+#include "sleb/checkpoint/configuration/rope_parameters.h"
 
 namespace sleb {
 namespace {
@@ -65,39 +66,6 @@ Activation activation_of(const JsonView& name) {
   if (text == "gelu_new" || text == "gelu_pytorch_tanh") return Activation::gelu_tanh;
   if (text == "relu") return Activation::relu;
   name.fail(fmt::format("unknown activation \"{}\"", text));
-}
-
-// transformers 5 keeps everything in rope_parameters; transformers 4 has rope_theta and, where scaled, rope_scaling
-// (whose "rope_type" was once spelled "type").
-RopeSpec rope_from_config(const JsonView& config, int64_t max_positions) {
-  RopeSpec rope;
-  rope.theta = config.number_or("rope_theta", rope.theta);
-  const auto refuse_partial = [](const JsonView& from) {
-    if (from.number_or("partial_rotary_factor", 1) == 1) return;
-    from.at("partial_rotary_factor").fail("partial rotary embedding is not known here");
-  };
-  refuse_partial(config);
-  auto scaling = config.find("rope_parameters");
-  if (!scaling) scaling = config.find("rope_scaling");
-  if (!scaling) return rope;
-  rope.theta = scaling->number_or("rope_theta", rope.theta);
-  refuse_partial(*scaling);
-  const std::string type = scaling->string_or("rope_type", scaling->string_or("type", "default"));
-  if (type == "default") return rope;
-  rope.factor = scaling->at("factor").number();
-  if (type == "linear") {
-    rope.scaling = RopeSpec::Scaling::linear;
-  } else if (type == "dynamic") {
-    rope.scaling = RopeSpec::Scaling::dynamic;
-  } else if (type == "llama3") {
-    rope.scaling = RopeSpec::Scaling::llama3;
-    rope.low_freq_factor = scaling->at("low_freq_factor").number();
-    rope.high_freq_factor = scaling->at("high_freq_factor").number();
-    rope.original_max_positions = scaling->integer_or("original_max_position_embeddings", max_positions);
-  } else {
-    scaling->fail(fmt::format("rope type \"{}\" is not known; known are default, linear, dynamic, llama3", type));
-  }
-  return rope;
 }
 
 // MistralConfig's sliding_window: absent means its default, null means none. Configurations with layer_types give each
@@ -172,12 +140,14 @@ const std::vector<Family>& families() {
        .architecture = "LlamaForCausalLM",
        .gguf_architecture = "llama",
        .keys = llama_keys,
+       .harmless_keys = {"attention_dropout", "pretraining_tp"},
        .names = llama_names,
        .assumed = {.max_positions = 2048, .norm_eps = 1e-6}},
       {.model_type = "mistral",
        .architecture = "MistralForCausalLM",
        .gguf_architecture = "",
        .keys = llama_keys,
+       .harmless_keys = {"attention_dropout"},
        .names = llama_names,
        .assumed = {.num_kv_heads = 8, .max_positions = 131072, .norm_eps = 1e-6},
        .sliding_window = 4096},
@@ -186,6 +156,7 @@ const std::vector<Family>& families() {
        .architecture = "OPTForCausalLM",
        .gguf_architecture = "",
        .keys = opt_keys,
+       .harmless_keys = {"activation_dropout", "attention_dropout", "dropout", "init_std", "layerdrop"},
        .names = opt_names,
        .assumed = {.max_positions = 2048,
                    .norm = NormKind::layer,
@@ -203,12 +174,18 @@ const std::vector<Family>& families() {
   return table;
 }
 
+const Family* find_family(std::string_view model_type) {
+  const auto found = std::ranges::find(families(), model_type, &Family::model_type);
+  return found == families().end() ? nullptr : &*found;
+}
+
 ModelSpec spec_from_config(const JsonView& config) {
   const std::string& type = config.at("model_type").string();
-  const auto family = std::ranges::find(families(), type, &Family::model_type);
-  if (family == families().end()) {
+  const Family* family = find_family(type);
+  if (family == nullptr) {
     config.at("model_type").fail(fmt::format("unknown family \"{}\"; known are {}", type, known_families()));
   }
+  refuse_other_computation(config);
   const ConfigKeys& keys = family->keys;
   ModelSpec spec = family->assumed;
   spec.family = type;
@@ -221,81 +198,9 @@ ModelSpec spec_from_config(const JsonView& config) {
   if (const auto bias = find(config, keys.attention_bias)) spec.qkv_bias = spec.attention_output_bias = bias->boolean();
   read_boolean(config, keys.mlp_bias, spec.mlp_bias);
   spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);
-  if (spec.position == PositionKind::rotary) spec.rope = rope_from_config(config, spec.max_positions);
+  if (spec.position == PositionKind::rotary) spec.rope = rope_from_config(config, spec);
   spec.sliding_windows = windows_from_config(config, *family, spec.num_blocks);
   check(spec, config.place());
-  return spec;
-}
-
-std::string gguf_part_name(int64_t block, Part part) {
-  // llama.cpp, src/llama-arch.cpp.
-  static constexpr std::array<std::string_view, all_parts.size()> names = {
-      "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"};
-  return fmt::format("blk.{}.{}", block, names[static_cast<size_t>(part)]);
-}
-
-ModelSpec spec_from_gguf(const GgufFile& file) {
-  const std::string architecture = file.string("general.architecture");
-  const auto family = std::ranges::find(families(), architecture, &Family::gguf_architecture);
-  if (family == families().end() || architecture.empty()) {
-    bad_input("{}: unknown general.architecture \"{}\"; known is llama", file.label(), architecture);
-  }
-  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", architecture, name); };
-  const auto number = [&](std::string_view name, double otherwise) {
-    return file.find_number(key(name)).value_or(otherwise);
-  };
-  ModelSpec spec = family->assumed;
-  spec.family = family->model_type;
-  spec.architecture = family->architecture;
-  spec.names = &family->names;
-  spec.num_blocks = file.integer(key("block_count"));
-  spec.hidden_size = spec.embedding_size = file.integer(key("embedding_length"));
-  spec.intermediate_size = file.integer(key("feed_forward_length"));
-  spec.num_heads = file.integer(key("attention.head_count"));
-  spec.num_kv_heads = file.find_integer(key("attention.head_count_kv")).value_or(spec.num_heads);
-  if (spec.num_heads < 1) bad_input("{}: {} attention heads", file.label(), spec.num_heads);
-  if (!file.has(key("attention.key_length")) && spec.hidden_size % spec.num_heads != 0) {
-    bad_input("{}: hidden size {} does not divide into {} heads", file.label(), spec.hidden_size, spec.num_heads);
-  }
-  spec.head_dim = file.find_integer(key("attention.key_length")).value_or(spec.hidden_size / spec.num_heads);
-  spec.max_positions = file.integer(key("context_length"));
-  spec.norm_eps = number("attention.layer_norm_rms_epsilon", 1e-5);
-  const auto embedding = file.tensors().find("token_embd.weight");
-  if (embedding == file.tensors().end() || embedding->second.shape.size() != 2) {
-    bad_input("{}: no matrix token_embd.weight", file.label());
-  }
-  spec.vocabulary_size = embedding->second.shape[0];
-  spec.tied_head = !file.tensors().contains("output.weight");
-  const auto biased = [&](Part part) { return file.tensors().contains(gguf_part_name(0, part) + ".bias"); };
-  spec.qkv_bias = biased(Part::query);
-  spec.attention_output_bias = biased(Part::attention_output);
-  spec.mlp_bias = biased(Part::up);
-  if (const int64_t turned = file.find_integer(key("rope.dimension_count")).value_or(spec.head_dim);
-      turned != spec.head_dim) {
-    bad_input("{}: rope turns {} of a head's {} dimensions, which is not known here", file.label(), turned,
-              spec.head_dim);
-  }
-  spec.rope.theta = number("rope.freq_base", 10000);
-  const std::string scaling = file.find_string(key("rope.scaling.type")).value_or("none");
-  if (scaling == "linear") {
-    spec.rope.scaling = RopeSpec::Scaling::linear;
-    spec.rope.factor = number("rope.scaling.factor", 1);
-  } else if (scaling != "none") {
-    bad_input("{}: rope scaling \"{}\" is not known; known are none and linear", file.label(), scaling);
-  }
-  if (const auto divisors = file.tensors().find("rope_freqs.weight"); divisors != file.tensors().end()) {
-    if (divisors->second.elements() != spec.head_dim / 2) {
-      bad_input("{}: tensor 'rope_freqs.weight' has {} values for heads of {} dimensions", file.label(),
-                divisors->second.elements(), spec.head_dim);
-    }
-    spec.rope.frequency_divisors.resize(static_cast<size_t>(spec.head_dim / 2));
-    decode(divisors->second.type, divisors->second.data, spec.rope.frequency_divisors);
-  }
-  if (file.has(key("expert_count")) && file.integer(key("expert_count")) > 0) {
-    bad_input("{}: mixture-of-experts models are not known here", file.label());
-  }
-  spec.sliding_windows.assign(static_cast<size_t>(std::clamp<int64_t>(spec.num_blocks, 0, 100000)), 0);
-  check(spec, file.label());
   return spec;
 }
 

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "sleb/base/json.h"
-#include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/model_spec.h"
 
 namespace sleb {
@@ -31,6 +30,8 @@ struct Family {
   std::string_view architecture;       // transformers' class
   std::string_view gguf_architecture;  // general.architecture; empty if GGUF files call it by another family's name
   ConfigKeys keys;
+  // Members of its own that its configuration class has and that change nothing outside training.
+  std::vector<std::string_view> harmless_keys = {};
   TensorNames names;
   // What its configuration class assumes where config.json says nothing. num_kv_heads 0: as many as heads.
   ModelSpec assumed;
@@ -39,12 +40,10 @@ struct Family {
 
 const std::vector<Family>& families();
 
-// Throw Error(bad_input), naming file and field. The family comes from model_type, or general.architecture.
-ModelSpec spec_from_config(const JsonView& config);
-ModelSpec spec_from_gguf(const GgufFile& file);
+// Nothing if no family has that model_type.
+const Family* find_family(std::string_view model_type);
 
-// The GGUF's tensor name for a Hugging Face name ("model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight"), as
-// llama.cpp's tensor table has it.
-std::string gguf_part_name(int64_t block, Part part);
+// Throws Error(bad_input), naming file and field. The family comes from model_type.
+ModelSpec spec_from_config(const JsonView& config);
 
 }  // namespace sleb

@@ -110,8 +110,6 @@ TEST(Families, MalformedConfigurationsAreRefusedByField) {
   EXPECT_EQ(refusal_with("rope_scaling", {{"type", "linear"}, {"factor", 0}}),
             "config.json: the rope scaling factor is not positive");
   EXPECT_EQ(refusal_with("rope_theta", -1), "config.json: rope theta is not positive");
-  EXPECT_EQ(refusal_with("partial_rotary_factor", 0.5),
-            "config.json: partial_rotary_factor: partial rotary embedding is not known here");
   EXPECT_EQ(refusal_with("tie_word_embeddings", "yes"), "config.json: tie_word_embeddings: expected true or false");
   EXPECT_EQ(refusal_with("vocab_size", "many"), "config.json: vocab_size: expected a whole number");
   EXPECT_EQ(refusal(Json::array()), "config.json: expected an object");

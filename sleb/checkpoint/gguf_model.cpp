@@ -5,7 +5,8 @@
 #include <numbers>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
+#include "sleb/text/gguf_end_of_text.h"
 
 namespace sleb {
 namespace {
@@ -168,9 +169,25 @@ OrderedJson config_from_gguf(const GgufFile& file, const ModelSpec& spec) {
   return config;
 }
 
+std::vector<int64_t> end_of_text_ids(const GgufFile& file) {
+  const std::string prefix = "tokenizer.ggml.";
+  GgufVocabulary vocabulary;
+  vocabulary.label = file.label();
+  if (file.has(prefix + "tokens")) vocabulary.tokens = file.strings(prefix + "tokens");
+  vocabulary.eos = file.find_integer(prefix + "eos_token_id");
+  vocabulary.eot = file.find_integer(prefix + "eot_token_id");
+  vocabulary.eom = file.find_integer(prefix + "eom_token_id");
+  return end_of_text_ids(vocabulary);
+}
+
 std::string generation_config_from_gguf(const GgufFile& file) {
   OrderedJson config = OrderedJson::object();
   add_token_ids(file, config);
+  if (const auto ends = end_of_text_ids(file); ends.size() == 1) {
+    config["eos_token_id"] = ends[0];
+  } else if (!ends.empty()) {
+    config["eos_token_id"] = ends;
+  }
   return config.dump(2) + "\n";
 }
 
@@ -207,6 +224,8 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
   if (file.has(prefix + "merges")) vocabulary.merges = file.strings(prefix + "merges");
   vocabulary.bos = file.find_integer(prefix + "bos_token_id");
   vocabulary.eos = file.find_integer(prefix + "eos_token_id");
+  vocabulary.eot = file.find_integer(prefix + "eot_token_id");
+  vocabulary.eom = file.find_integer(prefix + "eom_token_id");
   vocabulary.unknown = file.find_integer(prefix + "unknown_token_id");
   vocabulary.padding = file.find_integer(prefix + "padding_token_id");
   vocabulary.add_bos = file.find_boolean(prefix + "add_bos_token");

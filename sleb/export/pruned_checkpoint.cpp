@@ -13,6 +13,8 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* own_code = "auto_map";
+
 // A tensor of the new checkpoint and the one it comes from.
 struct Transfer {
   std::string source;
@@ -138,6 +140,7 @@ OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& option
   const auto type = chosen_type(options.out_dtype);
   const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
   OrderedJson config = prune_config(checkpoint.config(), kept, dtype);
+  config.erase(own_code);  // its .py files are not copied, and would not know of removed blocks
   const std::string label = (checkpoint.path() / "config.json").string();
   if (type) {
     config.erase("quantization_config");
@@ -223,6 +226,12 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
                              Progress& progress) {
   if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
+  if (checkpoint.config().contains(own_code)) {
+    progress.note(
+        fmt::format("{}: auto_map is left out of config.json, with the code it names: the pruned model is "
+                    "loaded as transformers' {}",
+                    options.out.string(), checkpoint.spec().architecture));
+  }
   const OrderedJson config =
       new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, options.removal_list));
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");

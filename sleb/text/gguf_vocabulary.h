@@ -18,6 +18,7 @@ struct GgufVocabulary {
   std::vector<double> scores;        // tokenizer.ggml.scores; means nothing to "gpt2"
   std::vector<std::string> merges;   // tokenizer.ggml.merges
   std::optional<int64_t> bos, eos, unknown, padding;
+  std::optional<int64_t> eot, eom;       // tokenizer.ggml.eot_token_id, eom_token_id: the end of a turn, of a message
   std::optional<bool> add_bos, add_eos;  // where absent, what llama.cpp does for `model` and `pre`
   std::optional<bool> add_space_prefix;  // means nothing to "gpt2"
   // Mean something to "t5" only, as in llama.cpp.

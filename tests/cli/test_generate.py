@@ -10,9 +10,10 @@ import termios
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
-from tiny_models import edit_json, save_model, save_tokenizer, set_template
+from gguf_models import BYTE_TOKENS, save_gguf
+from tiny_models import edit_json, make_model, save_model, save_tokenizer, set_template
 
 CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[bot]{% endif %}{{ bos_token }}"
 REMOVED = [1, 3]
@@ -81,6 +82,27 @@ def test_ends_at_any_of_the_stop_ids(model, sleb_ok, tmp_path):
     edit_json(tmp_path / "model" / "config.json", eos_token_id=ids[5])
     [output] = generated(sleb_ok, tmp_path / "model", "--prompt", "abc", "--max-new-tokens", 24)
     assert output["ids"] == ids[: ids.index(ids[5]) + 1]
+
+
+@pytest.mark.parametrize("end", ["eos", "eot", "eom"])
+def test_a_gguf_ends_at_each_of_its_ends(sleb_ok, tmp_path, end):
+    """And a folder made of it has them all."""
+    chat = {"tokenizer.chat_template": CHAT}
+    options = ("--prompt", "abc", "--chat", "--max-new-tokens", 24)
+    save_gguf(tmp_path / "all.gguf", make_model(), tokens=BYTE_TOKENS, metadata=chat)
+    [output] = generated(sleb_ok, tmp_path / "all.gguf", *options)
+    ids = output["ids"]
+    assert len(ids) == 24
+    stop = ids[7]
+    ends = {"tokenizer.ggml.eos_token_id": 1, f"tokenizer.ggml.{end}_token_id": stop}
+    save_gguf(tmp_path / "model.gguf", make_model(), tokens=BYTE_TOKENS, metadata={**chat, **ends})
+    [output] = generated(sleb_ok, tmp_path / "model.gguf", *options)
+    assert output["ids"] == ids[: next(i for i, token in enumerate(ids) if token in ends.values()) + 1]
+
+    sleb_ok("export", tmp_path / "model.gguf", "--removal-list", "", "--out", tmp_path / "out", "--out-dtype", "float32")
+    written = GenerationConfig.from_pretrained(tmp_path / "out").eos_token_id
+    assert written == (stop if end == "eos" else [1, stop])
+    assert generated(sleb_ok, tmp_path / "out", *options)[0]["ids"] == output["ids"]
 
 
 def test_compare_gives_both(model, sleb_ok, sleb):

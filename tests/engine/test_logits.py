@@ -194,7 +194,7 @@ def test_crossed_variants_of_gguf(logits_dump, tmp_path, variant):
     expect_transformers_logits(logits_dump, tmp_path, tmp_path / "model.gguf", random_ids(150), model)
 
 
-@pytest.mark.parametrize("kind", ["BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
+@pytest.mark.parametrize("kind", ["BF16", "F64", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
                                   "IQ4_NL", "IQ4_XS", "MXFP4", "TQ1_0", "TQ2_0"])
 def test_every_type_of_gguf(logits_dump, tmp_path, kind):
     """The same as of the values that the wheel dequantises, to the bit."""
@@ -269,6 +269,56 @@ def test_constants_of_old_checkpoints_are_ignored(logits_dump, tmp_path):
         f"model.layers.{block}.self_attn.rotary_emb.inv_freq": torch.ones(8) for block in range(5)})
     edit_tensors(model, add_constants)
     store_head(model, "model.embed_tokens.weight", keep_embedding=True)
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
+
+
+BUFFERS = {
+    "rotary tables": {f"model.layers.{block}.self_attn.rotary_emb.{name}": torch.ones(1, 1, 8, 8)
+                      for block in range(6) for name in ("cos_cached", "sin_cached")},
+    "rotary frequencies": {"model.rotary_emb.inv_freq": torch.ones(8), "rotary_emb.inv_freq": torch.ones(8),
+                           "model.layers.9.self_attn.rotary_emb.inv_freq": torch.ones(8)},
+    "causal masks": {"model.layers.0.self_attn.bias": torch.ones(1, 1, 8, 8),
+                     "model.layers.1.attn.bias": torch.ones(1, 1, 8, 8).tril().bool(),
+                     "model.layers.2.attention.masked_bias": torch.tensor(-1e9),
+                     "model.layers.3.self_attn.causal_mask": torch.ones(8, 8)},
+    "positions": {"model.position_ids": torch.arange(8), "model.embeddings.position_ids": torch.arange(8.0)[None]},
+}
+
+
+@pytest.mark.parametrize("name", BUFFERS)
+def test_buffers_are_ignored_wherever_they_stand(logits_dump, tmp_path, name):
+    model = save_model(tmp_path / "model")
+    expected = oracle.load(model)
+    edit_tensors(model, lambda tensors: tensors.update(BUFFERS[name]))
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50), expected)
+
+
+@pytest.mark.parametrize("name, shape", [("model.layers.0.self_attn.bias", (64,)), ("model.masked_bias.weight", (1,)),
+                                         ("model.layers.9.mlp.up_proj.weight", (96, 64)),
+                                         ("model.layers.0.self_attn.q_norm.weight", (16,))])
+def test_weights_too_many_are_not_buffers(sleb, tmp_path, name, shape):
+    model = save_model(tmp_path / "model")
+    edit_tensors(model, lambda tensors: tensors.update({name: torch.zeros(shape)}))
+    done = sleb("info", model)
+    assert done.returncode == 2 and f"'{name}' is not part of this llama model" in done.stderr
+
+
+@pytest.mark.parametrize("stored, other", [(torch.bfloat16, torch.float32), (torch.float16, torch.float64),
+                                           (torch.float32, torch.float64)])
+@pytest.mark.parametrize("head_is_wider", [True, False])
+def test_a_tied_head_of_another_type(logits_dump, tmp_path, stored, other, head_is_wider):
+    """Equal values are one matrix, however both are stored."""
+    model = save_model(tmp_path / "model", tie_word_embeddings=True, dtype=stored, vocab_size=1200)
+    embedding = "model.embed_tokens.weight"
+    store_head(model, embedding, keep_embedding=True)
+    wide = "lm_head.weight" if head_is_wider else embedding
+    edit_tensors(model, lambda tensors: tensors.update({wide: tensors[wide].to(other)}))
+    expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
+
+
+def test_float64(logits_dump, tmp_path):
+    """Rounded to float32, as transformers does."""
+    model = save_model(tmp_path / "model", dtype=torch.float64, shard_size="100KB")
     expect_transformers_logits(logits_dump, tmp_path, model, random_ids(50))
 
 

@@ -316,6 +316,13 @@ def test_gguf_of_a_real_model(sleb_ok, export, smollm2, smollm2_gguf, tmp_path):
     assert (tokenizer.bos_token, tokenizer.eos_token) == (reference.bos_token, reference.eos_token)
 
 
+def test_float64_stays_float64(export, tmp_path):
+    source = save_source(tmp_path / "model", dtype=torch.float64)
+    out = export(source, "1,4")
+    expect_same_tensors(tensors_of(out), without_blocks(tensors_of(source), [1, 4]))
+    expect_bypassed_logits(out, oracle.load(source), [1, 4], random_ids(60))
+
+
 def test_memory_while_writing(sleb_measured, smollm2, tmp_path):
     """Tensors pass one at a time: of 269 MB, the largest is 57 MB."""
     _, usual_peak = sleb_measured("info", smollm2)

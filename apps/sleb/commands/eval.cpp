@@ -134,7 +134,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   }
   check_names(arguments.texts);
   guard_outputs(arguments);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   EvalReport report;
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;

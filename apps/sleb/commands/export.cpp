@@ -31,7 +31,7 @@ void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(arguments.model);
   guard.writes_folder("--out", arguments.out);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   ExportOptions options = arguments.options;
   options.out = arguments.out;

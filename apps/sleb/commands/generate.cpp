@@ -172,7 +172,7 @@ void run(const GenerateArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(arguments.model);
   guard.writes_file("--json", arguments.json, arguments.force);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const std::vector<Variant> wanted = variants(arguments, num_blocks);
   const Tokenizer tokenizer = checkpoint.tokenizer();

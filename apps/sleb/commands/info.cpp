@@ -71,11 +71,11 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   return plan.predict({plan.weights().all(), 0, plan.default_chunk()}).growth.resident;
 }
 
-void run(const InfoArguments& arguments) {
+void run(const InfoArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(arguments.model);
   guard.writes_file("--json", arguments.json, arguments.force);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const std::string types = types_text(checkpoint);
   const std::string tokenizer = tokenizer_text(checkpoint);
@@ -94,6 +94,7 @@ void run(const InfoArguments& arguments) {
          {"max_positions", spec.max_positions},
          {"types", types},
          {"tokenizer", tokenizer},
+         {"warnings", checkpoint.warnings()},
          {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}},
          {"prune_bytes",
           {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
@@ -132,7 +133,7 @@ void add_info(CLI::App& app, Session& session) {
   command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
   command->callback([arguments, &session] {
     check_alone(session, "info");
-    run(*arguments);
+    run(*arguments, session);
   });
 }
 

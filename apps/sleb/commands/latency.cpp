@@ -74,7 +74,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(arguments.model);
   guard.writes_file("--json", arguments.results.json, arguments.force);
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   LatencyReport report;
   report.model = arguments.model;

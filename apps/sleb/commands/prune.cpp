@@ -232,7 +232,7 @@ void finish(const PruneReport& report, const PruneArguments& arguments, const Ch
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
-  const Checkpoint checkpoint = Checkpoint::open(arguments.model);
+  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const SearchOptions options = search_options(arguments, spec.num_blocks);
   ExportOptions output = arguments.output;

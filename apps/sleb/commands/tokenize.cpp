@@ -19,8 +19,8 @@ struct TokenizeArguments {
   bool json = false;
 };
 
-void run(const TokenizeArguments& arguments) {
-  const Tokenizer tokenizer = load_tokenizer(arguments.model);
+void run(const TokenizeArguments& arguments, Session& session) {
+  const Tokenizer tokenizer = load_tokenizer(arguments.model, session.progress);
   const MappedFile text(arguments.file);
   const auto ids = tokenizer.encode(text.text(), !arguments.no_special_tokens);
   if (arguments.json) {
@@ -43,7 +43,7 @@ void add_tokenize(CLI::App& app, Session& session) {
   command->footer("Example:\n  sleb tokenize SmolLM2-135M notes.txt --json");
   command->callback([arguments, &session] {
     check_alone(session, "tokenize");
-    run(*arguments);
+    run(*arguments, session);
   });
 }
 

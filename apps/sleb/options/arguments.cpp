@@ -78,6 +78,12 @@ void add_model(CLI::App& command, std::string& model) {
   command.add_option("model", model, "Checkpoint folder or .gguf file")->required()->type_name("MODEL");
 }
 
+Checkpoint open_model(const std::string& model, Progress& progress) {
+  Checkpoint checkpoint = Checkpoint::open(model);
+  for (const std::string& warning : checkpoint.warnings()) progress.note(fmt::format("warning: {}", warning));
+  return checkpoint;
+}
+
 void add_compute(CLI::App& command, ComputeOptions& options) {
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
       ->capture_default_str()

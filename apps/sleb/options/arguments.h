@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 
 namespace sleb::app {
@@ -23,6 +25,8 @@ CLI::Validator between(double least, double most);
 CLI::Validator byte_size();
 
 void add_model(CLI::App& command, std::string& model);
+// Opens the checkpoint, and says what the user should know of it.
+Checkpoint open_model(const std::string& model, Progress& progress);
 void add_compute(CLI::App& command, ComputeOptions& options);
 
 }  // namespace sleb::app

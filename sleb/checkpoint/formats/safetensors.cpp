@@ -29,6 +29,7 @@ struct Dtype {
 
 constexpr std::array dtypes = {
     Dtype{"F32", 4, StoredType::f32},
+    Dtype{"F64", 8, StoredType::f64},
     Dtype{"F16", 2, StoredType::f16},
     Dtype{"BF16", 2, StoredType::bf16},
     Dtype{"F8_E4M3", 1, StoredType::f8_e4m3},
@@ -85,7 +86,7 @@ const Dtype& parse_dtype(const JsonView& tensor) {
   const std::string& name = tensor.at("dtype").string();
   const auto found = std::find_if(dtypes.begin(), dtypes.end(), [&](const Dtype& dtype) { return dtype.name == name; });
   if (found == dtypes.end()) {
-    tensor.fail(fmt::format("dtype {} is not supported (F32, F16, BF16, F8_E4M3 and F8_E5M2 are)", quote(name)));
+    tensor.fail(fmt::format("dtype {} is not supported (F64, F32, F16, BF16, F8_E4M3 and F8_E5M2 are)", quote(name)));
   }
   return *found;
 }

@@ -42,6 +42,7 @@ constexpr TypeRow row(StoredType type, std::string_view name) {
 
 constexpr std::array types = {
     row<BlockF32>(StoredType::f32, "F32"),     // IEEE 754 binary32
+    row<BlockF64>(StoredType::f64, "F64"),     // IEEE 754 binary64
     row<BlockF16>(StoredType::f16, "F16"),     // IEEE 754 binary16
     row<BlockBF16>(StoredType::bf16, "BF16"),  // the upper half of a binary32
     row<BlockFp8<4>>(StoredType::f8_e4m3, "F8_E4M3"),
@@ -137,6 +138,15 @@ std::string quote(std::string_view name) {
     }
   }
   return text + (length < name.size() ? "...'" : "'");
+}
+
+std::string quote_all(std::span<const std::string> names) {
+  constexpr size_t most = 10;
+  std::string text;
+  for (const std::string& name : names.first(std::min(names.size(), most))) {
+    text += (text.empty() ? "" : ", ") + quote(name);
+  }
+  return names.size() > most ? fmt::format("{} and {} more", text, names.size() - most) : text;
 }
 
 }  // namespace sleb

@@ -14,6 +14,7 @@ namespace sleb {
 
 enum class StoredType {
   f32,
+  f64,
   f16,
   bf16,
   f8_e4m3,
@@ -62,13 +63,15 @@ std::optional<int64_t> count_elements(std::span<const int64_t> shape);
 uint64_t encoded_bytes(StoredType type, int64_t elements);
 
 // Decodes `data` to float32, equal bit for bit to the gguf wheel's `dequantize` for GGUF's types (ggml-quants.c is the
-// format's definition) and exact for F32, F16, BF16 and 8-bit floats, whose scales are other tensors. `out` has as many
-// elements as `data` encodes.
-// Where a scale is infinite or NaN the result is NaN where the wheel's is, but the NaN's bits may differ.
+// format's definition) and exact for F32, F16, BF16 and 8-bit floats, whose scales are other tensors; F64 is rounded to
+// the nearest. `out` has as many elements as `data` encodes. Where a scale is infinite or NaN the result is NaN where
+// the wheel's is, but the NaN's bits may differ.
 void decode(StoredType type, Bytes data, std::span<float> out);
 
 // A name found in a file, made fit for a one-line message: in quotes, control characters escaped, cut if very long.
 // `name` is UTF-8.
 std::string quote(std::string_view name);
+// Several of them: "'a', 'b' and 7 more".
+std::string quote_all(std::span<const std::string> names);
 
 }  // namespace sleb

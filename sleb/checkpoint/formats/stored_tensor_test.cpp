@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <numeric>
 #include <random>
@@ -55,16 +57,17 @@ TEST(StoredType, SizesAreThoseOfGgml) {
     std::string_view name;
     int64_t elements, bytes;
   } expected[] = {
-      {StoredType::f32, "F32", 1, 4},           {StoredType::f16, "F16", 1, 2},
-      {StoredType::bf16, "BF16", 1, 2},         {StoredType::f8_e4m3, "F8_E4M3", 1, 1},
-      {StoredType::f8_e5m2, "F8_E5M2", 1, 1},   {StoredType::q4_0, "Q4_0", 32, 18},
-      {StoredType::q4_1, "Q4_1", 32, 20},       {StoredType::q5_0, "Q5_0", 32, 22},
-      {StoredType::q5_1, "Q5_1", 32, 24},       {StoredType::q8_0, "Q8_0", 32, 34},
-      {StoredType::q2_k, "Q2_K", 256, 84},      {StoredType::q3_k, "Q3_K", 256, 110},
-      {StoredType::q4_k, "Q4_K", 256, 144},     {StoredType::q5_k, "Q5_K", 256, 176},
-      {StoredType::q6_k, "Q6_K", 256, 210},     {StoredType::iq4_nl, "IQ4_NL", 32, 18},
-      {StoredType::iq4_xs, "IQ4_XS", 256, 136}, {StoredType::mxfp4, "MXFP4", 32, 17},
-      {StoredType::tq1_0, "TQ1_0", 256, 54},    {StoredType::tq2_0, "TQ2_0", 256, 66},
+      {StoredType::f32, "F32", 1, 4},         {StoredType::f64, "F64", 1, 8},
+      {StoredType::f16, "F16", 1, 2},         {StoredType::bf16, "BF16", 1, 2},
+      {StoredType::f8_e4m3, "F8_E4M3", 1, 1}, {StoredType::f8_e5m2, "F8_E5M2", 1, 1},
+      {StoredType::q4_0, "Q4_0", 32, 18},     {StoredType::q4_1, "Q4_1", 32, 20},
+      {StoredType::q5_0, "Q5_0", 32, 22},     {StoredType::q5_1, "Q5_1", 32, 24},
+      {StoredType::q8_0, "Q8_0", 32, 34},     {StoredType::q2_k, "Q2_K", 256, 84},
+      {StoredType::q3_k, "Q3_K", 256, 110},   {StoredType::q4_k, "Q4_K", 256, 144},
+      {StoredType::q5_k, "Q5_K", 256, 176},   {StoredType::q6_k, "Q6_K", 256, 210},
+      {StoredType::iq4_nl, "IQ4_NL", 32, 18}, {StoredType::iq4_xs, "IQ4_XS", 256, 136},
+      {StoredType::mxfp4, "MXFP4", 32, 17},   {StoredType::tq1_0, "TQ1_0", 256, 54},
+      {StoredType::tq2_0, "TQ2_0", 256, 66},
   };
   for (const auto& row : expected) {
     EXPECT_EQ(name_of(row.type), row.name);
@@ -115,6 +118,15 @@ double value_of_fp8(int code, int exponent_bits) {
   if (exponent_bits == 4 && (code & 0x7f) == 0x7f) return std::nan("");
   if (exponent == 0) return sign * std::ldexp(mantissa, 1 - bias - mantissa_bits);
   return sign * std::ldexp((1 << mantissa_bits) + mantissa, exponent - bias - mantissa_bits);
+}
+
+TEST(Decode, DoublesAreRoundedToTheNearest) {
+  const std::array<double, 8> stored = {0.1, -1 / 3.0, 1e-46, -0.0, 1 + 0x1p-24, 1 + 0x1.8p-23, 1e300, -1e300};
+  const std::array<float, 8> expected = {0.1F, -1 / 3.0F, 0, -0.0F, 1, 1 + 0x1p-22F, infinity, -infinity};
+  std::vector<uint8_t> bytes(sizeof(stored));
+  std::memcpy(bytes.data(), stored.data(), sizeof(stored));
+  const auto values = decoded(StoredType::f64, bytes);
+  for (size_t i = 0; i < expected.size(); ++i) expect_same_bits(values[i], expected[i], i);
 }
 
 TEST(Decode, EveryFp8) {
@@ -179,6 +191,12 @@ TEST(Decode, Q6_K) {
     const float scale = half_at(block + 208) * static_cast<float>(group);
     expect_same_bits(values[i], scale * static_cast<float>((low | high << 4) - 32), i);
   }
+}
+
+TEST(Quote, ManyNamesAreCut) {
+  EXPECT_EQ(quote_all(std::vector<std::string>{"a", "b\n"}), "'a', 'b\\x0a'");
+  EXPECT_EQ(quote_all(std::vector<std::string>(12, "x")),
+            "'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x', 'x' and 2 more");
 }
 
 TEST(Quote, MakesAnyNameFitForOneLine) {

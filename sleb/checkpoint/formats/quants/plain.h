@@ -34,6 +34,13 @@ struct BlockF32 {
   void decode(float* out) const { *out = value; }
 };
 
+struct BlockF64 {
+  static constexpr int64_t elements = 1;
+  double value;
+
+  void decode(float* out) const { *out = static_cast<float>(value); }
+};
+
 struct BlockF16 {
   static constexpr int64_t elements = 1;
   uint16_t value;

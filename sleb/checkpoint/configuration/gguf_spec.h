@@ -1,0 +1,27 @@
+// The model that a GGUF file's metadata describes, with llama.cpp's defaults.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/checkpoint/formats/gguf.h"
+#include "sleb/checkpoint/model_spec.h"
+
+namespace sleb {
+
+// Throws Error(bad_input), naming file and key. The family comes from general.architecture.
+ModelSpec spec_from_gguf(const GgufFile& file);
+
+// One line for the user each: metadata of the model that is not read, and what llama.cpp warns of. For a file that
+// spec_from_gguf() took.
+std::vector<std::string> gguf_warnings(const GgufFile& file);
+
+// llama.cpp's warning of a vocabulary that doesn't say how texts are split.
+std::optional<std::string> gguf_tokenizer_warning(const GgufFile& file);
+
+// The GGUF's tensor name for a part of a block (model.layers.3.mlp.up_proj: "blk.3.ffn_up"), as llama.cpp's tensor
+// table has it.
+std::string gguf_part_name(int64_t block, Part part);
+
+}  // namespace sleb
