@@ -14,6 +14,7 @@
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/text/gguf_vocabulary.h"
 #include "sleb/text/sources/folder_tokenizer.h"
+#include "sleb/text/sources/json_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -169,6 +170,9 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
     checkpoint.warnings_ = config_warnings(view, *find_family(checkpoint.spec_.family));
+    if (fs::exists(path / "tokenizer.json", ignored)) {
+      if (auto warning = warning_of_json_folder(path)) checkpoint.warnings_.push_back(std::move(*warning));
+    }
     checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
                                             checkpoint.tensor_names(), view, path.string());
   } else if (path.extension() == ".gguf") {

@@ -23,7 +23,7 @@ namespace sleb {
 // The steps, in the order in which text goes through them (tokenizers, "The tokenization pipeline").
 struct Tokenizer::Pipeline {
   // `own_model`: in place of the file's.
-  Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model);
+  Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model, bool split_special_tokens);
 
   void encode_text(std::string_view text, std::vector<int64_t>& ids) const;
 
@@ -46,12 +46,13 @@ struct Tokenizer::Pipeline {
   void read_decoder(const JsonView& file);
 };
 
-Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model) {
+Tokenizer::Pipeline::Pipeline(const JsonView& file, std::unique_ptr<TokenModel> own_model, bool split_special_tokens) {
   const std::string version = file.string_or("version", "1.0");
   if (version != "1.0") file.at("version").fail(fmt::format("the version {:?} is not supported", version));
   if (const auto part = file.find("normalizer")) normalizers = Normalizers(*part);
   model = own_model ? std::move(own_model) : make_token_model(file.at("model"));
-  if (const auto part = file.find("added_tokens")) added_tokens = AddedTokens(*part, *model, normalizers);
+  if (const auto part = file.find("added_tokens"))
+    added_tokens = AddedTokens(*part, *model, normalizers, split_special_tokens);
   if (const auto part = file.find("pre_tokenizer")) pre_tokenizers = PreTokenizers(*part);
   if (const auto part = file.find("post_processor")) post_processors = PostProcessors(*part);
   read_decoder(file);
@@ -107,9 +108,15 @@ Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label) {
   return from_json(text, label, nullptr);
 }
 
-Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model) {
+Tokenizer Tokenizer::from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model,
+                               bool split_special_tokens) {
   const Json document = parse_json(text, label);
-  return Tokenizer(std::make_unique<Pipeline>(JsonView(document, std::string(label)), std::move(model)));
+  return Tokenizer(
+      std::make_unique<Pipeline>(JsonView(document, std::string(label)), std::move(model), split_special_tokens));
+}
+
+Tokenizer Tokenizer::from_document(const Json& document, std::string_view label, bool split_special_tokens) {
+  return Tokenizer(std::make_unique<Pipeline>(JsonView(document, std::string(label)), nullptr, split_special_tokens));
 }
 
 Tokenizer Tokenizer::from_file(const std::filesystem::path& tokenizer_json) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sleb/base/json.h"
 #include "sleb/text/decoder/text_stream.h"
 
 namespace sleb {
@@ -21,8 +22,12 @@ class Tokenizer {
   // file, and for any component (normalizer, pre-tokenizer, model, post-processor) that is not known, by its name.
   static Tokenizer from_json(std::string_view text, std::string_view label);
   // The same with a model that is not part of the file.
-  static Tokenizer from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model);
+  static Tokenizer from_json(std::string_view text, std::string_view label, std::unique_ptr<TokenModel> model,
+                             bool split_special_tokens = false);
   static Tokenizer from_file(const std::filesystem::path& tokenizer_json);
+  // Of a tokenizer.json that is parsed already, changed by the files beside it perhaps. `split_special_tokens`: texts
+  // that spell special tokens are split like any other text.
+  static Tokenizer from_document(const Json& document, std::string_view label, bool split_special_tokens);
 
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;

@@ -1,8 +1,7 @@
 #include "sleb/text/pipeline/added_tokens.h"
 
 #include <algorithm>
-#include <optional>
-#include <unordered_set>
+#include <unordered_map>
 #include <utility>
 
 #include "sleb/base/error.h"
@@ -91,7 +90,7 @@ TokenFinder::Match TokenFinder::find(std::string_view text, size_t from) const {
 
 // As tokenizers' AddedVocabulary::find_matches: the search goes on behind the token itself, not behind the blanks that
 // its rstrip took; a token among these blanks is dropped if it takes the blanks before it; and a token that must be a
-// single word but is not still hides the tokens inside it.
+// single word but is not, or a special one where those are read as text, still hides the tokens inside it.
 void TokenFinder::cut(std::string_view text, const SpanHandler& on_text, const TokenHandler& on_token) const {
   size_t done = 0;              // the text before is handed out
   size_t known_blanks_end = 0;  // end of the blanks last taken by rstrip: the same run is not measured twice
@@ -99,6 +98,7 @@ void TokenFinder::cut(std::string_view text, const SpanHandler& on_text, const T
        match = find(text, match.end)) {
     const AddedToken& token = tokens_[static_cast<size_t>(match.token)];
     if (token.single_word && inside_word(text.substr(0, match.begin), text.substr(match.end))) continue;
+    if (token.special && hides_special_) continue;
     size_t begin = match.begin;
     size_t end = match.end;
     if (token.lstrip) {
@@ -116,23 +116,27 @@ void TokenFinder::cut(std::string_view text, const SpanHandler& on_text, const T
   if (done != text.size()) on_text({done, text.size()});
 }
 
-AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers) {
+AddedTokens::AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers,
+                         bool split_special) {
   std::vector<AddedToken> tokens;
-  std::unordered_set<std::string> seen;
+  std::unordered_map<std::string, size_t> places;
   int64_t next_id = model.token_count();
   for (size_t i = 0; i < list.size(); ++i) {
     AddedToken token = read_token(list.at(i));
     if (token.content.empty()) continue;  // as the library does: nothing can be found
-    if (!seen.insert(token.content).second) list.at(i).fail(fmt::format("{:?} is listed twice", token.content));
-    const std::optional<int64_t> in_model = model.id_of(token.content);
-    const int64_t expected = in_model ? *in_model : next_id++;
-    if (token.id != expected) {
-      list.at(i).fail(
-          fmt::format("{:?} has id {}, but by the vocabulary its id is {}", token.content, token.id, expected));
+    const auto [place, is_new] = places.emplace(token.content, tokens.size());
+    if (is_new) {
+      token.id = model.id_of(token.content).value_or(next_id);
+      next_id = std::max(next_id, token.id + 1);
+      tokens.push_back(std::move(token));
+    } else {  // the last one's options count
+      token.id = tokens[place->second].id;
+      tokens[place->second] = std::move(token);
     }
-    known_.push_back({token.id, token.content, token.special});
-    tokens.push_back(std::move(token));
   }
+  for (const AddedToken& token : tokens) known_.push_back({token.id, token.content, token.special});
+  raw_.hide_special(split_special);
+  normalized_.hide_special(split_special);
   std::stable_partition(tokens.begin(), tokens.end(), [](const AddedToken& token) { return token.special; });
   for (AddedToken& token : tokens) {
     Section spelled{.text = token.content};

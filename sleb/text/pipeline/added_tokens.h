@@ -37,6 +37,8 @@ class TokenFinder {
   // `spelling`: how `token` reads in the text searched, not empty. Of two tokens with one spelling the first added is
   // found.
   void add(std::string_view spelling, AddedToken token);
+  // Special tokens are read as any other text.
+  void hide_special(bool hide) { hides_special_ = hide; }
 
   // Calls `on_text` for what lies between tokens, never empty, and `on_token` for tokens, in order.
   void cut(std::string_view text, const SpanHandler& on_text, const TokenHandler& on_token) const;
@@ -56,13 +58,17 @@ class TokenFinder {
   std::unordered_map<uint64_t, int32_t> children_;
   std::vector<int32_t> token_at_node_;
   std::vector<AddedToken> tokens_;
+  bool hides_special_ = false;
 };
 
 class AddedTokens {
  public:
   AddedTokens() = default;
-  // Throws Error(bad_input) where the file gives a token another id than the tokenizers library would.
-  AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers);
+  // Ids are those that the tokenizers library gives, whatever the list says: the model's, else the next free one in the
+  // order of the list; of a token listed twice the last options count. `split_special`: texts that spell special tokens
+  // are split like others (transformers' split_special_tokens).
+  AddedTokens(const JsonView& list, const TokenModel& model, const Normalizers& normalizers,
+              bool split_special = false);
 
   struct Known {
     int64_t id;

@@ -61,21 +61,26 @@ Tokenizer llama_tokenizer(const SentencePieceFile& file, const TokenizerConfig& 
   SpecialTokenParts special =
       special_token_parts(config, llama_defaults(file), static_cast<int64_t>(count),
                           [&](const std::string& token) -> std::optional<int64_t> { return id_of(token); });
-  const bool add_prefix_space = config.add_prefix_space.value_or(true);
-  const char* scheme = !add_prefix_space ? "never" : config.legacy.value_or(false) ? "always" : "first";
-  const std::string text = tokenizer_json(
-      {.added_tokens = std::move(special.added_tokens),
-       .normalizer = nullptr,
-       .pre_tokenizer =
-           {{"type", "Metaspace"}, {"replacement", blank_symbol}, {"prepend_scheme", scheme}, {"split", false}},
-       .post_processor = std::move(special.post_processor),
-       .decoder = piece_decoder_json(add_prefix_space),
-       .model = bpe_json({.unknown_token = {}, .fuse_unknown = true, .byte_fallback = true, .ignore_merges = false},
-                         vocabulary_json(vocabulary), merges_by_score(pieces, scores, id_of))});
-  return Tokenizer::from_json(text, label);
+  TokenizerParts parts;
+  parts.added_tokens = std::move(special.added_tokens);
+  parts.post_processor = std::move(special.post_processor);
+  parts.model = {{"vocab", vocabulary_json(vocabulary)}, {"merges", merges_by_score(pieces, scores, id_of)}};
+  set_llama_parts(config, parts);
+  return Tokenizer::from_json(tokenizer_json(std::move(parts)), label, nullptr, config.split_special_tokens);
 }
 
 }  // namespace
+
+void set_llama_parts(const TokenizerConfig& config, TokenizerParts& parts) {
+  const bool add_prefix_space = config.add_prefix_space.value_or(true);
+  const char* scheme = !add_prefix_space ? "never" : config.legacy.value_or(false) ? "always" : "first";
+  parts.normalizer = nullptr;
+  parts.pre_tokenizer = {
+      {"type", "Metaspace"}, {"replacement", blank_symbol}, {"prepend_scheme", scheme}, {"split", false}};
+  parts.decoder = piece_decoder_json(add_prefix_space);
+  parts.model = bpe_json({.unknown_token = {}, .fuse_unknown = true, .byte_fallback = true, .ignore_merges = false},
+                         std::move(parts.model["vocab"]), std::move(parts.model["merges"]));
+}
 
 Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
@@ -94,7 +99,7 @@ Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
   TokenizerParts parts;
   parts.added_tokens = std::move(special.added_tokens);
   parts.post_processor = std::move(special.post_processor);
-  return Tokenizer::from_json(tokenizer_json(std::move(parts)), label, std::move(model));
+  return Tokenizer::from_json(tokenizer_json(std::move(parts)), label, std::move(model), config.split_special_tokens);
 }
 
 }  // namespace sleb

@@ -7,6 +7,13 @@
 
 namespace sleb {
 
+struct TokenizerConfig;
+struct TokenizerParts;
+
+// What the class LlamaTokenizer of transformers 5 (models/llama/tokenization_llama.py) says whatever the files say:
+// pre-tokenizer, decoder, and of the model how it takes unknown characters; `model` has vocabulary and merges.
+void set_llama_parts(const TokenizerConfig& config, TokenizerParts& parts);
+
 // There are two readings of such a folder, and they differ on blanks at the start and behind special tokens:
 // - Where its files name the class LlamaTokenizer and the model is of BPE, ids are those of that class in transformers
 //   5, with which the folder is used. The class takes from the file only pieces and their order, so they are said as a

@@ -16,11 +16,11 @@ namespace {
 constexpr uint64_t largest_file = uint64_t{64} << 20;
 
 // transformers, PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES, in the order in which they are added.
-constexpr std::string_view usual_roles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
-                                            "pad_token", "cls_token", "mask_token"};
+constexpr std::string_view standard_roles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                               "pad_token", "cls_token", "mask_token"};
 
-bool is_usual_role(std::string_view key) {
-  return std::ranges::find(usual_roles, key) != std::end(usual_roles);
+bool is_standard_role(std::string_view key) {
+  return std::ranges::find(standard_roles, key) != std::end(standard_roles);
 }
 
 AddedTokenOptions plain_token(const std::string& content) {
@@ -62,6 +62,7 @@ void set_role(TokenizerConfig& config, const std::string& role, std::optional<Ad
 struct File {
   fs::path path;
   Json document;
+  std::string text;
   std::vector<std::string> keys;  // in the file's order, which decides the ids of tokens that the vocabulary lacks
 
   JsonView view() const { return JsonView(document, path.string()); }
@@ -70,14 +71,15 @@ struct File {
 std::optional<File> find_file(const fs::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) return {};
-  const std::string text = read_file(path, largest_file);
-  File file = {.path = path, .document = parse_json(text, path.string()), .keys = {}};
+  std::string text = read_file(path, largest_file);
+  File file = {.path = path, .document = parse_json(text, path.string()), .text = {}, .keys = {}};
   if (!file.document.is_object()) bad_input("{}: expected an object", path.string());
   const auto keep_key = [&](int depth, Json::parse_event_t event, Json& parsed) {
     if (depth == 1 && event == Json::parse_event_t::key) file.keys.push_back(parsed.get<std::string>());
     return true;
   };
   [[maybe_unused]] const Json parsed_again = Json::parse(text, keep_key);
+  file.text = std::move(text);
   return file;
 }
 
@@ -87,7 +89,7 @@ void read_roles(const File& file, bool always_special, TokenizerConfig& config) 
     // "add_bos_token" is a setting, any other key of this ending names a token of the model's own.
     if (!key.ends_with("_token") || value.is_boolean()) continue;
     if (value.is_null()) {
-      if (is_usual_role(key)) set_role(config, key, {});
+      if (is_standard_role(key)) set_role(config, key, {});
     } else {
       set_role(config, key, token_of(file.view().at(key), always_special));
     }
@@ -101,7 +103,8 @@ void read_extra_tokens(const File& file, const char* key, bool always_special, T
     config.extra = tokens_of(*value, always_special);
     return;
   }
-  for (const auto& [role, token] : value->raw().items()) {
+  const OrderedJson in_order = parse_ordered_json(file.text, file.path.string());
+  for (const auto& [role, token] : in_order.at(key).items()) {
     set_role(config, role, token_of(value->at(role), always_special));
   }
 }
@@ -128,7 +131,7 @@ void read_special_tokens_map(const File& file, TokenizerConfig& config) {
 void read_added_tokens(const File& file, TokenizerConfig& config) {
   std::set<std::string> special;
   for (const auto& [role, token] : config.roles) {
-    if (token && is_usual_role(role)) special.insert(token->content);
+    if (token && is_standard_role(role)) special.insert(token->content);
   }
   for (const AddedTokenOptions& token : config.extra.value_or(std::vector<AddedTokenOptions>())) {
     special.insert(token.content);
@@ -153,9 +156,7 @@ void read_settings(const File& file, TokenizerConfig& config) {
   };
   config.add_prefix_space = find("add_prefix_space");
   config.legacy = find("legacy");
-  if (view.boolean_or("split_special_tokens", false)) {
-    view.at("split_special_tokens").fail("texts in which special tokens are not looked for are not supported");
-  }
+  config.split_special_tokens = view.boolean_or("split_special_tokens", false);
   read_roles(file, false, config);
   read_extra_tokens(file, "additional_special_tokens", false, config);
   if (const auto extra = view.find("extra_special_tokens"); extra && !extra->raw().empty()) {
@@ -180,6 +181,7 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   const auto settings = find_file(folder / "tokenizer_config.json");
   if (settings) read_settings(*settings, config);
   if (const auto decoder = settings ? settings->view().find("added_tokens_decoder") : std::nullopt) {
+    config.has_added_tokens_decoder = true;
     read_added_tokens_decoder(*decoder, config);
   } else {
     if (const auto map = find_file(folder / "special_tokens_map.json")) read_special_tokens_map(*map, config);
@@ -195,7 +197,7 @@ namespace {
 // The roles of the files and of the class, in transformers' order: the usual ones first.
 std::vector<RoleToken> all_roles(const TokenizerConfig& config, const TokenizerClassDefaults& defaults) {
   std::vector<RoleToken> roles;
-  for (const std::string_view role : usual_roles) {
+  for (const std::string_view role : standard_roles) {
     const auto named = std::ranges::find(config.roles, role, &RoleToken::first);
     const auto usual = std::ranges::find(defaults.roles, role, [](const auto& entry) { return entry.first; });
     if (named != config.roles.end()) {
@@ -205,7 +207,7 @@ std::vector<RoleToken> all_roles(const TokenizerConfig& config, const TokenizerC
     }
   }
   for (const RoleToken& role : config.roles) {
-    if (!is_usual_role(role.first)) roles.push_back(role);
+    if (!is_standard_role(role.first)) roles.push_back(role);
   }
   return roles;
 }
@@ -250,11 +252,41 @@ std::vector<AddedTokenOptions> tokens_to_add(const TokenizerConfig& config, cons
   const auto& fallback = config.additional.empty() ? defaults.extra : config.additional;
   for (const AddedTokenOptions& token : config.extra.value_or(fallback)) {
     if (!with_id.contains(token.content)) list.add(token);
+    with_role.insert(token.content);
+  }
+  for (const std::string& content : defaults.plain_special_tokens ? with_role : std::set<std::string>()) {
+    list.add(plain_token(content));
   }
   return list.tokens();
 }
 
 }  // namespace
+
+std::vector<AddedTokenOptions> tokens_beside(const TokenizerConfig& config,
+                                             const std::vector<AddedTokenOptions>& added_tokens) {
+  std::set<std::string> there, with_role;
+  for (const AddedTokenOptions& token : added_tokens) there.insert(token.content);
+  const std::vector<RoleToken> roles = all_roles(config, {});
+  for (const auto& [role, token] : roles) {
+    if (token) with_role.insert(token->content);
+  }
+  std::vector<AddedTokenOptions> tokens;
+  const auto add = [&](AddedTokenOptions token) {
+    token.special |= with_role.contains(token.content);
+    tokens.push_back(std::move(token));
+  };
+  for (const auto& [id, token] : config.added_tokens_by_id) {
+    if (std::ranges::find(added_tokens, token) == added_tokens.end()) add(token);
+    there.insert(token.content);
+  }
+  for (const auto& [role, token] : roles) {
+    if (token && there.insert(token->content).second) add(*token);
+  }
+  for (const AddedTokenOptions& token : config.extra.value_or(config.additional)) {
+    if (there.insert(token.content).second) add(token);
+  }
+  return tokens;
+}
 
 SpecialTokenParts special_token_parts(
     const TokenizerConfig& config, const TokenizerClassDefaults& defaults, int64_t vocabulary_size,

@@ -25,6 +25,8 @@ struct TokenizerConfig {
   bool found = false;           // any of the three files is there
   std::string tokenizer_class;  // without a final "Fast"; empty where no file says it
   std::string model_type;       // of config.json; may be empty
+  bool has_added_tokens_decoder = false;
+  bool split_special_tokens = false;
   bool add_bos = false;
   bool add_eos = false;
   std::optional<bool> add_prefix_space;
@@ -40,11 +42,19 @@ struct TokenizerConfig {
 // Throws Error(bad_input) for malformed files and options that are not supported.
 TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
 
+// The tokens that the files beside a tokenizer.json add to its own `added_tokens`, in transformers' order
+// (TokenizersBackend.__init__): those of added_tokens_decoder whose options differ or that are new, then special tokens
+// by role and extra ones that are not there yet.
+std::vector<AddedTokenOptions> tokens_beside(const TokenizerConfig& config,
+                                             const std::vector<AddedTokenOptions>& added_tokens);
+
 // What a tokenizer class says where the files are silent.
 struct TokenizerClassDefaults {
   std::vector<std::pair<std::string, std::string>> roles;  // {"bos_token", "<s>"}
   // Stands in for extra_special_tokens; used only where no file gives those.
   std::vector<AddedTokenOptions> extra;
+  // The class adds every special token once more, by which all of them lose their options.
+  bool plain_special_tokens = false;
 };
 
 // The special tokens in the order in which transformers' TokenizersBackend adds them to a vocabulary, and the

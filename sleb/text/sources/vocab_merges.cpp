@@ -91,38 +91,39 @@ OrderedJson read_merges(const fs::path& path, const TokenIds& vocabulary) {
   return merges;
 }
 
-struct TokenizerClass {
-  TokenizerClassDefaults defaults;
-  OrderedJson normalizer, pre_tokenizer;
-};
+const std::string text_end = "<|endoftext|>";
 
-// transformers 5, models/gpt2/tokenization_gpt2.py and models/qwen2/tokenization_qwen2.py. AutoTokenizer takes GPT-2's
-// for OPT too.
-TokenizerClass tokenizer_class(const TokenizerConfig& config) {
-  const std::string text_end = "<|endoftext|>";
-  const bool add_prefix_space = config.add_prefix_space.value_or(false);
-  const bool is_qwen2 = config.model_type == "qwen2" || config.tokenizer_class == "Qwen2Tokenizer";
-  if (is_qwen2) {
-    GgufPreTokenizer parts = gguf_pre_tokenizer("qwen2", config.label);
-    parts.pre_tokenizer["pretokenizers"].back()["add_prefix_space"] = add_prefix_space;
-    return {.defaults = {{{"eos_token", text_end}, {"unk_token", text_end}, {"pad_token", text_end}}, {}},
-            .normalizer = std::move(parts.normalizer),
-            .pre_tokenizer = std::move(parts.pre_tokenizer)};
-  }
+// AutoTokenizer takes GPT-2's for OPT too.
+ByteLevelClass class_of(const TokenizerConfig& config) {
+  if (config.model_type == "qwen2" || config.tokenizer_class == "Qwen2Tokenizer") return qwen2_class(config);
   if (!config.tokenizer_class.empty() && config.tokenizer_class != "GPT2Tokenizer") {
     bad_input("{}: tokenizer_class {:?} is not supported for vocab.json and merges.txt; save it as tokenizer.json",
               config.label, config.tokenizer_class);
   }
-  return {.defaults = {{{"bos_token", text_end}, {"eos_token", text_end}, {"unk_token", text_end}}, {}},
-          .normalizer = nullptr,
-          .pre_tokenizer = byte_level_json(add_prefix_space, true)};
+  return gpt2_class(config);
 }
 
 }  // namespace
 
-std::string tokenizer_json_of_vocab_and_merges(const fs::path& folder) {
+ByteLevelClass gpt2_class(const TokenizerConfig& config) {
+  return {.defaults = {{{"bos_token", text_end}, {"eos_token", text_end}, {"unk_token", text_end}}, {}},
+          .normalizer = nullptr,
+          .pre_tokenizer = byte_level_json(config.add_prefix_space.value_or(false), true)};
+}
+
+ByteLevelClass qwen2_class(const TokenizerConfig& config) {
+  GgufPreTokenizer parts = gguf_pre_tokenizer("qwen2", config.label);
+  parts.pre_tokenizer["pretokenizers"].back()["add_prefix_space"] = config.add_prefix_space.value_or(false);
+  return {.defaults = {.roles = {{"eos_token", text_end}, {"unk_token", text_end}, {"pad_token", text_end}},
+                       .extra = {},
+                       .plain_special_tokens = true},
+          .normalizer = std::move(parts.normalizer),
+          .pre_tokenizer = std::move(parts.pre_tokenizer)};
+}
+
+Tokenizer tokenizer_of_vocab_and_merges(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
-  TokenizerClass parts = tokenizer_class(config);
+  ByteLevelClass parts = class_of(config);
   const fs::path vocabulary_file = folder / "vocab.json";
   const TokenIds vocabulary = read_vocabulary(vocabulary_file);
   SpecialTokenParts special =
@@ -133,12 +134,13 @@ std::string tokenizer_json_of_vocab_and_merges(const fs::path& folder) {
                           });
   OrderedJson ids = vocabulary_json(by_id(vocabulary, vocabulary_file.string()));
   OrderedJson merges = read_merges(folder / "merges.txt", vocabulary);
-  return tokenizer_json({.added_tokens = std::move(special.added_tokens),
-                         .normalizer = std::move(parts.normalizer),
-                         .pre_tokenizer = std::move(parts.pre_tokenizer),
-                         .post_processor = std::move(special.post_processor),
-                         .decoder = byte_level_json(true, true),
-                         .model = bpe_json({}, std::move(ids), std::move(merges))});
+  const std::string text = tokenizer_json({.added_tokens = std::move(special.added_tokens),
+                                           .normalizer = std::move(parts.normalizer),
+                                           .pre_tokenizer = std::move(parts.pre_tokenizer),
+                                           .post_processor = std::move(special.post_processor),
+                                           .decoder = byte_level_json(true, true),
+                                           .model = bpe_json({}, std::move(ids), std::move(merges))});
+  return Tokenizer::from_json(text, vocabulary_file.string(), nullptr, config.split_special_tokens);
 }
 
 }  // namespace sleb

@@ -1,0 +1,25 @@
+// The tokenizer of a folder with a tokenizer.json, to which the files beside it add.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "sleb/text/tokenizer.h"
+
+namespace sleb {
+
+// As transformers 5's AutoTokenizer (models/auto/tokenization_auto.py) reads the folder:
+// - special tokens that only tokenizer_config.json, special_tokens_map.json or added_tokens.json name are added, those
+// of
+//   added_tokens_decoder with their options; split_special_tokens counts;
+// - where the class is LlamaTokenizer, GPT2Tokenizer or Qwen2Tokenizer, it takes from the file vocabulary, merges and
+//   post-processor alone and makes the other parts itself.
+// Throws Error(bad_input).
+Tokenizer tokenizer_of_json_folder(const std::filesystem::path& folder);
+
+// What the user should know of it, if anything: a tokenizer_class that makes parts of its own in transformers and is
+// not known here, so that tokenizer.json is taken as it stands. Throws Error(bad_input).
+std::optional<std::string> warning_of_json_folder(const std::filesystem::path& folder);
+
+}  // namespace sleb
