@@ -1,6 +1,7 @@
 #include "sleb/base/file.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include <vector>
 
 #include "sleb/base/error.h"
+#include "sleb/base/written_into.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -51,10 +53,17 @@ fs::path parent_of(const fs::path& path) {
   return path.has_parent_path() ? path.parent_path() : fs::path(".");
 }
 
-// "out/model/" and "out/model" are the same target, and "." has a name and a parent too.
+// "out/model/" and "out/model" are the same target, and "." has a name and a parent too. ".." is taken from where a
+// link before it leads, as the system does; only the last name's own link is kept.
 fs::path plain_path(const fs::path& path) {
-  const fs::path plain = fs::absolute(path).lexically_normal();
-  return plain.has_filename() ? plain : plain.parent_path();
+  const fs::path absolute = fs::absolute(path);
+  const fs::path named = absolute.has_filename() ? absolute : absolute.parent_path();
+  std::error_code error;
+  const bool has_name = named.has_filename() && named.filename() != "." && named.filename() != "..";
+  const fs::path plain = has_name ? fs::weakly_canonical(named.parent_path(), error) / named.filename()
+                                  : fs::weakly_canonical(named, error);
+  if (error) bad_input("{}: can't write there: {}", path.string(), error.message());
+  return plain;
 }
 
 std::string temporary_prefix(const fs::path& path) {
@@ -95,6 +104,11 @@ void write_all(int descriptor, Bytes bytes, const fs::path& path) {
   while (!bytes.empty()) {
     const ssize_t put = ::write(descriptor, bytes.data(), bytes.size());
     if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN) {  // a pipe that somebody made non-blocking
+      pollfd waiting{descriptor, POLLOUT, 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
     if (put < 0) failed("{}: can't write: {}", path.string(), why(errno));
     bytes = bytes.subspan(static_cast<size_t>(put));
   }
@@ -227,6 +241,12 @@ fs::path followed(const fs::path& path) {
     place = target.is_absolute() ? target : parent_of(place) / target;
   }
   bad_input("{}: can't be followed: {}", path.string(), error ? error.message() : "too many links");
+}
+
+bool is_written_into(const fs::path& path) {
+  struct stat status {};
+  return descriptor_named_by(path) ||
+         (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode));
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {

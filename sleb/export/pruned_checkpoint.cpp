@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "sleb/base/error.h"
+#include "sleb/base/utf8.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/export/pruned_config.h"
 
@@ -160,7 +161,7 @@ OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& option
 std::vector<std::string> files_below(const fs::path& folder) {
   std::vector<std::string> names;
   for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_directory()) names.push_back(entry.path().lexically_relative(folder).string());
+    if (!entry.is_directory() || entry.is_symlink()) names.push_back(entry.path().lexically_relative(folder).string());
   }
   std::ranges::sort(names);
   return names;
@@ -209,6 +210,11 @@ void check(const Checkpoint& checkpoint, const ExportOptions& options) {
   // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
   checkpoint.write_companions(trial.path());
+  for (const std::string& name : files_below(trial.path())) {
+    if (!is_valid_utf8(name)) {
+      bad_input("{}: not valid UTF-8, so sleb.json could not name it; rename it", (checkpoint.path() / name).string());
+    }
+  }
 }
 
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options) {
@@ -241,6 +247,7 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
   record.json["files"] = files_below(staged.path());
   record.json["files"].push_back("sleb.json");
   write_file_atomically(staged.path() / "sleb.json", record.json.dump(2) + "\n");
+  if (options.force) check_replaceable(options.out);  // what the user has put there meanwhile stays
   staged.commit();
 }
 

@@ -12,10 +12,17 @@ namespace {
 std::string csv_cell(const OrderedJson& value) {
   if (value.is_null()) return "";
   const std::string cell = value.is_string() ? value.get<std::string>() : value.dump();
-  if (cell.find_first_of(",\"\n") == std::string::npos) return cell;
+  if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
   std::string quoted = "\"";
   for (const char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
+}
+
+// A cell stays on its line and between its bars (GitHub Flavored Markdown, section 4.10).
+std::string markdown_cell(const std::string& cell) {
+  std::string text;
+  for (const char c : cell) text += c == '|' ? "\\|" : c == '\n' || c == '\r' ? " " : std::string(1, c);
+  return text;
 }
 
 }  // namespace
@@ -37,7 +44,7 @@ std::string Table::markdown() const {
   std::vector<size_t> widths;
   for (size_t i = 0; i < columns_.size(); ++i) {
     widths.push_back(columns_[i].size());
-    for (const auto& row : rows_) widths[i] = std::max(widths[i], row[i].text.size());
+    for (const auto& row : rows_) widths[i] = std::max(widths[i], markdown_cell(row[i].text).size());
   }
   std::string text = "|";
   const auto add_cell = [&](size_t i, const std::string& cell) {
@@ -51,7 +58,7 @@ std::string Table::markdown() const {
   text += "\n";
   for (const auto& row : rows_) {
     text += "|";
-    for (size_t i = 0; i < row.size(); ++i) add_cell(i, row[i].text);
+    for (size_t i = 0; i < row.size(); ++i) add_cell(i, markdown_cell(row[i].text));
     text += "\n";
   }
   return text;

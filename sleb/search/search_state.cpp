@@ -1,6 +1,7 @@
 #include "sleb/search/search_state.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
@@ -10,6 +11,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int64_t format_version = 3;
+constexpr std::string_view file_beginning = R"({"sleb_search_state":)";
 constexpr int64_t largest_index = int64_t{1} << 31;
 constexpr int64_t largest_count = int64_t{1} << 53;
 
@@ -125,6 +127,16 @@ std::string text_of(const SearchState& state) {
 SearchState search_state_of(const std::string& text, const std::string& label) {
   const Json document = parse_json(text, label);
   return state_from_json(JsonView(document, label));
+}
+
+bool is_saved_search(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string beginning(4 * file_beginning.size(), '\0');  // blanks may stand between
+  stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
+  beginning.resize(static_cast<size_t>(stream.gcount()));
+  std::erase_if(beginning, [](char c) { return c == ' ' || c == '\n'; });
+  return std::string_view(beginning).substr(0, file_beginning.size()) ==
+         file_beginning.substr(0, std::min(beginning.size(), file_beginning.size()));
 }
 
 std::optional<SavedSearch> load_search(const fs::path& file) {

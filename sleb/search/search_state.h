@@ -45,6 +45,8 @@ struct SavedSearch {
   SearchState state;
 };
 
+// Whether the file begins as save_search begins it; what was cut off counts too.
+bool is_saved_search(const std::filesystem::path& file);
 // Nothing where the file does not exist. Throws Error(bad_input) if it is damaged.
 std::optional<SavedSearch> load_search(const std::filesystem::path& file);
 // Written whole or not at all. Throws Error(failed) where the disk refuses.

@@ -171,6 +171,7 @@ void run(const GenerateArguments& arguments, Session& session) {
   check(arguments);
   OutputGuard guard;
   guard.reads(arguments.model);
+  if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);
   const Checkpoint checkpoint = open_model(arguments.model, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;

@@ -14,6 +14,15 @@ std::string work_done(size_t rounds) {
   return fmt::format("{} finished round{}", rounds, rounds == 1 ? "" : "s");
 }
 
+// Whatever the options: the file is replaced, and removed at the end.
+void check_kept_by_sleb(const fs::path& file) {
+  std::error_code ignored;
+  const fs::file_status status = fs::symlink_status(file, ignored);
+  if (!fs::exists(status)) return;
+  if (fs::is_regular_file(status) && is_saved_search(file)) return;
+  bad_input("{}: finished rounds would be kept there, but something else is; move it away", file.string());
+}
+
 }  // namespace
 
 fs::path KeptRounds::place(const OutputPlaces& places) {
@@ -32,6 +41,7 @@ KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(plac
     if (places.resume) bad_input("--resume: give --out or --json FILE, beside which finished rounds are kept");
     return;
   }
+  check_kept_by_sleb(file_);
   std::error_code ignored;
   if (places.resume) {
     earlier_ = load_search(file_);
@@ -43,6 +53,15 @@ KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(plac
 
 fs::path KeptRounds::result_file() const {
   return places_.out.empty() ? fs::path(places_.json) : fs::path(places_.out) / "sleb.json";
+}
+
+bool KeptRounds::is_result(const fs::path& file) {
+  try {
+    const Json result = parse_json(read_file(file), file.string());
+    return result.is_object() && result.contains("fingerprint") && result.contains("removal_list");
+  } catch (const Error&) {  // not there, or not JSON
+    return false;
+  }
 }
 
 bool KeptRounds::may_be_finished() const {

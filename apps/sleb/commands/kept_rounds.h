@@ -24,12 +24,14 @@ struct OutputPlaces {
 
 class KeptRounds {
  public:
-  // Throws Error(bad_input) if rounds are kept there and the user asked neither to go on nor to begin anew, and if
-  // there is nowhere to keep rounds and the user asked to go on.
+  // Throws Error(bad_input) if something else is there, if rounds are kept there and the user asked neither to go on
+  // nor to begin anew, and if there is nowhere to keep rounds and the user asked to go on.
   explicit KeptRounds(const OutputPlaces& places);
 
   // The file beside these outputs that keeps finished rounds; empty where there is no output to keep them beside.
   static std::filesystem::path place(const OutputPlaces& places);
+  // Whether an earlier `sleb prune` wrote the file: --resume may write it again.
+  static bool is_result(const std::filesystem::path& file);
   // False: there is no output beside which to keep anything.
   bool possible() const { return !file_.empty(); }
   // The output may be an earlier run's of the same command; finished_result() will tell.

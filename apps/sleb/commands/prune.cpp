@@ -292,8 +292,12 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
     guard.reads(input);
   }
   guard.writes_folder("--out", arguments.out);
-  guard.writes_file("--json", arguments.results.json, places.force || places.resume);
-  guard.check_no_input("the finished rounds' file", KeptRounds::place(places));
+  const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
+  guard.writes_file("--json", arguments.results.json, places.force || again);
+  guard.keeps_file("finished rounds", KeptRounds::place(places));
+  if (arguments.dry_run && arguments.results.format) {
+    bad_input("-o {}: --dry-run makes no table; give --json FILE for its figures", *arguments.results.format);
+  }
 }
 
 // A run that ends early says what became of its work.

@@ -12,6 +12,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/base/written_into.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
@@ -126,11 +127,21 @@ void OutputGuard::writes_file(std::string_view option, const std::string& path, 
     }
   }
   std::error_code ignored;
-  if (!replace && fs::is_regular_file(path, ignored) && fs::file_size(path, ignored) > 0) {
+  if (!replace && !is_written_into(path) && fs::is_regular_file(path, ignored) && fs::file_size(path, ignored) > 0) {
     bad_input("{}: exists already; give another file, or --force to replace it", path);
   }
   check_writable(path);
   outputs_.emplace_back(option, place);
+}
+
+void OutputGuard::keeps_file(std::string_view what, const fs::path& path) {
+  if (path.empty()) return;
+  check_no_input(what, path);
+  const fs::path place = place_of(path);
+  for (const auto& [other, output] : outputs_) {
+    if (place == output) bad_input("{} {}: {} are kept there meanwhile; give another file", other, path.string(), what);
+  }
+  outputs_.emplace_back(what, place);
 }
 
 void OutputGuard::check_holds_no(std::string_view option, const std::string& path, const Identity& folder,

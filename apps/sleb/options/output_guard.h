@@ -27,6 +27,9 @@ class OutputGuard {
   // Throws Error(bad_input) if `path` is an input.
   void check_no_input(std::string_view option, const std::filesystem::path& path) const;
 
+  // A file that is kept beside the outputs meanwhile. Throws Error(bad_input) if it is an input or another output.
+  void keeps_file(std::string_view what, const std::filesystem::path& path);
+
   // A folder that `option` writes and, where it exists, replaces. Throws Error(bad_input) if it is or holds an input,
   // the working directory, a home directory, a mount point or the root, or if it is a file.
   void writes_folder(std::string_view option, const std::string& path);

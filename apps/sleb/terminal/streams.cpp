@@ -1,6 +1,7 @@
 #include "apps/sleb/terminal/streams.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,11 +13,16 @@
 namespace sleb::app {
 namespace {
 
-// 0, or the error.
-int write_all(int descriptor, std::string_view text) {
+// 0, or the error. `waits`: for room in a pipe whose other users don't wait for it.
+int write_all(int descriptor, std::string_view text, bool waits) {
   while (!text.empty()) {
     const ssize_t put = ::write(descriptor, text.data(), text.size());
     if (put < 0 && errno == EINTR) continue;
+    if (put < 0 && errno == EAGAIN && waits) {  // a pipe that somebody made non-blocking
+      pollfd waiting{descriptor, POLLOUT, 0};
+      ::poll(&waiting, 1, -1);
+      continue;
+    }
     if (put < 0) return errno;
     text.remove_prefix(static_cast<size_t>(put));
   }
@@ -37,13 +43,13 @@ void prepare_standard_streams() {
 }
 
 void write_output(std::string_view text) {
-  const int error = write_all(STDOUT_FILENO, text);
+  const int error = write_all(STDOUT_FILENO, text, true);
   if (error == 0) return;
   failed("standard output: can't write: {}", error == EBADF ? "it is closed" : std::strerror(error));
 }
 
 void write_message(std::string_view text) {
-  write_all(STDERR_FILENO, text);
+  write_all(STDERR_FILENO, text, false);
 }
 
 }  // namespace sleb::app
