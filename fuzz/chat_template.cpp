@@ -12,6 +12,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       {"role": "assistant", "content": "<think>x</think> y", "tool_calls": [{"id": "abcdefghi", "function": {"name": "f",
         "arguments": {"x": 1.5}}}]}, {"role": "tool", "content": "7"}],
     "n": 7, "x": -2.5, "s": "abc déf", "words": ["b", "A", "c"], "d": {"b": 1, "a": [true, null]}, "pairs": [["k", 1]]})");
-  fuzzing::accepts([&] { jinja::Template(fuzzing::text_of(data, size), "x").render(variables); });
+  fuzzing::accepts([&] { jinja::Template(fuzzing::text_of(data, size), "x", jinja::Dialect::chat).render(variables); });
   return 0;
 }

@@ -44,6 +44,12 @@ Descriptor open_to_read(const fs::path& path, struct stat& status) {
   return file;
 }
 
+// What a clone without Git LFS leaves in a large file's place (git-lfs, docs/spec.md).
+void refuse_lfs_pointer(std::string_view content, const fs::path& path) {
+  if (!content.starts_with("version https://git-lfs.github.com/spec/")) return;
+  bad_input("{}: a Git LFS pointer and not the file itself; run git lfs pull in its folder", path.string());
+}
+
 void sync_folder(const fs::path& folder) {
   const Descriptor file{::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (file.value < 0 || ::fsync(file.value) != 0) failed("{}: can't sync: {}", folder.string(), why(errno));
@@ -133,6 +139,7 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (data == MAP_FAILED) bad_input("{}: can't map: {}", path_.string(), why(errno));
   data_ = static_cast<const std::byte*>(data);
+  refuse_lfs_pointer(text(), path_);
 }
 
 MappedFile::~MappedFile() {
@@ -166,6 +173,7 @@ std::string read_file(const fs::path& path, uint64_t limit) {
     done += static_cast<size_t>(got);
   }
   content.resize(done);
+  refuse_lfs_pointer(content, path);
   return content;
 }
 

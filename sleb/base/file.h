@@ -15,7 +15,7 @@ using Bytes = std::span<const std::byte>;
 // A file mapped read-only; its pages are read when touched. An empty file maps to an empty span.
 class MappedFile {
  public:
-  // Throws Error(bad_input) if the file is missing, not a regular file, or can't be read.
+  // Throws Error(bad_input) if the file is missing, not a regular file, can't be read, or is a Git LFS pointer.
   explicit MappedFile(std::filesystem::path path);
   ~MappedFile();
   MappedFile(MappedFile&& other) noexcept;
@@ -35,7 +35,8 @@ class MappedFile {
 // read again when touched again.
 void release_pages(Bytes mapped);
 
-// The whole of a small file (configuration, index). Throws Error(bad_input) if missing or larger than `limit` bytes.
+// The whole of a small file (configuration, index). Throws Error(bad_input) if missing, larger than `limit` bytes, or a
+// Git LFS pointer.
 std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 
 // A folder that appears under its final name only when whole: files are written into a hidden temporary sibling, and

@@ -12,6 +12,7 @@
 #include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
+#include "sleb/checkpoint/model_location.h"
 #include "sleb/text/gguf_vocabulary.h"
 #include "sleb/text/sources/folder_tokenizer.h"
 #include "sleb/text/sources/json_tokenizer.h"
@@ -151,14 +152,12 @@ void keep_one_of_tied(Tensors& tensors, const ModelSpec& spec, std::string_view 
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
-Checkpoint Checkpoint::open(const fs::path& path) {
+Checkpoint Checkpoint::open(const fs::path& given) {
+  const auto [path, is_gguf] = locate_model(given);
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   std::error_code ignored;
-  if (!fs::exists(path, ignored)) {
-    bad_input("{}: no such model; give a checkpoint folder or a .gguf file", path.string());
-  }
-  if (fs::is_directory(path, ignored)) {
+  if (!is_gguf) {
     const fs::path file = path / "config.json";
     checkpoint.config_text_ = read_file(file, uint64_t{64} << 20);
     const Json config = parse_json(checkpoint.config_text_, file.string());
@@ -175,14 +174,12 @@ Checkpoint Checkpoint::open(const fs::path& path) {
     }
     checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
                                             checkpoint.tensor_names(), view, path.string());
-  } else if (path.extension() == ".gguf") {
+  } else {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
     checkpoint.warnings_ = gguf_warnings(*checkpoint.gguf_);
     checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
     checkpoint.check_shapes();
-  } else {
-    bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
   }
   checkpoint.check_all_known();
   return checkpoint;
@@ -345,10 +342,12 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
   return block;
 }
 
-Tokenizer load_tokenizer(const fs::path& path, Progress& progress) {
+Tokenizer load_tokenizer(const fs::path& given, Progress& progress) {
   std::error_code ignored;
-  if (fs::is_directory(path, ignored)) return tokenizer_of_folder(path);
-  if (path.extension() != ".gguf") return Tokenizer::from_file(path);
+  const bool is_file = fs::is_regular_file(given, ignored);
+  if (is_file && !is_gguf_file(given) && given.extension() != ".gguf") return Tokenizer::from_file(given);
+  const auto [path, is_gguf] = locate_model(given);
+  if (!is_gguf) return tokenizer_of_folder(path);
   const GgufFile file(path);
   if (const auto warning = gguf_tokenizer_warning(file)) progress.note(fmt::format("warning: {}", *warning));
   return tokenizer_of(file);
@@ -369,8 +368,10 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     if (!is_inside(source, path_, ignored)) {
       bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
     }
+    const std::string content = read_file(source);
+    if (name.extension() == ".json") parse_json(content, source.string());
     fs::create_directories((folder / name).parent_path());
-    write_file_atomically(folder / name, read_file(source));
+    write_file_atomically(folder / name, content);
   }
 }
 

@@ -24,10 +24,10 @@ namespace sleb {
 
 class Checkpoint {
  public:
-  // `path`: a folder with config.json and safetensors, or a .gguf file. Every tensor that the model needs is there,
-  // with the right shape, and no block holds a tensor that the family does not know; else throws Error(bad_input).
-  // As in transformers, a folder's tensor names may lack the "model." in front, and a tied head may be stored in the
-  // embedding's place or beside it.
+  // `path`: a folder with config.json and safetensors, or a GGUF (model_location.h). Every tensor that the model needs
+  // is there, with the right shape, and no block holds a tensor that the family does not know; else throws
+  // Error(bad_input). As in transformers, a folder's tensor names may lack the "model." in front, and a tied head may
+  // be stored in the embedding's place or beside it.
   static Checkpoint open(const std::filesystem::path& path);
   Checkpoint(Checkpoint&&) noexcept;
   ~Checkpoint();

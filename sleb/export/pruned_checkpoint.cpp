@@ -137,12 +137,13 @@ void write_weights(const Checkpoint& checkpoint, const ExportOptions& options, c
   write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
-OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& options, const std::vector<int64_t>& kept) {
+PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& options, const std::vector<int64_t>& kept) {
   const auto type = chosen_type(options.out_dtype);
   const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
-  OrderedJson config = prune_config(checkpoint.config(), kept, dtype);
-  config.erase(own_code);  // its .py files are not copied, and would not know of removed blocks
   const std::string label = (checkpoint.path() / "config.json").string();
+  PrunedConfig pruned = prune_config(checkpoint.config(), kept, dtype, label);
+  OrderedJson& config = pruned.config;
+  config.erase(own_code);  // its .py files are not copied, and would not know of removed blocks
   if (type) {
     config.erase("quantization_config");
   } else if (keeps_scales(checkpoint, options) && !config.contains("quantization_config")) {
@@ -154,7 +155,7 @@ OrderedJson new_config(const Checkpoint& checkpoint, const ExportOptions& option
   } else if (config.contains("quantization_config")) {
     renumber_modules(config["quantization_config"], kept, label + ": quantization_config");
   }
-  return config;
+  return pruned;
 }
 
 // Every file below `folder`, sorted.
@@ -197,15 +198,15 @@ void check_replaceable(const fs::path& target) {
 
 }  // namespace
 
-void check(const Checkpoint& checkpoint, const ExportOptions& options) {
+std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
   chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
   if (options.force) check_replaceable(options.out);
   // Before a search it is not known what will go; that the first block will is the least convenient case.
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const bool unknown = options.removal_list.empty() && num_blocks > 1;
-  static_cast<void>(new_config(checkpoint, options,
-                               kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : options.removal_list)));
+  PrunedConfig pruned = new_config(checkpoint, options,
+                                   kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : options.removal_list));
   checkpoint.check_scales();
   // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
@@ -215,6 +216,7 @@ void check(const Checkpoint& checkpoint, const ExportOptions& options) {
       bad_input("{}: not valid UTF-8, so sleb.json could not name it; rename it", (checkpoint.path() / name).string());
     }
   }
+  return std::move(pruned.warnings);
 }
 
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options) {
@@ -238,8 +240,8 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
                     "loaded as transformers' {}",
                     options.out.string(), checkpoint.spec().architecture));
   }
-  const OrderedJson config =
-      new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, options.removal_list));
+  const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
+  const OrderedJson config = new_config(checkpoint, options, kept).config;
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");
   checkpoint.write_companions(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);

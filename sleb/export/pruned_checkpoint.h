@@ -36,8 +36,9 @@ struct ExportSize {
 // Throws Error(bad_input) for what can't be met (unknown type, an existing target that is not to be replaced or that
 // sleb did not write or that holds other files too, a GGUF whose tokenizer or rope has no
 // Hugging Face form, 8-bit floats whose scales or quantization_config are not usable): call it before long work. An
-// empty removal list counts as one that is not known yet.
-void check(const Checkpoint& checkpoint, const ExportOptions& options);
+// empty removal list counts as one that is not known yet. Returns what the user should know: keys of config.json that
+// may speak of blocks and are left as they are.
+[[nodiscard]] std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
 
 // safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, model card and

@@ -8,9 +8,67 @@
 namespace sleb {
 namespace {
 
-// Lists whose length has nothing to do with the number of blocks, even where both happen to be equal.
-bool is_never_per_block(std::string_view key) {
-  return key == "architectures" || key.ends_with("_token_id") || key.ends_with("_token_ids");
+// What the configuration classes of transformers 5 and the published models' own code call such lists and numbers.
+constexpr std::string_view one_entry_a_block[] = {"layer_types",       "mlp_layer_types",
+                                                  "layers_block_type", "block_configs",
+                                                  "no_rope_layers",    "moe_layer_freq",
+                                                  "num_kv_heads",      "num_query_heads",
+                                                  "ffn_multipliers",   "num_key_value_heads",
+                                                  "intermediate_size", "sliding_window",
+                                                  "attention_layers",  "activation_sparsity_pattern"};
+constexpr std::string_view block_numbers[] = {"mlp_only_layers", "moe_layers",         "full_attn_idxs",
+                                              "attn_layers",     "attn_layer_indices", "cross_attention_layers",
+                                              "drop_attn_list",  "drop_mlp_list",      "layers_to_transform"};
+constexpr std::string_view counts_of_blocks[] = {
+    "sliding_window_pattern",    "_sliding_window_pattern", "no_rope_layer_interval",    "max_window_layers",
+    "first_k_dense_replace",     "full_attention_interval", "attn_layer_period",         "attn_layer_offset",
+    "expert_layer_period",       "expert_layer_offset",     "decoder_sparse_step",       "moe_layer_freq",
+    "interleave_moe_layer_step", "num_kv_shared_layers",    "global_attn_every_n_layers"};
+// Lists whose length has nothing to do with the number of blocks.
+constexpr std::string_view other_lists[] = {"architectures", "bos_token_id", "eos_token_id", "pad_token_id"};
+
+template <size_t count>
+bool is_one_of(std::string_view key, const std::string_view (&names)[count]) {
+  return std::ranges::find(names, key) != std::end(names);
+}
+
+bool are_block_numbers(const OrderedJson& list, size_t num_blocks) {
+  return std::ranges::all_of(
+      list, [&](const OrderedJson& entry) { return entry.is_number_integer() && entry >= 0 && entry < num_blocks; });
+}
+
+OrderedJson kept_entries(const OrderedJson& list, const std::vector<int64_t>& kept) {
+  OrderedJson cut = OrderedJson::array();
+  for (const int64_t block : kept) cut.push_back(list[static_cast<size_t>(block)]);
+  return cut;
+}
+
+OrderedJson new_numbers(const OrderedJson& list, const std::vector<int64_t>& kept) {
+  OrderedJson numbers = OrderedJson::array();
+  for (const OrderedJson& entry : list) {
+    const auto place = std::ranges::find(kept, entry.get<int64_t>());
+    if (place != kept.end()) numbers.push_back(place - kept.begin());
+  }
+  return numbers;
+}
+
+// The value without the other blocks; a word where that is not possible or not certain.
+std::string prune_value(const std::string& key, OrderedJson& value, const std::vector<int64_t>& kept,
+                        size_t num_blocks) {
+  if (value.is_array()) {
+    if (is_one_of(key, one_entry_a_block) && value.size() == num_blocks) {
+      value = kept_entries(value, kept);
+    } else if (is_one_of(key, block_numbers) && are_block_numbers(value, num_blocks)) {
+      value = new_numbers(value, kept);
+    } else if (is_one_of(key, one_entry_a_block) || is_one_of(key, block_numbers)) {
+      return fmt::format("does not fit a model of {} blocks", num_blocks);
+    } else if (value.size() == num_blocks && num_blocks > 1 && !is_one_of(key, other_lists)) {
+      return "is as long as the model is deep, but not known as a list of blocks";
+    }
+  } else if (value.is_number_integer() && value > 0 && is_one_of(key, counts_of_blocks)) {
+    return "counts blocks, whose numbers change with removal";
+  }
+  return "";
 }
 
 bool is_number(std::string_view text) {
@@ -101,13 +159,17 @@ std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>&
   return kept;
 }
 
-OrderedJson prune_config(OrderedJson config, const std::vector<int64_t>& kept, const std::string& dtype) {
+PrunedConfig prune_config(OrderedJson config, const std::vector<int64_t>& kept, const std::string& dtype,
+                          const std::string& label) {
+  PrunedConfig pruned;
   const auto num_blocks = config.at("num_hidden_layers").get<size_t>();
   for (auto& [key, value] : config.items()) {
-    if (!value.is_array() || value.size() != num_blocks || is_never_per_block(key)) continue;
-    OrderedJson cut = OrderedJson::array();
-    for (const int64_t block : kept) cut.push_back(value[static_cast<size_t>(block)]);
-    value = std::move(cut);
+    if (kept.size() == num_blocks) break;
+    const std::string problem = prune_value(key, value, kept, num_blocks);
+    if (!problem.empty()) {
+      pruned.warnings.push_back(fmt::format(
+          "{}: {} {}; it is left as it is, see whether the pruned model needs another", label, key, problem));
+    }
   }
   config["num_hidden_layers"] = kept.size();
   if (!dtype.empty()) {
@@ -116,7 +178,8 @@ OrderedJson prune_config(OrderedJson config, const std::vector<int64_t>& kept, c
     config["dtype"] = dtype;
     config["torch_dtype"] = dtype;
   }
-  return config;
+  pruned.config = std::move(config);
+  return pruned;
 }
 
 void renumber_modules(OrderedJson& quantization, const std::vector<int64_t>& kept, const std::string& place) {

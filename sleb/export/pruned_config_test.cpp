@@ -7,21 +7,43 @@
 namespace sleb {
 namespace {
 
-TEST(PrunedConfig, PerBlockListsAreCutAndOthersLeft) {
+TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {
   const OrderedJson config = {{"architectures", {"A", "B", "C"}},
                               {"num_hidden_layers", 3},
                               {"layer_types", {"full_attention", "sliding_attention", "full_attention"}},
+                              {"no_rope_layers", {1, 0, 1}},
+                              {"mlp_only_layers", {2, 0}},
+                              {"drop_attn_list", OrderedJson::array()},
                               {"eos_token_id", {1, 2, 3}},
                               {"other", {1, 2}},
+                              {"vocabulary_groups", {7, 8, 9}},
+                              {"mlp_layer_types", {"dense"}},
+                              {"moe_layers", {1, 5}},
+                              {"sliding_window_pattern", 6},
                               {"torch_dtype", "float16"}};
-  const OrderedJson pruned = prune_config(config, kept_blocks(3, {0}), "");
+  const PrunedConfig all = prune_config(config, kept_blocks(3, {0}), "", "c");
+  const OrderedJson& pruned = all.config;
+  EXPECT_EQ(pruned["no_rope_layers"], OrderedJson({0, 1}));
+  EXPECT_EQ(pruned["mlp_only_layers"], OrderedJson::array({1})) << "a number of a block that is gone goes too";
+  EXPECT_EQ(pruned["drop_attn_list"], OrderedJson::array());
+  const std::string end = "; it is left as it is, see whether the pruned model needs another";
+  for (const char* key : {"vocabulary_groups", "mlp_layer_types", "moe_layers", "sliding_window_pattern"}) {
+    EXPECT_EQ(pruned[key], config[key]) << key;
+  }
+  EXPECT_EQ(all.warnings,
+            (std::vector<std::string>{
+                "c: vocabulary_groups is as long as the model is deep, but not known as a list of blocks" + end,
+                "c: mlp_layer_types does not fit a model of 3 blocks" + end,
+                "c: moe_layers does not fit a model of 3 blocks" + end,
+                "c: sliding_window_pattern counts blocks, whose numbers change with removal" + end}));
+  EXPECT_TRUE(prune_config(config, kept_blocks(3, {}), "", "c").warnings.empty()) << "nothing was removed";
   EXPECT_EQ(pruned["num_hidden_layers"], 2);
   EXPECT_EQ(pruned["layer_types"], OrderedJson({"sliding_attention", "full_attention"}));
   EXPECT_EQ(pruned["eos_token_id"].size(), 3U);
   EXPECT_EQ(pruned["architectures"].size(), 3U);
   EXPECT_EQ(pruned["other"], config["other"]);
   EXPECT_EQ(pruned["torch_dtype"], "float16");
-  EXPECT_EQ(prune_config(config, {1}, "bfloat16")["dtype"], "bfloat16");
+  EXPECT_EQ(prune_config(config, {1}, "bfloat16", "c").config["dtype"], "bfloat16");
 }
 
 TEST(PrunedConfig, KeptBlocksStayInOrder) {

@@ -9,6 +9,12 @@
 
 namespace sleb::jinja {
 
+Value Interpreter::evaluate_used(const Expression& expression) {
+  Value value = evaluate(expression);
+  if (dialect_ == Dialect::task && value.is_undefined()) fault("{}", value.complaint());
+  return value;
+}
+
 Value Interpreter::evaluate(const Expression& expression) {
   const Level level(*this, expression.line);
   using Kind = Expression::Kind;
@@ -36,14 +42,18 @@ Value Interpreter::evaluate(const Expression& expression) {
       return call(function, evaluate_arguments(expression.arguments));
     }
     case Kind::filter:
-      return apply_filter(*this, expression.name, evaluate(*expression.operands[0]),
+      return apply_filter(*this, expression.name,
+                          expression.name == "default" || expression.name == "d"
+                              ? evaluate(*expression.operands[0])
+                              : evaluate_used(*expression.operands[0]),
                           evaluate_arguments(expression.arguments));
     case Kind::test: {
-      const Value input = evaluate(*expression.operands[0]);
+      const bool asks_for_it = expression.name == "defined" || expression.name == "undefined";
+      const Value input = asks_for_it ? evaluate(*expression.operands[0]) : evaluate_used(*expression.operands[0]);
       return Value(apply_test(*this, expression.name, input, evaluate_arguments(expression.arguments)));
     }
     case Kind::unary: {
-      const Value operand = evaluate(*expression.operands[0]);
+      const Value operand = evaluate_used(*expression.operands[0]);
       return expression.name == "not" ? Value(!is_true(operand)) : negated(expression.name, operand);
     }
     case Kind::binary:
@@ -53,7 +63,7 @@ Value Interpreter::evaluate(const Expression& expression) {
     case Kind::comparison:
       return evaluate_comparison(expression);
     case Kind::conditional:
-      if (is_true(evaluate(*expression.operands[1]))) return evaluate(*expression.operands[0]);
+      if (is_true(evaluate_used(*expression.operands[1]))) return evaluate(*expression.operands[0]);
       return expression.operands[2] ? evaluate(*expression.operands[2])
                                     : undefined("the condition does not hold, and there is no \"else\"");
     case Kind::attribute_of_namespace:
@@ -84,10 +94,10 @@ Value Interpreter::evaluate_slice(const Expression& expression) {
 }
 
 Value Interpreter::evaluate_binary(const Expression& expression) {
-  const Value left = evaluate(*expression.operands[0]);
+  const Value left = evaluate_used(*expression.operands[0]);
   if (expression.name == "and") return is_true(left) ? evaluate(*expression.operands[1]) : left;
   if (expression.name == "or") return is_true(left) ? left : evaluate(*expression.operands[1]);
-  return arithmetic(budget_, expression.name, left, evaluate(*expression.operands[1]));
+  return arithmetic(budget_, expression.name, left, evaluate_used(*expression.operands[1]));
 }
 
 Value Interpreter::evaluate_concat(const Expression& expression) {
@@ -97,9 +107,9 @@ Value Interpreter::evaluate_concat(const Expression& expression) {
 }
 
 Value Interpreter::evaluate_comparison(const Expression& expression) {
-  Value left = evaluate(*expression.operands[0]);
+  Value left = evaluate_used(*expression.operands[0]);
   for (size_t i = 0; i < expression.names.size(); ++i) {
-    Value right = evaluate(*expression.operands[i + 1]);
+    Value right = evaluate_used(*expression.operands[i + 1]);
     if (!compare(budget_, expression.names[i], left, right)) return Value(false);
     left = std::move(right);
   }

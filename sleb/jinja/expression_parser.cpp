@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "sleb/jinja/fault.h"
+#include "sleb/jinja/library.h"
+
 namespace sleb::jinja {
 namespace {
 
@@ -314,6 +317,9 @@ ExpressionPtr ExpressionParser::filters(ExpressionPtr input) {
 ExpressionPtr ExpressionParser::named_filter(ExpressionPtr input) {
   const int line = tokens_.line();
   Expression node = begun(Kind::filter, line, tokens_.expect_any_name());
+  if (dialect_ == Dialect::task && !is_filter(node.name, dialect_)) {
+    fault_at(line, "the filter {:?} is not supported", node.name);
+  }
   if (tokens_.current().is_sign("(")) node.arguments = call_arguments();
   node.operands.push_back(std::move(input));
   return finished(std::move(node));

@@ -1,6 +1,7 @@
 // The expressions of a template: the grammar of Jinja 3.1 (docs, "Template Designer Documentation", Expressions).
 #pragma once
 
+#include "sleb/jinja/dialect.h"
 #include "sleb/jinja/syntax.h"
 #include "sleb/jinja/token_stream.h"
 
@@ -8,7 +9,7 @@ namespace sleb::jinja {
 
 class ExpressionParser {
  public:
-  explicit ExpressionParser(TokenStream& tokens) : tokens_(tokens) {}
+  ExpressionParser(TokenStream& tokens, Dialect dialect) : tokens_(tokens), dialect_(dialect) {}
 
   ExpressionPtr expression();
   ExpressionPtr without_condition();  // in which "if" ends the expression
@@ -52,6 +53,7 @@ class ExpressionParser {
   bool ends_tuple() const;
 
   TokenStream& tokens_;
+  const Dialect dialect_;
 };
 
 }  // namespace sleb::jinja

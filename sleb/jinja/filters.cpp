@@ -1,4 +1,4 @@
-// Jinja's filters, as transformers' chat templates have them (its "tojson" differs from Jinja's own).
+// Jinja's filters, transformers' "tojson" and lm-evaluation-harness's "regex_replace".
 #include <algorithm>
 #include <charconv>
 
@@ -257,6 +257,7 @@ Value filter_select(Interpreter& interpreter, const Value& input, const Call& ca
 struct Row {
   std::string_view name;
   Filter run;
+  std::optional<Dialect> only = {};
 };
 
 constexpr Row rows[] = {
@@ -282,6 +283,7 @@ constexpr Row rows[] = {
     {"map", filter_map},
     {"max", filter_extreme<true>},
     {"min", filter_extreme<false>},
+    {"regex_replace", filter_regex_replace, Dialect::task},
     {"reject", filter_select<false, false>},
     {"rejectattr", filter_select<true, false>},
     {"replace", filter_replace},
@@ -294,17 +296,26 @@ constexpr Row rows[] = {
     {"string", filter_string},
     {"sum", filter_sum},
     {"title", filter_title},
-    {"tojson", filter_tojson},
+    {"tojson", filter_tojson, Dialect::chat},  // Jinja's own escapes for HTML
     {"trim", filter_trim},
     {"unique", filter_unique},
     {"upper", filter_upper},
 };
 
+const Row* find_filter(std::string_view name, Dialect dialect) {
+  const auto* const row = std::ranges::find(rows, name, &Row::name);
+  return row == std::end(rows) || (row->only && *row->only != dialect) ? nullptr : row;
+}
+
 }  // namespace
 
+bool is_filter(std::string_view name, Dialect dialect) {
+  return find_filter(name, dialect) != nullptr;
+}
+
 Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& input, const Call& call) {
-  const auto* const row = std::ranges::find(rows, name, &Row::name);
-  if (row == std::end(rows)) fault("the filter {:?} is not supported", name);
+  const Row* const row = find_filter(name, interpreter.dialect());
+  if (row == nullptr) fault("the filter {:?} is not supported", name);
   const Interpreter::Level level(interpreter);  // map("map", ...) goes as deep as it likes
   return row->run(interpreter, input, call);
 }

@@ -83,6 +83,8 @@ constexpr Builtin functions[] = {
     {"range", range},
     {"dict", dict},
     {"namespace", name_space},
+};
+constexpr Builtin functions_of_chats[] = {
     {"raise_exception", raise_exception},
     {"strftime_now", strftime_now},
 };
@@ -90,9 +92,11 @@ constexpr std::string_view not_supported[] = {"lipsum", "cycler", "joiner", "var
 
 }  // namespace
 
-std::optional<Value> builtin_function(std::string_view name) {
-  const auto* const known = std::ranges::find(functions, name, &Builtin::name);
+std::optional<Value> builtin_function(std::string_view name, Dialect dialect) {
+  const auto* known = std::ranges::find(functions, name, &Builtin::name);
   if (known != std::end(functions)) return Value(known);
+  known = std::ranges::find(functions_of_chats, name, &Builtin::name);
+  if (known != std::end(functions_of_chats) && dialect == Dialect::chat) return Value(known);
   if (std::ranges::find(not_supported, name) != std::end(not_supported)) fault("{:?} is not supported", name);
   return {};
 }

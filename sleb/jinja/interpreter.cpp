@@ -35,7 +35,7 @@ void Scope::set(std::string_view name, Value value) {
   }
 }
 
-Interpreter::Interpreter(Budget& budget, Variables variables) : budget_(budget) {
+Interpreter::Interpreter(Budget& budget, Variables variables, Dialect dialect) : budget_(budget), dialect_(dialect) {
   const auto given = std::make_shared<Scope>();
   given->names = std::move(variables);
   scope_ = new_scope(given);
@@ -51,6 +51,16 @@ std::string Interpreter::run(const Statements& statements) {
     throw FaultAtLine(found.what(), line_);
   }
   return out;
+}
+
+Value Interpreter::value_of(const Expression& expression) {
+  try {
+    return evaluate_used(expression);
+  } catch (const FaultAtLine&) {
+    throw;
+  } catch (const Fault& found) {
+    throw FaultAtLine(found.what(), line_);
+  }
 }
 
 std::shared_ptr<Scope> Interpreter::new_scope(std::shared_ptr<const Scope> parent) {
@@ -149,19 +159,19 @@ std::string Interpreter::captured(const Statements& statements) {
 
 Interpreter::Flow Interpreter::run_condition(const Statement& statement, std::string& out) {
   for (const Statement::Branch& branch : statement.branches) {
-    if (!branch.condition || is_true(evaluate(*branch.condition))) return run(branch.body, out);
+    if (!branch.condition || is_true(evaluate_used(*branch.condition))) return run(branch.body, out);
   }
   return Flow::next;
 }
 
 Interpreter::Flow Interpreter::run_loop(const Statement& statement, std::string& out) {
-  Values items = items_of(budget_, evaluate(*statement.expression));
+  Values items = items_of(budget_, evaluate_used(*statement.expression));
   if (statement.condition) {
     const std::shared_ptr<Scope> outer = scope_;
     std::erase_if(items, [&](const Value& item) {
       scope_ = new_scope(outer);
       assign(*statement.target, item, *scope_);
-      return !is_true(evaluate(*statement.condition));
+      return !is_true(evaluate_used(*statement.condition));
     });
     scope_ = outer;
   }
@@ -226,8 +236,9 @@ Value Interpreter::look_up(const std::string& name) {
     const auto known = std::ranges::find(scope->names, name, &std::pair<std::string, Value>::first);
     if (known != scope->names.end()) return known->second;
   }
-  if (auto function = builtin_function(name)) return *std::move(function);
-  return undefined(fmt::format("{:?} is undefined", name));
+  if (auto function = builtin_function(name, dialect_)) return *std::move(function);
+  return undefined(dialect_ == Dialect::chat ? fmt::format("{:?} is undefined", name)
+                                             : fmt::format("lacks the field {:?}", name));
 }
 
 Value Interpreter::call(const Value& function, const Call& call) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "sleb/jinja/dialect.h"
 #include "sleb/jinja/syntax.h"
 #include "sleb/jinja/value.h"
 
@@ -60,13 +61,16 @@ class Interpreter {
     const int outer_line_;
   };
 
-  Interpreter(Budget& budget, Variables variables);
+  Interpreter(Budget& budget, Variables variables, Dialect dialect);
 
   // What the template prints. Throws FaultAtLine.
   std::string run(const Statements& statements);
+  // Throws FaultAtLine.
+  Value value_of(const Expression& expression);
 
   // For filters, tests and methods. These throw Fault.
   Budget& budget() { return budget_; }
+  Dialect dialect() const { return dialect_; }
   Value call(const Value& function, const Call& call);
   Value attribute(const Value& value, const std::string& name);
   Value item(const Value& value, const Value& key);
@@ -88,6 +92,8 @@ class Interpreter {
   void print(const Value& value, std::string& out);
 
   Value evaluate(const Expression& expression);
+  // For a use that a task's names must be there for: of one that is not, Fault.
+  Value evaluate_used(const Expression& expression);
   Values evaluate_all(const Expressions& expressions);
   Value evaluate_dict(const Expression& expression);
   Value evaluate_slice(const Expression& expression);
@@ -100,6 +106,7 @@ class Interpreter {
   Value call_macro(const Macro& macro, const Call& call);
 
   Budget& budget_;
+  const Dialect dialect_;
   std::shared_ptr<Scope> scope_;
   std::vector<std::unique_ptr<Namespace>> namespaces_;
   std::vector<std::unique_ptr<const Macro>> macros_;

@@ -16,15 +16,15 @@ namespace {
 constexpr std::string_view signs[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
                                       "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
 
-// Line ends as "\n"; one at the end is dropped.
-std::string with_plain_line_ends(std::string_view source) {
+// Line ends as "\n"; of a chat's template one at the end is dropped.
+std::string with_plain_line_ends(std::string_view source, Dialect dialect) {
   std::string text;
   text.reserve(source.size());
   for (size_t i = 0; i < source.size(); ++i) {
     if (source[i] == '\r' && i + 1 < source.size() && source[i + 1] == '\n') continue;
     text += source[i] == '\r' ? '\n' : source[i];
   }
-  if (text.ends_with('\n')) text.pop_back();
+  if (dialect == Dialect::chat && text.ends_with('\n')) text.pop_back();
   return text;
 }
 
@@ -42,7 +42,8 @@ bool is_digit(char c) {
 
 class Lexer {
  public:
-  explicit Lexer(std::string_view source) : source_(with_plain_line_ends(source)), rest_(source_) {}
+  Lexer(std::string_view source, Dialect dialect)
+      : source_(with_plain_line_ends(source, dialect)), blocks_take_lines_(dialect == Dialect::chat), rest_(source_) {}
 
   std::vector<Token> run() {
     while (!rest_.empty()) {
@@ -87,7 +88,7 @@ class Lexer {
       // nothing follows
     } else if (sign == '-') {
       text = stripped_right(text);
-    } else if (sign != '+' && tag[1] != '{') {
+    } else if (blocks_take_lines_ && sign != '+' && tag[1] != '{') {
       const size_t line_end = text.rfind('\n');
       const size_t line = line_end == text.npos ? 0 : line_end + 1;
       const bool is_line = line_end != text.npos || at_line_start_;
@@ -111,7 +112,7 @@ class Lexer {
     }
     if (!rest_.starts_with(end)) return false;
     take(end.size());
-    if (!is_output && rest_.starts_with('\n')) take(1);
+    if (blocks_take_lines_ && !is_output && rest_.starts_with('\n')) take(1);
     return true;
   }
 
@@ -256,6 +257,7 @@ class Lexer {
   }
 
   const std::string source_;
+  const bool blocks_take_lines_;  // trim_blocks and lstrip_blocks
   std::string_view rest_;
   std::vector<Token> tokens_;
   int line_ = 1;
@@ -264,8 +266,8 @@ class Lexer {
 
 }  // namespace
 
-std::vector<Token> tokenize(std::string_view source) {
-  return Lexer(source).run();
+std::vector<Token> tokenize(std::string_view source, Dialect dialect) {
+  return Lexer(source, dialect).run();
 }
 
 }  // namespace sleb::jinja

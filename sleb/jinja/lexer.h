@@ -1,11 +1,12 @@
-// A Jinja template cut into tokens, with blanks around tags treated as chat templates expect: trim_blocks and
-// lstrip_blocks are on (transformers, utils/chat_template_utils.py).
+// A Jinja template cut into tokens, with blanks around tags treated as the dialect says.
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sleb/jinja/dialect.h"
 
 namespace sleb::jinja {
 
@@ -35,6 +36,6 @@ struct Token {
 };
 
 // `source` is valid UTF-8. The last token is an `end`. Throws FaultAtLine.
-std::vector<Token> tokenize(std::string_view source);
+std::vector<Token> tokenize(std::string_view source, Dialect dialect);
 
 }  // namespace sleb::jinja

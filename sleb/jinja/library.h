@@ -9,6 +9,8 @@
 
 namespace sleb::jinja {
 
+bool is_filter(std::string_view name, Dialect dialect);
+
 // These throw Fault, for one that is not known by its name.
 Value apply_filter(Interpreter& interpreter, const std::string& name, const Value& input, const Call& call);
 bool apply_test(Interpreter& interpreter, const std::string& name, const Value& input, const Call& call);
@@ -18,8 +20,9 @@ Value call_method(Interpreter& interpreter, const Method& method, const Call& ca
 enum class MethodKind { none, allowed, changes_its_object };
 MethodKind method_kind(const Value& value, std::string_view name);
 
-// "range", "namespace", ...; nothing for other names. Throws Fault for one that Jinja knows and this library does not.
-std::optional<Value> builtin_function(std::string_view name);
+// "range", "namespace", ...; nothing for other names, and for those that only chats have. Throws Fault for one that
+// Jinja knows and this library does not.
+std::optional<Value> builtin_function(std::string_view name, Dialect dialect);
 
 // The last one's arguments by name. `names` are those of Python's signature; arguments that are not given are nothing.
 // Throws Fault for too many, for unknown names, and if one of the first `needed` is missing.

@@ -253,7 +253,10 @@ Value call_list_method(Interpreter& interpreter, const Value& self, const std::s
   const auto is_wanted = [&](const Value& item) { return equal(interpreter.budget(), item, wanted); };
   if (name == "count") return Value(static_cast<int64_t>(std::ranges::count_if(items, is_wanted)));
   const auto found = std::ranges::find_if(items, is_wanted);
-  if (found == items.end()) fault("the value is not in the list");
+  if (found == items.end()) {
+    Budget& budget = interpreter.budget();
+    fault("{} is not in {}", to_repr(budget, wanted), to_repr(budget, self));
+  }
   return Value(static_cast<int64_t>(found - items.begin()));
 }
 

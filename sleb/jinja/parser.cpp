@@ -11,7 +11,8 @@ namespace {
 
 class Parser {
  public:
-  explicit Parser(std::string_view source) : tokens_(tokenize(source)), expressions_(tokens_) {}
+  Parser(std::string_view source, Dialect dialect)
+      : dialect_(dialect), tokens_(tokenize(source, dialect)), expressions_(tokens_, dialect) {}
 
   Statements run() {
     Statements all = statements({});
@@ -89,18 +90,19 @@ class Parser {
     struct Row {
       std::string_view tag;
       Statement (Parser::*read)(int line);
+      bool of_chats_only = false;
     };
     constexpr Row rows[] = {
-        {"if", &Parser::condition},   {"for", &Parser::loop},
-        {"set", &Parser::assignment}, {"macro", &Parser::macro},
-        {"call", &Parser::call},      {"filter", &Parser::filter},
-        {"with", &Parser::with},      {"generation", &Parser::generation},
-        {"break", &Parser::leave},    {"continue", &Parser::next_round},
+        {"if", &Parser::condition},      {"for", &Parser::loop},
+        {"set", &Parser::assignment},    {"macro", &Parser::macro},
+        {"call", &Parser::call},         {"filter", &Parser::filter},
+        {"with", &Parser::with},         {"generation", &Parser::generation, true},
+        {"break", &Parser::leave, true}, {"continue", &Parser::next_round, true},
     };
     const Token& tag = tokens_.current();
     if (tag.kind != TokenKind::name) tokens_.fail("a tag's name");
     for (const Row& row : rows) {
-      if (row.tag != tag.text) continue;
+      if (row.tag != tag.text || (row.of_chats_only && dialect_ != Dialect::chat)) continue;
       tokens_.next();
       return (this->*row.read)(tag.line);
     }
@@ -219,6 +221,7 @@ class Parser {
     return made(kind, line);
   }
 
+  const Dialect dialect_;
   TokenStream tokens_;
   ExpressionParser expressions_;
   int loops_ = 0;  // around the current statement
@@ -226,8 +229,8 @@ class Parser {
 
 }  // namespace
 
-Statements parse(std::string_view source) {
-  return Parser(source).run();
+Statements parse(std::string_view source, Dialect dialect) {
+  return Parser(source, dialect).run();
 }
 
 }  // namespace sleb::jinja

@@ -8,6 +8,7 @@
 
 #include "sleb/base/utf8.h"
 #include "sleb/jinja/fault.h"
+#include "sleb/unicode/characters.h"
 #include "sleb/unicode/replace.h"
 
 namespace sleb::jinja {
@@ -25,12 +26,17 @@ bool is_cased(char32_t character) {
   return to_upper(character) != character || to_lower(character) != character;
 }
 
+// Some small letters become several great ones (Unicode, SpecialCasing.txt): those that full case folding takes apart
+// (CaseFolding.txt, status F), and then the great letters of these parts. (utf8proc's own mapping is of single ones.)
 void append_upper(std::string& out, char32_t character) {
-  if (character == 0xDF) {
-    out += "SS";
-  } else {
-    append_character(out, to_upper(character));
-  }
+  const auto code = static_cast<utf8proc_int32_t>(character);
+  const auto category = utf8proc_category(code);
+  utf8proc_int32_t parts[8];
+  int boundary = 0;
+  const bool is_small = category == UTF8PROC_CATEGORY_LL || category == UTF8PROC_CATEGORY_LT;
+  const auto count = is_small ? utf8proc_decompose_char(code, parts, 8, UTF8PROC_CASEFOLD, &boundary) : 1;
+  if (count <= 1 || count > 8) return append_character(out, to_upper(character));
+  for (utf8proc_ssize_t i = 0; i < count; ++i) append_character(out, to_upper(static_cast<char32_t>(parts[i])));
 }
 
 // `rewrite(out, character, previous)` for every character; the first one's previous is 0.
@@ -126,14 +132,11 @@ std::string upper(std::string_view text) {
 }
 
 std::string lower(std::string_view text) {
-  return by_character(
-      text, [](std::string& out, char32_t character, char32_t) { append_character(out, to_lower(character)); });
+  return lowercase(text);
 }
 
 std::string capitalized(std::string_view text) {
-  return by_character(text, [](std::string& out, char32_t character, char32_t previous) {
-    append_character(out, previous == 0 ? to_upper(character) : to_lower(character));
-  });
+  return capitalize(text);
 }
 
 std::string titled(std::string_view text) {

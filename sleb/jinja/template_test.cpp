@@ -8,7 +8,7 @@ namespace sleb::jinja {
 namespace {
 
 std::string rendered(const std::string& source, const OrderedJson& variables = OrderedJson::object()) {
-  return Template(source, "x").render(variables);
+  return Template(source, "x", Dialect::chat).render(variables);
 }
 
 std::string refusal(const std::string& source) {
@@ -58,6 +58,78 @@ TEST(Template, CirclesAreFreed) {
   EXPECT_EQ(rendered("{% set n = namespace() %}{% set n.n = n %}{% set n.list = [n] %}{{ n.n.n is defined }}"), "True");
   EXPECT_EQ(rendered("{% macro f() %}{% macro g() %}{{ f is defined }}{% endmacro %}{{ g() }}{% endmacro %}{{ f() }}"),
             "True");
+}
+
+const Json row = {{"goal", "  Öl the door\u3000"},
+                  {"label", 1},
+                  {"letter", " B"},
+                  {"yes", true},
+                  {"nothing", nullptr},
+                  {"choices", {{"text", {"one [x]", "two", "three"}}, {"label", {"A", "B", "C"}}}},
+                  {"text", "a b  c"}};
+
+Json value_in_task(std::string_view text) {
+  return Template(text, "t.json: q.prompt", Dialect::task).value(row, "rows.jsonl, line 3");
+}
+
+std::string error_in_task(std::string_view text) {
+  return error_message([&] { value_in_task(text); });
+}
+
+TEST(TaskTemplate, ASingleExpressionHasItsValue) {
+  EXPECT_EQ(value_in_task("{{label}}"), 1);
+  EXPECT_EQ(value_in_task("{{label}}{{text}}"), "1a b  c");
+  EXPECT_EQ(value_in_task("{{[text, 'x' + \"y\", 2 + label - 1]}}"), (Json{"a b  c", "xy", 2}));
+  EXPECT_EQ(value_in_task("{{choices.text[1:] + ['z']}}"), (Json{"two", "three", "z"}));
+  EXPECT_EQ(value_in_task("{{choices.text|map('replace', 't', 'T')}}"), (Json{"one [x]", "Two", "Three"}))
+      << "without |list too";
+  EXPECT_EQ(value_in_task("{{choices.label.index(letter.strip())}}"), 1);
+  EXPECT_EQ(value_in_task("{{yes}}!{{nothing}}"), "True!None") << "as the harness prints them";
+  EXPECT_EQ(value_in_task("{{ (text, label) }}"), (Json{"a b  c", 1}));
+}
+
+TEST(TaskTemplate, BlanksAroundTagsAndTheLastLineEndStay) {
+  EXPECT_EQ(value_in_task("a\n"), "a\n");
+  EXPECT_EQ(value_in_task("  {% if yes %}\nb\n  {% endif %}\n"), "  \nb\n  \n");
+  EXPECT_EQ(value_in_task("x {%- if yes -%} y {%- endif %}"), "xy");
+}
+
+TEST(TaskTemplate, RegexReplaceIsPythons) {
+  EXPECT_EQ(value_in_task(R"({{'( a )( b)'|regex_replace('\(\s*([^\)]*?)\s*\)', '<\\1\\\\>')}})"), "<a\\><b\\>");
+  EXPECT_EQ(value_in_task(R"({{'a\nb'|regex_replace('a$', 'x')}})"), "a\nb") << "$ is the text's end, not a line's";
+  EXPECT_EQ(value_in_task("{{choices.text|map('regex_replace', '\\[.*?\\]', '')|first}}"), "one ");
+  EXPECT_EQ(error_in_task("{{text|regex_replace('z*', '')}}"),
+            "rows.jsonl, line 3: the pattern of regex_replace matches the empty text");
+  EXPECT_EQ(error_in_task("{{text|regex_replace('(', '')}}"),
+            "rows.jsonl, line 3: regex_replace: not a valid pattern: end pattern with unmatched parenthesis");
+  EXPECT_EQ(error_in_task("{{text|regex_replace('a', '\\\\1')}}"), "rows.jsonl, line 3: the pattern has no group 1");
+  EXPECT_EQ(error_in_task("{{text|regex_replace('a', '', 1)}}"),
+            "rows.jsonl, line 3: \"regex_replace\" with a count is not supported");
+}
+
+TEST(TaskTemplate, WhatARowLacksIsAnErrorWhereItIsUsed) {
+  const std::string lacks = "rows.jsonl, line 3: lacks the field \"sol1\"";
+  for (const char* text : {"{{sol1}}", "x{{sol1}}", "{{sol1|trim}}", "{{sol1 + 'x'}}", "{{'x' ~ sol1}}", "{{not sol1}}",
+                           "{% if sol1 %}{% endif %}", "{% for x in sol1 %}{% endfor %}", "{{sol1 == 1}}",
+                           "{{[sol1]|join}}", "{{1 if sol1 else 2}}", "{{sol1.x}}", "{{[text, sol1]}}"}) {
+    EXPECT_EQ(error_in_task(text), lacks) << text;
+  }
+  EXPECT_EQ(value_in_task("{{sol1|default('d')}}{% if sol1 is defined %}x{% endif %}"), "d");
+  EXPECT_EQ(error_in_task("{{choices.texts}}"), "rows.jsonl, line 3: a dict has no \"texts\"");
+}
+
+TEST(TaskTemplate, WhatOnlyChatsHaveIsRefusedWhenItIsRead) {
+  EXPECT_EQ(error_in_task("{{text|shout}}"),
+            "t.json: q.prompt: line 1 of the template: the filter \"shout\" is not supported");
+  EXPECT_EQ(error_in_task("{{text|tojson}}"),
+            "t.json: q.prompt: line 1 of the template: the filter \"tojson\" is not supported");
+  EXPECT_NE(error_in_task("{% generation %}{% endgeneration %}").find("the tag \"generation\" is not supported"),
+            std::string::npos);
+  EXPECT_EQ(error_in_task("{{raise_exception('x')}}"), "rows.jsonl, line 3: lacks the field \"raise_exception\"");
+  EXPECT_NE(error_message([] {
+              Template("{{x|regex_replace('a', 'b')}}", "t", Dialect::chat).render(OrderedJson{{"x", "a"}});
+            }).find("the filter \"regex_replace\" is not supported"),
+            std::string::npos);
 }
 
 }  // namespace

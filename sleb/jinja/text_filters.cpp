@@ -7,6 +7,7 @@
 #include "sleb/jinja/library.h"
 #include "sleb/jinja/operators.h"
 #include "sleb/jinja/python_text.h"
+#include "sleb/jinja/regex_replacement.h"
 
 namespace sleb::jinja {
 namespace {
@@ -118,6 +119,17 @@ Value filter_replace(Interpreter& interpreter, const Value& input, const Call& c
   budget.spend(static_cast<int64_t>(text.size() + places * to.size()));
   const bool is_limited = arguments[2] && !arguments[2]->is_none();
   return Value(replaced(text, from, to, is_limited ? integer_argument(arguments[2], -1) : -1));
+}
+
+// lm_eval/utils.py: re.sub(pattern, repl, string, count).
+Value filter_regex_replace(Interpreter& interpreter, const Value& input, const Call& call) {
+  const auto arguments = bind("regex_replace", call, {"pattern", "repl", "count"}, 2);
+  const auto pattern = text_argument(arguments[0]), by = text_argument(arguments[1]);
+  if (!defined(input).is_text() || !pattern || !by) fault("\"regex_replace\" takes strings");
+  if (integer_argument(arguments[2], 0) != 0) fault("\"regex_replace\" with a count is not supported");
+  std::string text = regex_replacement(*pattern, *by).apply(input.text());
+  interpreter.budget().spend(static_cast<int64_t>(text.size()));
+  return Value(std::move(text));
 }
 
 Value filter_indent(Interpreter& interpreter, const Value& input, const Call& call) {

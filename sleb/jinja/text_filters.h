@@ -23,4 +23,6 @@ Value filter_float(Interpreter& interpreter, const Value& input, const Call& cal
 Value filter_abs(Interpreter& interpreter, const Value& input, const Call& call);
 Value filter_round(Interpreter& interpreter, const Value& input, const Call& call);
 
+Value filter_regex_replace(Interpreter& interpreter, const Value& input, const Call& call);
+
 }  // namespace sleb::jinja

@@ -132,34 +132,73 @@ Value make_generator(Budget& budget, Values items) {
   return Value(std::make_shared<Generator>(Generator{.items = std::move(items), .depth = depth}));
 }
 
-Value from_json(Budget& budget, const OrderedJson& json) {
-  using Type = OrderedJson::value_t;
+namespace {
+
+template <typename AnyJson>
+Value from_any_json(Budget& budget, const AnyJson& json) {
+  using Type = typename AnyJson::value_t;
   switch (json.type()) {
     case Type::null:
       return Value();
     case Type::boolean:
-      return Value(json.get<bool>());
+      return Value(json.template get<bool>());
     case Type::number_unsigned:
-      if (json.get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return Value(json.get<double>());
+      if (json.template get<uint64_t>() > static_cast<uint64_t>(INT64_MAX)) return Value(json.template get<double>());
       [[fallthrough]];
     case Type::number_integer:
-      return Value(json.get<int64_t>());
+      return Value(json.template get<int64_t>());
     case Type::number_float:
-      return Value(json.get<double>());
+      return Value(json.template get<double>());
     case Type::string:
-      return Value(json.get<std::string>());
+      return Value(json.template get<std::string>());
     case Type::array: {
       Values items;
-      for (const OrderedJson& item : json) items.push_back(from_json(budget, item));
+      for (const AnyJson& item : json) items.push_back(from_any_json(budget, item));
       return make_list(budget, std::move(items));
     }
     case Type::object: {
       std::vector<std::pair<Value, Value>> members;
-      for (const auto& [key, value] : json.items()) members.emplace_back(Value(key), from_json(budget, value));
+      for (const auto& [key, value] : json.items()) members.emplace_back(Value(key), from_any_json(budget, value));
       return make_dict(budget, std::move(members));
     }
     default:
       fault("a value of this type has no place in a template");
+  }
+}
+
+}  // namespace
+
+Value from_json(Budget& budget, const OrderedJson& json) {
+  return from_any_json(budget, json);
+}
+
+Value from_json(Budget& budget, const Json& json) {
+  return from_any_json(budget, json);
+}
+
+Json to_plain_json(Budget& budget, const Value& value) {
+  budget.spend_items(1);
+  switch (value.kind()) {
+    case Value::Kind::none:
+      return nullptr;
+    case Value::Kind::boolean:
+      return value.boolean();
+    case Value::Kind::integer:
+      return value.integer();
+    case Value::Kind::real:
+      return value.number();
+    case Value::Kind::text:
+      return value.text();
+    case Value::Kind::sequence:
+    case Value::Kind::generator: {
+      Json list = Json::array();
+      for (const Value& item : items_of(budget, value)) list.push_back(to_plain_json(budget, item));
+      return list;
+    }
+    case Value::Kind::undefined:
+      fault("{}", value.complaint());
+    default:
+      fault("a {} is neither text, number nor list", type_name(value));
   }
 }
 

@@ -151,7 +151,9 @@ struct Namespace {
 // What a run may spend, in steps of work and bytes made: a template that never ends, or swells, ends here.
 class Budget {
  public:
-  explicit Budget(int64_t units) : left_(units) {}
+  // `strict`: a name that nobody set has no text.
+  Budget(int64_t units, bool strict) : left_(units), strict_(strict) {}
+  bool is_strict() const { return strict_; }
   void spend(int64_t units) {
     left_ -= units;
     if (left_ < 0) fault("the template takes too long, or makes too much");
@@ -160,6 +162,7 @@ class Budget {
 
  private:
   int64_t left_;
+  bool strict_;
 };
 
 Value undefined(std::string complaint);
@@ -171,6 +174,9 @@ Value make_dict(Budget& budget,
 Value make_generator(Budget& budget, Values items);
 int depth_around(const Values& items);  // of a list of them
 Value from_json(Budget& budget, const OrderedJson& json);
+Value from_json(Budget& budget, const Json& json);
+// Lists for all that can be iterated over. Throws Fault for what JSON does not have.
+Json to_plain_json(Budget& budget, const Value& value);
 
 bool is_true(const Value& value);
 bool equal(Budget& budget, const Value& a, const Value& b);

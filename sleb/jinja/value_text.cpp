@@ -177,6 +177,7 @@ std::string to_repr(Budget& budget, const Value& value) {
 }
 
 std::string to_text(Budget& budget, const Value& value) {
+  if (value.is_undefined() && budget.is_strict()) fault("{}", value.complaint());
   if (value.is_undefined()) return "";
   if (!value.is_text()) return to_repr(budget, value);
   budget.spend(static_cast<int64_t>(value.text().size()) + 1);

@@ -68,7 +68,8 @@ void check(const GreedyOptions& options, int64_t num_blocks) {
   if (options.num_remove_blocks < 1) {
     bad_input("{} blocks to remove: give at least 1", options.num_remove_blocks);
   }
-  const int64_t removable = std::max<int64_t>(0, num_blocks - options.early_barrier - options.latter_barrier);
+  const int64_t behind_early = num_blocks - std::min(options.early_barrier, num_blocks);
+  const int64_t removable = behind_early - std::min(options.latter_barrier, behind_early);
   if (options.num_remove_blocks > removable || options.num_remove_blocks >= num_blocks) {
     bad_input("{} of {} blocks to remove: between the barriers ({} first, {} last) at most {} can go",
               options.num_remove_blocks, num_blocks, options.early_barrier, options.latter_barrier,

@@ -163,7 +163,7 @@ option_case("no such text to evaluate", lambda g: g.eval(texts=("--ppl", "text.t
 option_case("the same text twice", lambda g: g.eval(texts=("--ppl", "text.txt,./text.txt")), "text.txt", "twice")
 option_case("a text without a name", lambda g: g.eval(texts=("--ppl", "text.txt,")), "--ppl", "commas")
 option_case("an empty --ppl", lambda g: g.eval(texts=("--ppl", "")), "--ppl")
-option_case("a text to evaluate of unknown kind", lambda g: g.eval(texts=("--ppl", "ids.npy")), "ids.npy", ".jsonl")
+option_case("a text to evaluate of unknown kind", lambda g: g.eval(texts=("--ppl", "ids.npy")), "ids.npy", "--tokens")
 option_case("too little text to evaluate", lambda g: ["eval", g.model, "--ppl", g.text], "238 tokens", "2048")
 option_case("too little text for llama.cpp", lambda g: ["eval", g.model, "--ppl", g.text, "--protocol", "llama.cpp"],
             "199 tokens", "512")

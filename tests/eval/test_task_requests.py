@@ -127,6 +127,12 @@ TEMPLATES = [
     "{{c.d|map('trim')|map('replace', 'o', '0')|list|join(';')}}", "{{'7'|int}}{{' 12 '|int}}",
     r"{{a|regex_replace('\\[.*?\\]', '')}}", r"{{a|regex_replace('(\S)\s+(\S)', '\\2\\1')}}",
     '"it\'s"}}', "{{'it\\'s'}}}}", "{{[a, b][1]}}", "{{a}}\n", "\n{{a}}",
+    "{% if b % 2 %}odd {{a}}{% else %}even{% endif %}\n", "{% for d in c.d %}{{loop.index}}. {{d}}\n{% endfor %}Answer:",
+    "{# a comment #}{%- set x = a|trim -%} {{x}} ", "{% for d in c.d if 't' in d -%}\n  {{ d|upper }}{% else %}none{% endfor %}",
+    "{% macro m(x, y='!') %}{{x}}{{y}}{% endmacro %}{{m(b)}}{{m(b, y='?')}}", "{{a if b > 30 else c.d[0]}}|{{z|default('-')}}",
+    "{% if z is defined %}z{% elif a is string %}s{% endif %}", "{{c.d|length}}{{c.d|reverse|join(',')}}{{b / 2}}{{b // 7}}",
+    "  {% if true %}\n  x\n  {% endif %}\n", "{{c}}{{true}}{{none}}{{1.5}}", "{% raw %}{{a}}{% endraw %}", "{{a|title}}", "{{ '%s' if false else a[:5] }}", "{% with y = a %}{{y[-3:]}}{% endwith %}",
+    "{{c.d|select('string')|list|length}}{{c.d|first|regex_replace('[aeiou]', '_')}}", "{{a}}\r\n{{b}}\n\n",
 ]
 
 

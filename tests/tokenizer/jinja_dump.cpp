@@ -15,7 +15,8 @@ int main() {
     const sleb::OrderedJson task = sleb::OrderedJson::parse(line);
     sleb::OrderedJson answer;
     try {
-      const sleb::jinja::Template parsed(task.at("template").get<std::string>(), "chat_template");
+      const sleb::jinja::Template parsed(task.at("template").get<std::string>(), "chat_template",
+                                         sleb::jinja::Dialect::chat);
       answer["text"] = parsed.render(task.at("variables"));
     } catch (const sleb::Error& error) {
       answer["error"] = error.what();

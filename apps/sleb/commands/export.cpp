@@ -36,7 +36,7 @@ void run(ExportArguments& arguments, Session& session) {
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
-  check(checkpoint, options);
+  note_warnings(check(checkpoint, options), session.progress);
   const OrderedJson json = {
       {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
   write_pruned_checkpoint(checkpoint, options, {card(session.command_line, options.removal_list, num_blocks), json},

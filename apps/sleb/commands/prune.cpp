@@ -199,7 +199,7 @@ std::optional<SearchState> beginning(const PruneArguments& arguments, const Chec
   const auto result = kept_rounds.finished_result(fingerprint);
   std::optional<SearchState> state;
   if (!result) {
-    if (kept_rounds.may_be_finished() && !arguments.out.empty()) check(checkpoint, output);
+    if (kept_rounds.may_be_finished() && !arguments.out.empty()) note_warnings(check(checkpoint, output), progress);
     state = kept_rounds.begin(fingerprint, progress);
   }
   if (processes != nullptr) state = agreed_begin(*processes, state);
@@ -237,7 +237,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const SearchOptions options = search_options(arguments, spec.num_blocks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
-  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) check(checkpoint, output);
+  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) {
+    note_warnings(check(checkpoint, output), session.progress);
+  }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
   const Texts texts = load_texts(checkpoint, arguments);

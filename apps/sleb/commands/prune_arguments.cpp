@@ -24,9 +24,11 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->type_name("R");
   command.add_option("--early-barrier", arguments.greedy.early_barrier, "First blocks that stay")
       ->capture_default_str()
+      ->check(at_least(0))
       ->type_name("N");
   command.add_option("--latter-barrier", arguments.greedy.latter_barrier, "Last blocks that stay")
       ->capture_default_str()
+      ->check(at_least(0))
       ->type_name("N");
   command
       .add_option("--search", arguments.search,

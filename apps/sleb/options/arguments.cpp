@@ -80,8 +80,12 @@ void add_model(CLI::App& command, std::string& model) {
 
 Checkpoint open_model(const std::string& model, Progress& progress) {
   Checkpoint checkpoint = Checkpoint::open(model);
-  for (const std::string& warning : checkpoint.warnings()) progress.note(fmt::format("warning: {}", warning));
+  note_warnings(checkpoint.warnings(), progress);
   return checkpoint;
+}
+
+void note_warnings(const std::vector<std::string>& warnings, Progress& progress) {
+  for (const std::string& warning : warnings) progress.note(fmt::format("warning: {}", warning));
 }
 
 void add_compute(CLI::App& command, ComputeOptions& options) {

@@ -27,6 +27,7 @@ CLI::Validator byte_size();
 void add_model(CLI::App& command, std::string& model);
 // Opens the checkpoint, and says what the user should know of it.
 Checkpoint open_model(const std::string& model, Progress& progress);
+void note_warnings(const std::vector<std::string>& warnings, Progress& progress);
 void add_compute(CLI::App& command, ComputeOptions& options);
 
 }  // namespace sleb::app

@@ -176,8 +176,11 @@ uint64_t kv_cache_bytes(const ModelSpec& spec, const Compute& compute, const Pla
                         int64_t tokens) {
   uint64_t blocks = 0;
   for (int64_t block = 0; block < spec.num_blocks; ++block) blocks += plan.bypasses({block, Half::attention}) ? 0 : 1;
-  const auto numbers = static_cast<uint64_t>(batch * tokens * spec.num_kv_heads * spec.head_dim);
-  return 2 * blocks * numbers * bytes_per_element(compute);
+  const double bytes = 2.0 * static_cast<double>(blocks) * static_cast<double>(batch) * static_cast<double>(tokens) *
+                       static_cast<double>(spec.num_kv_heads * spec.head_dim) *
+                       static_cast<double>(bytes_per_element(compute));
+  constexpr double more_than_any_machine = 1e18;
+  return static_cast<uint64_t>(std::min(bytes, more_than_any_machine));
 }
 
 }  // namespace sleb

@@ -4,6 +4,7 @@
 
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/gguf_model.h"
+#include "sleb/checkpoint/model_location.h"
 #include "sleb/text/gguf_vocabulary.h"
 #include "sleb/text/sources/tokenizer_config.h"
 
@@ -38,8 +39,9 @@ struct Names {
   std::string bos, eos;
 };
 
-Names names_in(const std::filesystem::path& model) {
-  if (model.extension() == ".gguf") {
+Names names_in(const std::filesystem::path& given) {
+  const auto [model, is_gguf] = locate_model(given);
+  if (is_gguf) {
     const std::string label = model.string();
     const Json config = parse_json(tokenizer_files(vocabulary_of(GgufFile(model))).tokenizer_config_json, label);
     const JsonView view(config, label);

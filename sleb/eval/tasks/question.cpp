@@ -5,7 +5,6 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
-#include "sleb/eval/tasks/template/functions.h"
 #include "sleb/unicode/characters.h"
 
 namespace sleb {
@@ -22,10 +21,14 @@ std::vector<std::string> texts_of(const TextTemplates& templates, const TaskRow&
   std::vector<std::string> texts;
   if (const auto* list = std::get_if<Template>(&templates)) {
     const Json values = list->value(row.fields, row.place);
-    for (const Json& value : list_of(values, row.place)) texts.push_back(text_of(value, row.place));
+    if (!values.is_array()) bad_input("{}: {} gives no list", row.place, list->label());
+    for (const Json& value : values) {
+      if (!value.is_string()) bad_input("{}: {} gives a list of what is not text", row.place, list->label());
+      texts.push_back(value.get<std::string>());
+    }
   } else {
     for (const Template& each : std::get<std::vector<Template>>(templates)) {
-      texts.push_back(each.text(row.fields, row.place));
+      texts.push_back(each.render(row.fields, row.place));
     }
   }
   return texts;
@@ -43,7 +46,7 @@ std::vector<std::string> choices_of(const TextTemplates& templates, const TaskRo
 
 // A number, or digits, is the index of a choice; other text is the choice itself.
 int64_t target_of(const Template& target, const TaskRow& row, const std::vector<std::string>& choices) {
-  const std::string text = target.text(row.fields, row.place);
+  const std::string text = target.render(row.fields, row.place);
   int64_t index = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), index);
   if (error != std::errc() || end != text.data() + text.size()) {
@@ -58,7 +61,7 @@ int64_t target_of(const Template& target, const TaskRow& row, const std::vector<
 }
 
 std::string continuation_of(const Template& continuation, const TaskRow& row) {
-  std::string text = continuation.text(row.fields, row.place);
+  std::string text = continuation.render(row.fields, row.place);
   if (text.empty()) bad_input("{}: the continuation is empty", row.place);
   return text;
 }
@@ -79,7 +82,7 @@ double count_words(std::string_view text) {
 std::string example_text(const Task& task, const TaskRow& row) {
   const auto text = std::visit(Overloaded{[&](const MultipleChoice& form) {
                                             const auto choices = choices_of(form.choices, row);
-                                            return form.prompt.text(row.fields, row.place) + task.target_delimiter +
+                                            return form.prompt.render(row.fields, row.place) + task.target_delimiter +
                                                    choices[static_cast<size_t>(target_of(*task.target, row, choices))];
                                           },
                                           [&](const PartialScoring& form) {
@@ -88,7 +91,7 @@ std::string example_text(const Task& task, const TaskRow& row) {
                                                    task.target_delimiter + continuation_of(form.continuation, row);
                                           },
                                           [&](const SingleContinuation& form) {
-                                            return form.prompt.text(row.fields, row.place) + task.target_delimiter +
+                                            return form.prompt.render(row.fields, row.place) + task.target_delimiter +
                                                    continuation_of(form.continuation, row);
                                           },
                                           [](const WholeText&) { return std::string(); }},
@@ -99,7 +102,7 @@ std::string example_text(const Task& task, const TaskRow& row) {
 void ask(const MultipleChoice& form, const Task& task, const TaskRow& row, const std::string& before, Question& to) {
   to.answer.choices = choices_of(form.choices, row);
   to.answer.target = target_of(*task.target, row, to.answer.choices);
-  const std::string prompt = before + form.prompt.text(row.fields, row.place);
+  const std::string prompt = before + form.prompt.render(row.fields, row.place);
   for (const std::string& choice : to.answer.choices) to.requests.push_back({prompt, task.target_delimiter + choice});
 }
 
@@ -111,15 +114,15 @@ void ask(const PartialScoring& form, const Task& task, const TaskRow& row, const
 }
 
 void ask(const SingleContinuation& form, const Task&, const TaskRow& row, const std::string& before, Question& to) {
-  to.requests.push_back({before + form.prompt.text(row.fields, row.place), continuation_of(form.continuation, row)});
+  to.requests.push_back({before + form.prompt.render(row.fields, row.place), continuation_of(form.continuation, row)});
 }
 
 void ask(const WholeText& form, const Task&, const TaskRow& row, const std::string&, Question& to) {
-  const std::string counted = form.counted.text(row.fields, row.place);
+  const std::string counted = form.counted.render(row.fields, row.place);
   if (counted.empty()) bad_input("{}: the text is empty", row.place);
   to.answer.words = count_words(counted);
   to.answer.bytes = static_cast<double>(counted.size());
-  to.requests.push_back({"", form.text.text(row.fields, row.place)});
+  to.requests.push_back({"", form.text.render(row.fields, row.place)});
 }
 
 }  // namespace
@@ -127,7 +130,7 @@ void ask(const WholeText& form, const Task&, const TaskRow& row, const std::stri
 Question make_question(const Task& task, const TaskRow& row, std::span<const TaskRow* const> examples) {
   Question question{.place = row.place};
   std::string before;
-  if (task.description) before = task.description->text(row.fields, row.place);
+  if (task.description) before = task.description->render(row.fields, row.place);
   for (const TaskRow* example : examples) before += example_text(task, *example);
   std::visit([&](const auto& form) { ask(form, task, row, before, question); }, task.form);
   return question;

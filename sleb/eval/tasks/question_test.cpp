@@ -39,7 +39,7 @@ TEST(Question, ExamplesStandInFront) {
   const TaskRow second = row(R"({"q": "B", "c": ["v", "w"], "a": 0})");
   const TaskRow* const examples[] = {&first, &second};
   Task with_description = task(choices);
-  with_description.description = Template("About {{q}}.\n", "d");
+  with_description.description = Template("About {{q}}.\n", "d", jinja::Dialect::task);
   const Question question = make_question(with_description, row(R"({"q": "Q", "c": ["x", "y"], "a": 1})"), examples);
   EXPECT_EQ(question.requests[0].prompt, "About Q.\nA: y\n\nB: v\n\nQ:");
 }
@@ -70,9 +70,10 @@ TEST(Question, RowsThatMakeNoQuestionAreRefused) {
   EXPECT_EQ(error_of(asked, R"({"c": ["x", "y"], "a": 0})"), "r.jsonl, line 1: lacks the field \"q\"");
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x"], "a": 0})"),
             "r.jsonl, line 1: has 1 choices; there must be two or more");
-  EXPECT_EQ(error_of(asked, R"({"q": "", "c": "xy", "a": 0})"), "r.jsonl, line 1: expected a list, found text");
+  EXPECT_EQ(error_of(asked, R"({"q": "", "c": "xy", "a": 0})"), "r.jsonl, line 1: t.json: t.choices gives no list");
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", ""], "a": 0})"), "r.jsonl, line 1: choice 1 is empty");
-  EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", 1], "a": 0})"), "r.jsonl, line 1: expected text, found a number");
+  EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", 1], "a": 0})"),
+            "r.jsonl, line 1: t.json: t.choices gives a list of what is not text");
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", "y"], "a": 2})"),
             "r.jsonl, line 1: the answer is 2, but there are choices 0 to 1");
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", "y"], "a": -1})"),
@@ -80,7 +81,7 @@ TEST(Question, RowsThatMakeNoQuestionAreRefused) {
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", "y"], "a": ""})"),
             "r.jsonl, line 1: the answer \"\" is not among the choices");
   EXPECT_EQ(error_of(asked, R"({"q": "", "c": ["x", "y"], "a": 0.5})"),
-            "r.jsonl, line 1: expected text, found a number");
+            "r.jsonl, line 1: the answer \"0.5\" is not among the choices");
 }
 
 }  // namespace

@@ -25,13 +25,14 @@ std::string template_text(const JsonView& value) {
 }
 
 Template template_of(const JsonView& value) {
-  return {template_text(value), value.place()};
+  return {template_text(value), value.place(), jinja::Dialect::task};
 }
 
 TextTemplates text_templates_of(const JsonView& value) {
-  if (!value.is_array()) return Template(value.string(), value.place());
+  if (!value.is_array()) return Template(value.string(), value.place(), jinja::Dialect::task);
   std::vector<Template> templates;
-  for (size_t i = 0; i < value.size(); ++i) templates.emplace_back(value.at(i).string(), value.at(i).place());
+  for (size_t i = 0; i < value.size(); ++i)
+    templates.emplace_back(value.at(i).string(), value.at(i).place(), jinja::Dialect::task);
   return templates;
 }
 
@@ -46,7 +47,8 @@ struct FormEntry {
 std::optional<Template> target_of(const JsonView& entry) {
   const auto target = entry.find("target");
   if (!target) return {};
-  return target->is_number() ? Template(std::to_string(target->integer(0)), target->place()) : template_of(*target);
+  return target->is_number() ? Template(std::to_string(target->integer(0)), target->place(), jinja::Dialect::task)
+                             : template_of(*target);
 }
 
 const std::vector<FormEntry>& forms() {

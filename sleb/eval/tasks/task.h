@@ -10,9 +10,11 @@
 #include <vector>
 
 #include "sleb/eval/tasks/metrics.h"
-#include "sleb/eval/tasks/template/template.h"
+#include "sleb/jinja/template.h"
 
 namespace sleb {
+
+using jinja::Template;
 
 // One template for each text, or one that gives all of them as a list.
 using TextTemplates = std::variant<Template, std::vector<Template>>;

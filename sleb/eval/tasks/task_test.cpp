@@ -32,7 +32,7 @@ TEST(Task, UsersTasksAreAddedAndTakeTheOthersPlace) {
              "my.json", tasks);
   EXPECT_EQ(tasks.size(), 11U);
   EXPECT_EQ(tasks.at("piqa").data, "p");
-  EXPECT_EQ(tasks.at("piqa").target->text({}, ""), "1");
+  EXPECT_EQ(tasks.at("piqa").target->render(Json::object(), ""), "1");
   EXPECT_FALSE(tasks.at("piqa").harness_skips_own_row);
   EXPECT_EQ(tasks.at("mine").data, "mine");
   EXPECT_EQ(tasks.at("mine").target_delimiter, "");
@@ -69,8 +69,8 @@ TEST(Task, MalformedFilesAreRefusedWithTheirPlace) {
             "my.json: a.metrics[1]: stands twice");
   EXPECT_EQ(error_in(R"({"a": {"prompt": "x", "continuation": "y", "metrics": ["f1"]}})"),
             "my.json: a.metrics[0]: \"f1\" is no metric of such a task; its metrics are acc, perplexity");
-  EXPECT_EQ(error_in(R"({"a": {"prompt": "{{q|shout}}", "continuation": "y", "metrics": ["acc"]}})").substr(0, 50),
-            "my.json: a.prompt: the filter \"shout\" is not known");
+  EXPECT_EQ(error_in(R"({"a": {"prompt": "{{q|shout}}", "continuation": "y", "metrics": ["acc"]}})"),
+            "my.json: a.prompt: line 1 of the template: the filter \"shout\" is not supported");
   EXPECT_EQ(error_in(R"({"a": {"prompt": 1, "continuation": "y", "metrics": ["acc"]}})").substr(0, 18),
             "my.json: a.prompt:");
   EXPECT_EQ(error_in(R"({"a": {"prompt": "x", "continuation": "y", "metrics": ["acc"], "split": "train"}})"),

@@ -55,7 +55,7 @@ std::optional<ChatTemplate> chat_template(const std::optional<Source>& source, O
 }  // namespace
 
 ChatTemplate::ChatTemplate(std::string_view source, std::string label, OrderedJson special_tokens)
-    : template_(source, std::move(label)), special_tokens_(std::move(special_tokens)) {}
+    : template_(source, std::move(label), jinja::Dialect::chat), special_tokens_(std::move(special_tokens)) {}
 
 std::string ChatTemplate::prompt(std::span<const ChatMessage> messages) const {
   OrderedJson variables = special_tokens_;
