@@ -41,6 +41,10 @@ FILES = {
     "additional objects": {"config": {"additional_special_tokens": [typed("<e>", rstrip=True), "<m>"]}},
     "extra list": {"config": {"extra_special_tokens": ["<e>", "<m>"]}},
     "extra object": {"config": {"extra_special_tokens": {"tool_token": "<tool>", "image_token": "<m>"}}},
+    "model specific": {"config": {"model_specific_special_tokens": {"tool_token": "<tool>", "image_token": typed("<m>", rstrip=True)}}},
+    "model specific, and a role": {"config": {"model_specific_special_tokens": {"tool_token": "<tool>"}, "image_token": "<m>"}},
+    "model specific, and extra": {"config": {"model_specific_special_tokens": {"tool_token": "<tool>"},
+                                             "extra_special_tokens": {"image_token": "<m>"}}},
     "extra and additional": {"config": {"extra_special_tokens": ["<e>"], "additional_special_tokens": ["<m>"]}},
     "decoder": {"config": {"added_tokens_decoder": {"900": token("<e>", rstrip=True), "800": token("<m>")}}},
     "decoder of known tokens": {"config": {"added_tokens_decoder": {"{bos}": token("<s>", rstrip=True)}}},
@@ -165,6 +169,7 @@ def test_a_class_that_is_not_known_is_said(sleb, tmp_path):
     ({"added_tokens_decoder": {"3": "<e>"}}, "added_tokens_decoder.3: expected an object"),
     ({"split_special_tokens": "yes"}, "split_special_tokens: expected true or false"),
     ({"extra_special_tokens": [3]}, "extra_special_tokens[0]: expected a string"),
+    ({"model_specific_special_tokens": ["<e>"]}, "model_specific_special_tokens: expected an object"),
     ({"tokenizer_class": 5}, "tokenizer_class: expected a string"),
 ])
 def test_malformed_files_are_refused_by_key(plain, tmp_path, config, message):

@@ -96,6 +96,16 @@ void read_roles(const File& file, bool always_special, TokenizerConfig& config) 
   }
 }
 
+// An object of roles and their tokens.
+void read_named_tokens(const File& file, const char* key, bool always_special, TokenizerConfig& config) {
+  const JsonView value = file.view().at(key);
+  if (!value.is_object()) value.fail("expected an object");
+  const OrderedJson in_order = parse_ordered_json(file.text, file.path.string());
+  for (const auto& [role, token] : in_order.at(key).items()) {
+    set_role(config, role, token_of(value.at(role), always_special));
+  }
+}
+
 void read_extra_tokens(const File& file, const char* key, bool always_special, TokenizerConfig& config) {
   const auto value = file.view().find(key);
   if (!value) return;
@@ -103,10 +113,7 @@ void read_extra_tokens(const File& file, const char* key, bool always_special, T
     config.extra = tokens_of(*value, always_special);
     return;
   }
-  const OrderedJson in_order = parse_ordered_json(file.text, file.path.string());
-  for (const auto& [role, token] : in_order.at(key).items()) {
-    set_role(config, role, token_of(value->at(role), always_special));
-  }
+  read_named_tokens(file, key, always_special, config);
 }
 
 void read_added_tokens_decoder(const JsonView& tokens, TokenizerConfig& config) {
@@ -161,6 +168,11 @@ void read_settings(const File& file, TokenizerConfig& config) {
   read_extra_tokens(file, "additional_special_tokens", false, config);
   if (const auto extra = view.find("extra_special_tokens"); extra && !extra->raw().empty()) {
     read_extra_tokens(file, "extra_special_tokens", false, config);
+  }
+  // Tokens of the model's own in any other form replace this one (PreTrainedTokenizerBase._from_pretrained).
+  const auto is_own = [](const RoleToken& role) { return !is_standard_role(role.first); };
+  if (view.find("model_specific_special_tokens") && std::ranges::none_of(config.roles, is_own)) {
+    read_named_tokens(file, "model_specific_special_tokens", false, config);
   }
 }
 
