@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <charconv>
 
-#include "sleb/base/containment.h"
 #include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/configuration/config_keys.h"
 #include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/families.h"
@@ -20,36 +20,6 @@
 namespace sleb {
 namespace fs = std::filesystem;
 namespace {
-
-// What belongs to a model beside weights and config.json, as transformers and its tokenizers name it.
-constexpr std::string_view companion_files[] = {"tokenizer.json",
-                                                "tokenizer_config.json",
-                                                "special_tokens_map.json",
-                                                "added_tokens.json",
-                                                "vocab.json",
-                                                "merges.txt",
-                                                "vocab.txt",
-                                                "tokenizer.model",
-                                                "spiece.model",
-                                                "tiktoken.model",
-                                                "tekken.json",
-                                                "chat_template.jinja",
-                                                "chat_template.json",
-                                                "generation_config.json"};
-constexpr std::string_view chat_template_folder = "additional_chat_templates";  // files *.jinja
-
-// The companion files that are there, as paths below the folder.
-std::vector<fs::path> companions_of(const fs::path& folder) {
-  std::vector<fs::path> names;
-  std::error_code ignored;
-  for (const std::string_view name : companion_files) {
-    if (fs::is_regular_file(folder / name, ignored)) names.emplace_back(name);
-  }
-  for (const auto& entry : fs::directory_iterator(folder / chat_template_folder, ignored)) {
-    if (entry.path().extension() == ".jinja") names.push_back(chat_template_folder / entry.path().filename());
-  }
-  return names;
-}
 
 std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
@@ -361,18 +331,7 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     write_file_atomically(folder / "generation_config.json", generation_config_from_gguf(*gguf_));
     return;
   }
-  for (const fs::path& name : companions_of(path_)) {
-    std::error_code ignored;
-    const fs::path source = path_ / name;
-    // What is copied may be published: not a private file that somebody's checkpoint points to.
-    if (!is_inside(source, path_, ignored)) {
-      bad_input("{}: is a link that leaves the folder; replace it by a copy, or remove it", source.string());
-    }
-    const std::string content = read_file(source);
-    if (name.extension() == ".json") parse_json(content, source.string());
-    fs::create_directories((folder / name).parent_path());
-    write_file_atomically(folder / name, content);
-  }
+  copy_companions(path_, folder);
 }
 
 std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks) {

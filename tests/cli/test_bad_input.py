@@ -133,7 +133,7 @@ option_case("as many blocks as there are", lambda g: g.prune(rounds=("--num-remo
             "4 of 4", "at most 2")
 option_case("all blocks by ratio", lambda g: g.prune(rounds=("--ratio", 1)), "4 of 4")
 option_case("barriers that leave nothing", lambda g: g.prune("--early-barrier", 2, "--latter-barrier", 2), "at most 0")
-option_case("a barrier below zero", lambda g: g.prune("--early-barrier", -1), "negative")
+option_case("a barrier below zero", lambda g: g.prune("--early-barrier", -1), "from 0")
 option_case("no such text", lambda g: g.prune_by_text("nothing.txt"), "nothing.txt")
 option_case("a folder for a text", lambda g: g.prune_by_text("model"), "model")
 option_case("a text of unknown kind", lambda g: g.prune_by_text("ids.npy"), "ids.npy")

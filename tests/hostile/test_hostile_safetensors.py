@@ -201,7 +201,9 @@ INDICES = {
     "shard of another kind": (mapped(to="config.json"), "config.json"),
     "shard with a name of a megabyte": (raw(json.dumps({"weight_map": {"a": "x" * 1_000_000}})), "File name too long"),
     "shards really outside": (outside, "../one.safetensors"),
-    "link to a system file": (linked("/etc/passwd"), "one.safetensors"),
+    "link to a system file": (linked("/etc/passwd"), "not a safetensors file"),
+    "link to a device": (linked("/dev/zero"), "not a regular file"),
+    "link to nowhere": (linked("nowhere"), "one.safetensors", "No such file"),
     "link in a circle": (linked("one.safetensors"), "one.safetensors", "Too many levels"),
     "tensor in the other shard": (mapped(to="one.safetensors"), NORM, "not in 'one.safetensors'"),
     "tensor in two shards by two spellings": (mapped(to="./two.safetensors"), "two.safetensors"),
@@ -227,10 +229,69 @@ def test_good_files_are_accepted(ground, sleb_ok):
     sleb_ok("info", ground.model)
 
 
-@pytest.mark.parametrize("name", ["special_tokens_map.json", "tokenizer_config.json"])
-def test_a_link_in_a_checkpoint_brings_no_other_file_into_the_output(ground, refused, name):
+def test_links_out_of_the_folder_are_followed_for_what_is_parsed(ground, sleb_ok):
+    shared = ground.folder / "shared"
+    shared.mkdir()
+    ground.write_index(ground.split_weights())
+    for file in list(ground.model.iterdir()):
+        file.rename(shared / file.name)
+        file.symlink_to(shared / file.name)
+    sleb_ok("export", ground.model, "--removal-list", "1", "--out", ground.folder / "out")
+    assert (ground.folder / "out" / "tokenizer.json").read_bytes() == (shared / "tokenizer.json").read_bytes()
+
+
+SECRETS = {"key": "private key", "accounts": "root:$6$x:1:0:99999:7:::\n", "credentials": '{"auth": {"token": "abc"}}',
+           "an access token": '{"access_token": "abc", "refresh_token": "def"}'}
+COPIED = ["tokenizer.json", "special_tokens_map.json", "tokenizer_config.json", "added_tokens.json", "vocab.json",
+          "generation_config.json", "chat_template.json", "tekken.json", "chat_template.jinja", "merges.txt", "vocab.txt",
+          "tokenizer.model", "tiktoken.model", "additional_chat_templates/a.jinja"]
+
+
+@pytest.mark.parametrize("name", COPIED)
+@pytest.mark.parametrize("kind", SECRETS)
+def test_no_private_file_comes_into_the_output_by_a_link(ground, refused, name, kind):
     secret = ground.folder / "secret"
-    secret.write_text("private key")
-    pathlib.Path(ground.model / name).unlink(missing_ok=True)
+    secret.write_text(SECRETS[kind])
+    (ground.model / name).parent.mkdir(exist_ok=True)
+    (ground.model / name).unlink(missing_ok=True)
     (ground.model / name).symlink_to(secret)
-    refused(["export", ground.model, "--removal-list", "1", "--out", ground.folder / "out"], name, "link")
+    refused(["export", ground.model, "--removal-list", "1", "--out", ground.folder / "out"], name)
+
+
+BARRIERS = ["--early-barrier", 0, "--latter-barrier", 0, "--num-remove-blocks", 1]
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12345\n"
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", *COPIED])
+def test_a_git_lfs_pointer_is_called_that(ground, refused, name):
+    (ground.model / name).parent.mkdir(exist_ok=True)
+    (ground.model / name).unlink(missing_ok=True)
+    (ground.model / name).write_text(POINTER)
+    refused(["export", ground.model, "--removal-list", "1", "--out", ground.folder / "out"], name, "git lfs pull")
+
+
+@pytest.mark.parametrize("name", ["one.safetensors", "model.safetensors.index.json"])
+def test_a_git_lfs_pointer_among_shards(ground, refused, name):
+    ground.write_index(ground.split_weights())
+    (ground.model / name).write_text(POINTER)
+    refused(["info", ground.model], name, "git lfs pull")
+
+
+def test_a_git_lfs_pointer_for_a_gguf_or_a_text(ground, refused):
+    ground.gguf.write_text(POINTER)
+    refused(["info", ground.gguf], "model.gguf", "git lfs pull")
+    for name in ("text.txt", "rows.jsonl", "rows.jsonl.gz", "ids.npy"):
+        (ground.folder / name).write_text(POINTER)
+    for name in ("text.txt", "rows.jsonl", "rows.jsonl.gz"):
+        refused(["prune", ground.model, "--dataset", name, "--seqlen", 8, *BARRIERS], name, "git lfs pull")
+    refused(["prune", ground.model, "--tokens", "ids.npy", "--seqlen", 8, *BARRIERS], "ids.npy", "git lfs pull")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nowhere", "link in a circle"])
+@pytest.mark.parametrize("name", ["generation_config.json", "chat_template.jinja", "added_tokens.json"])
+def test_no_file_where_a_companion_should_be(ground, refused, name, kind):
+    path = ground.model / name
+    path.unlink(missing_ok=True)
+    {"folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "link to nowhere": lambda: path.symlink_to("nowhere"),
+     "link in a circle": lambda: path.symlink_to(name)}[kind]()
+    refused(["export", ground.model, "--removal-list", "1", "--out", ground.folder / "out"], name)
