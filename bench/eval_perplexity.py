@@ -61,7 +61,8 @@ def sleb(args: argparse.Namespace, *options: str) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         result = pathlib.Path(folder) / "result.json"
         command = [ROOT / "build/release/sleb", "eval", args.model, "--ppl", args.text, "--segments", args.segments,
-                   "--dtype", "float32", "--device", "cpu", "--threads", args.threads, "--json", result, *options]
+                   "--dtype", "float32", "--device", "cpu", "--threads", args.threads, "--force", "--json", result,
+                   *options]
         # Its own small parent: a process inherits its parent's peak over exec.
         measure = ("import resource, subprocess, sys; code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL, "
                    "stderr=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024); "

@@ -26,7 +26,7 @@ def by_sleb(arguments, model: pathlib.Path, folder: pathlib.Path, *options) -> t
     result, log = folder / "result.json", folder / "samples.jsonl"
     start = time.perf_counter()
     subprocess.run([SLEB, "eval", model, "--dtype", "float32", "--tasks", ",".join(TASKS), "--tasks-data",
-                    arguments.rows, "--limit", str(arguments.limit), "--threads", str(arguments.threads), "--json",
+                    arguments.rows, "--limit", str(arguments.limit), "--threads", str(arguments.threads), "--force", "--json",
                     result, "--log-samples", log, *options],
                    check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - start

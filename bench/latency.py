@@ -118,7 +118,8 @@ def sleb(model: pathlib.Path, case: str, args: argparse.Namespace, *options: str
     with tempfile.TemporaryDirectory() as folder:
         result = pathlib.Path(folder) / "result.json"
         command = [ROOT / "build/release/sleb", "latency", model, *mode, "--batch-size", batch, "--prompt-tokens", prompt,
-                   "--repeats", 1, "--dtype", "float32", "--device", "cpu", "--threads", args.threads, "--json", result,
+                   "--repeats", 1, "--dtype", "float32", "--device", "cpu", "--threads", args.threads, "--force", "--json",
+                   result,
                    *options]
         subprocess.run([*map(str, command)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return json.loads(result.read_text())["results"]

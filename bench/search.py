@@ -77,7 +77,8 @@ class Sleb:
         command = [ROOT / "build/release/sleb", "prune", args.model, "--dataset", args.dataset, "--segments",
                    args.segments, "--seqlen", args.seqlen, "--nsamples", args.nsamples, "--dtype", "float32",
                    "--num-remove-blocks", args.rounds, *KINDS[kind], "--threads", args.threads, "--state-memory",
-                   args.state_memory, "--prompt-tokens", 0, "--json", self.result]
+                   args.state_memory, "--prompt-tokens", 0, "--force", "--json",
+                   self.result]
         self.seconds = 0.0
         self.process = subprocess.Popen([str(c) for c in command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                         text=True)

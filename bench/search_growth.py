@@ -102,7 +102,7 @@ def measure(point: Point, threads: int) -> None:
         numpy.save(folder / "ids.npy", numpy.random.default_rng(0).integers(0, VOCABULARY, point.tokens))
         command = [SLEB, "prune", folder, "--tokens", folder / "ids.npy", "--seqlen", SEQLEN, "--num-remove-blocks", 1,
                    "--search", "exact", "--dtype", "float32", "--device", "cpu", "--threads", threads, "--state-memory", 0,
-                   "--prompt-tokens", 0, "--json", folder / "result.json"]
+                   "--prompt-tokens", 0, "--force", "--json", folder / "result.json"]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)

@@ -126,7 +126,7 @@ def evaluate(args: argparse.Namespace, results: Results) -> None:
         file = UNFINISHED / "eval.json"
         pruned = [blocks for blocks in batch if blocks]
         options = [part for blocks in pruned for part in ("--removal-list", ",".join(map(str, blocks)))]
-        sleb(args, "eval", "--ppl", args.eval_dataset, "--segments", args.eval_segments, *options, "--json", file)
+        sleb(args, "eval", "--ppl", args.eval_dataset, "--segments", args.eval_segments, *options, "--force", "--json", file)
         found = next(iter(json.loads(file.read_text())["perplexity"].values()))
         file.unlink()
         if () in batch:
