@@ -34,7 +34,8 @@ constexpr std::string_view harmless_keys[] = {
     "prefix", "problem_type", "pruned_heads", "remove_invalid_values", "repetition_penalty", "return_dict",
     "return_dict_in_generate", "sep_token_id", "suppress_tokens", "task_specific_params", "temperature",
     "tf_legacy_loss", "tie_encoder_decoder", "tie_last_hidden_states", "tokenizer_class", "top_k", "top_p",
-    "torchscript", "transformers_version", "typical_p", "use_bfloat16", "use_cache",
+    "torchscript", "transformers_version", "typical_p", "unk_token_id", "use_bfloat16", "use_cache",
+    "_model_name_or_path",
     // Written by training frameworks.
     "model_name", "unsloth_fixed", "unsloth_version"};
 
