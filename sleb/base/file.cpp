@@ -139,7 +139,12 @@ MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   void* data = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.value, 0);
   if (data == MAP_FAILED) bad_input("{}: can't map: {}", path_.string(), why(errno));
   data_ = static_cast<const std::byte*>(data);
-  refuse_lfs_pointer(text(), path_);
+  try {
+    refuse_lfs_pointer(text(), path_);
+  } catch (...) {  // a constructor that throws has no destructor
+    ::munmap(data, size_);
+    throw;
+  }
 }
 
 MappedFile::~MappedFile() {
