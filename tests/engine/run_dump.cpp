@@ -3,6 +3,7 @@
 //     -> [list][group][sequence]: [log-likelihood, is greedy]
 //   {"removed": [[1, 3], ...], "prompts": [[...], ...], "count": 64, "temperature": 0, "seed": 0, "stop": [...]}
 //     -> [list][prompt]: the new ids, all prompts in one batch
+// Both also take "device" (cpu) and "weights_memory" in bytes.
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -57,8 +58,9 @@ int main(int argc, char** argv) {
   try {
     const auto checkpoint = sleb::Checkpoint::open(argv[1]);
     const Json input = Json::parse(std::cin);
-    const sleb::ComputeOptions compute{
-        .device = "cpu", .dtype = argv[2], .weights_memory = input.value("weights_memory", uint64_t{0})};
+    const sleb::ComputeOptions compute{.device = input.value("device", std::string("cpu")),
+                                       .dtype = argv[2],
+                                       .weights_memory = input.value("weights_memory", uint64_t{0})};
     const sleb::Model model(checkpoint, compute, sleb::silent_progress());
     std::vector<sleb::Plan> plans;
     for (const std::vector<int64_t> removed : input["removed"]) plans.push_back(sleb::Plan::without_blocks(removed));

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Everything that only a GPU can tell, on a machine that has one for a quarter of an hour and no network.
+#
+# usage: scripts/gpu_check.sh build   here: builds sleb against libtorch for CUDA into build/gpu-bundle, which travels
+#        scripts/gpu_check.sh         there: runs the stages (bench/gpu/check.py), at most 8 minutes
+#
+# environment: STAGES="ceilings decoding" some of the stages, DEVICE=cpu SIZE=tiny a try without a GPU, BUDGET=480 seconds,
+#              OUT=folder for the rows, PYTHON=python3 one with torch, transformers and pytest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bundle=build/gpu-bundle
+torch=build/gpu-torch
+
+# As the machine with the GPU has it (Python 3.12, CUDA 13); nothing of it is run here.
+fetch_torch() {
+  if [ -f $torch/torch/lib/libtorch_cuda.so ]; then return; fi
+  .venv/bin/pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
+    --platform manylinux_2_28_x86_64 -d $torch torch==2.11.0
+  python3 -m zipfile -e $torch/torch-2.11.0-*.whl $torch
+  rm $torch/torch-2.11.0-*.whl
+}
+
+build() {
+  scripts/setup.sh test
+  fetch_torch
+  cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DCMAKE_PREFIX_PATH="$PWD/$torch/torch" \
+    -DCMAKE_BUILD_RPATH="\$ORIGIN/lib;\$ORIGIN/../../lib" >/dev/null
+  cmake --build build/gpu --target sleb sleb-engine run_dump
+  rm -rf $bundle
+  mkdir -p $bundle/lib $bundle/tests/engine
+  strip -o $bundle/sleb build/gpu/sleb
+  strip -o $bundle/sleb-engine build/gpu/sleb-engine
+  strip -o $bundle/tests/engine/run_dump build/gpu/tests/engine/run_dump
+  # Small libraries that the other machine may lack; libtorch and what comes with the compiler it has.
+  ldd build/gpu/sleb build/gpu/sleb-engine | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
+    grep -vE '/(libtorch|libc10|libcu|libnv|libgomp|libstdc|libgcc|libc\.|libm\.|libpthread|libdl|librt|libutil)' |
+    grep -v "^$PWD" | xargs -I{} cp -L {} $bundle/lib/
+  .venv/bin/pip install --quiet --no-deps --target $bundle/python "$(grep ^gguf requirements-test.txt)"
+  du -sh $bundle
+}
+
+run() {
+  local python=${PYTHON:-python3}
+  if [ -z "${SLEB_BUILD_DIR:-}" ]; then
+    export SLEB_BUILD_DIR=$bundle
+    local torch_lib
+    torch_lib=$("$python" -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
+    export LD_LIBRARY_PATH=$torch_lib PYTHONPATH="$PWD/$bundle/python"
+  fi
+  "$SLEB_BUILD_DIR/sleb" --version >/dev/null
+  exec "$python" bench/gpu/check.py
+}
+
+"${1:-run}"
