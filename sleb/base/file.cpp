@@ -66,8 +66,8 @@ fs::path plain_path(const fs::path& path) {
   const fs::path named = absolute.has_filename() ? absolute : absolute.parent_path();
   std::error_code error;
   const bool has_name = named.has_filename() && named.filename() != "." && named.filename() != "..";
-  const fs::path plain = has_name ? fs::weakly_canonical(named.parent_path(), error) / named.filename()
-                                  : fs::weakly_canonical(named, error);
+  fs::path plain = has_name ? fs::weakly_canonical(named.parent_path(), error) / named.filename()
+                            : fs::weakly_canonical(named, error);
   if (error) bad_input("{}: can't write there: {}", path.string(), error.message());
   return plain;
 }

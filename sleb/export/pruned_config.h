@@ -12,7 +12,7 @@ namespace sleb {
 // Blocks that stay, in order.
 std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>& removal_list);
 
-struct PrunedConfig {
+struct PrunedConfig {  // NOLINT(bugprone-exception-escape): nlohmann's move only asserts
   OrderedJson config;
   std::vector<std::string> warnings;  // keys that may speak of blocks and were left as they are
 };
