@@ -5,14 +5,15 @@
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/CachingDeviceAllocator.h>
 
-#include <charconv>
 #include <chrono>
 #include <limits>
+#include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/plans/devices.h"
 #include "sleb/engine/processes/process_group.h"
 
 namespace sleb {
@@ -38,47 +39,11 @@ std::string fastest_cpu_type() {
   return seconds_of_product(at::kFloat) > worthwhile * seconds_of_product(at::kBFloat16) ? "bfloat16" : "float32";
 }
 
-std::string decide_device(const std::string& name, int64_t local_rank) {
-  const bool cuda = at::hasCUDA();
-  if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
-  const bool numbered = name.starts_with("cuda:");
-  if (name != "auto" && name != "cuda" && !numbered) {
-    bad_input("--device {}: not known; give auto, cpu, cuda or cuda:N", name);
-  }
-  if (!cuda) bad_input("--device {}: libtorch finds no CUDA device here; use --device cpu", name);
-  const auto count = int{at::detail::getCUDAHooks().deviceCount()};
-  if (!numbered) {
-    if (local_rank >= count) {
-      bad_input("--device {}: process {} of this machine has none; it has {} CUDA devices", name, local_rank, count);
-    }
-    return fmt::format("cuda:{}", local_rank);
-  }
-  int index = -1;
-  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  if (error != std::errc() || end != name.data() + name.size() || index < 0 || index >= count) {
-    bad_input("--device {}: there is no such device; this machine has cuda:0 to cuda:{}", name, count - 1);
-  }
-  return name;
-}
-
-// Without a number, every CUDA device may take a part of the model; with others on this machine, each has its own.
-std::vector<std::string> decide_more_devices(const std::string& device, const ComputeOptions& options) {
-  std::vector<std::string> more;
-  if (device == "cpu" || options.device.starts_with("cuda:") || options.local_size > 1) return more;
-  for (int index = 1; index < int{at::detail::getCUDAHooks().deviceCount()}; ++index) {
-    more.push_back(fmt::format("cuda:{}", index));
-  }
-  return more;
+int64_t cuda_devices() {
+  return at::hasCUDA() ? int64_t{at::detail::getCUDAHooks().deviceCount()} : 0;
 }
 
 }  // namespace
-
-Compute Compute::on(int64_t index) const {
-  Compute other = *this;
-  if (index > 0) other.device = more_devices[static_cast<size_t>(index - 1)];
-  other.more_devices.clear();
-  return other;
-}
 
 std::vector<uint64_t> free_memory(const Compute& compute) {
   if (compute.device == "cpu") return {available_memory()};
@@ -108,8 +73,9 @@ Compute decide_compute(const ComputeOptions& options) {
                   .processes = options.processes,
                   .num_processes = options.processes != nullptr ? options.processes->size() : 1};
   const auto decide = [&](const std::string& device) {
-    compute.device = decide_device(device, options.local_rank);
-    compute.more_devices = decide_more_devices(compute.device, options);
+    DeviceChoice choice = choose_devices(device, cuda_devices(), options.local_rank, options.local_size);
+    compute.device = std::move(choice.device);
+    compute.more_devices = std::move(choice.more);
     if (compute.dtype == "auto") compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
   };
   if (options.processes == nullptr) {

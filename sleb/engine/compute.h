@@ -38,6 +38,13 @@ struct Compute {
   Compute on(int64_t index) const;
 };
 
+inline Compute Compute::on(int64_t index) const {
+  Compute other = *this;
+  if (index > 0) other.device = more_devices[static_cast<size_t>(index - 1)];
+  other.more_devices.clear();
+  return other;
+}
+
 inline uint64_t bytes_per_element(const Compute& compute) {
   return compute.dtype == "float32" ? 4 : 2;
 }

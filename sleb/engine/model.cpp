@@ -29,10 +29,15 @@ Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute,
 }  // namespace
 
 Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
-    : checkpoint_(&checkpoint), compute_(decide_compute(options)) {
+    : Model(checkpoint, options, decide_compute(options), progress) {}
+
+Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, const Compute& compute, Progress& progress)
+    : Model(checkpoint, compute, decide_residency(checkpoint, compute, options), progress) {}
+
+Model::Model(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress)
+    : checkpoint_(&checkpoint), compute_(compute), resident_blocks_(residency.resident_blocks()) {
   const c10::InferenceMode guard;
-  const Residency residency = decide_residency(checkpoint, compute_, options);
-  resident_blocks_ = residency.resident_blocks();
+  compute_.more_devices.resize(static_cast<size_t>(residency.num_devices() - 1));
   give_back_freed();
   set_freed_blocks(FreedBlocks::given_back);
   try {

@@ -263,10 +263,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     }
     return;
   }
-  compute_options.device = compute.device;
-  compute_options.dtype = compute.dtype;
-  compute_options.weights_memory = memory.choice.residency.bytes;
-  const Model model(checkpoint, compute_options, session.progress);
+  const Model model(checkpoint, compute, memory.choice.residency, session.progress);
   const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 

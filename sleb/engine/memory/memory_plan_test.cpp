@@ -111,6 +111,9 @@ TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
   EXPECT_EQ(std::ranges::count(spread->residency.devices, 1), 3);
   // Its weights take half the room now, so the chunks may be larger again.
   EXPECT_GT(spread->chunk_segments, 1);
+  const Compute compute{.device = "cuda:0", .dtype = "bfloat16", .more_devices = {"cuda:1"}};
+  EXPECT_EQ(compute.on(spread->residency.device(0)).device, "cuda:0");
+  EXPECT_EQ(compute.on(spread->residency.device(5)).device, "cuda:1");
   EXPECT_FALSE(plan.choose(std::vector{needed - 1, uint64_t{0}}, {})->residency.all_resident());
   EXPECT_FALSE(plan.choose(two, {.weights_memory = plan.weights().least()})->residency.all_resident());
 }
