@@ -4,6 +4,8 @@
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/device_failure.h"
+#include "sleb/engine/decoder/staging_buffer.h"
 #include "sleb/engine/memory/weight_memory.h"
 
 namespace sleb {
@@ -43,7 +45,7 @@ Model::Model(const Checkpoint& checkpoint, const Compute& compute, const Residen
   try {
     decoder_ = std::make_unique<Decoder>(checkpoint, compute_, residency, progress);
   } catch (const c10::Error& error) {
-    failed("{}: can't load onto {}: {}", checkpoint.path().string(), compute_.device, error.what_without_backtrace());
+    device_failed(fmt::format("{}: loading", checkpoint.path().string()), compute_.device, error);
   }
   set_freed_blocks(FreedBlocks::kept);
 }

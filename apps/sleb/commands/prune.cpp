@@ -332,6 +332,8 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
 
 }  // namespace
 
+  } catch (const std::exception&) {
+    throw Error(ErrorKind::failed, with_closing_message(current_failure().message));
 void add_prune(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("prune", "Find the blocks that matter least, remove them, write the checkpoint");
   auto arguments = std::make_shared<PruneArguments>();

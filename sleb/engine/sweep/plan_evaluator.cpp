@@ -5,6 +5,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/sweep/plan_runner.h"
 #include "sleb/engine/sweep/shared_sweep.h"
 
@@ -78,7 +79,7 @@ int64_t PlanEvaluator::blocks_per_segment(const EvaluateOptions& options) const 
 }
 
 std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const EvaluateOptions& options,
-                                              Progress& progress) const {
+                                              Progress& progress) const try {
   const c10::InferenceMode guard;
   const std::vector<int64_t> chunks = chunks_of(*this, options);
   Sweep sweep(*this, plans, options, chunks, past_->kept);
@@ -123,6 +124,8 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   progress.end();
   return losses;
 }
+} catch (const c10::Error& error) {
+  device_failed(options.stage, model_->compute().device, error);
 
 double PlanEvaluator::operations() const {
   return past_->operations;
