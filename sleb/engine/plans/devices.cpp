@@ -1,5 +1,8 @@
 #include "sleb/engine/plans/devices.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <charconv>
 
 #include "sleb/base/error.h"
@@ -43,6 +46,17 @@ DeviceChoice choose_devices(const std::string& name, int64_t cuda_devices, int64
 
 std::string device_to_resume(std::string_view device) {
   return std::string(device == "cuda:0" ? "cuda" : device);
+}
+
+std::string default_gpu_type(int64_t capability) {
+  return capability < 80 ? "float16" : "bfloat16";
+}
+
+std::string names_of_cards(std::vector<std::string> names) {
+  std::ranges::sort(names);
+  const auto same = std::ranges::unique(names);
+  names.erase(same.begin(), same.end());
+  return fmt::format("{}", fmt::join(names, " and "));
 }
 
 }  // namespace sleb

@@ -22,4 +22,11 @@ DeviceChoice choose_devices(const std::string& name, int64_t cuda_devices, int64
 // spread its model over others.
 std::string device_to_resume(std::string_view device);
 
+// The type that `auto` is on a GPU of so many tenths of compute capability: bfloat16 from 8.0 on, which is the first
+// that multiplies it.
+std::string default_gpu_type(int64_t capability);
+
+// The cards that the parts of a model are on, by their names: "A", "A and B". One name may stand for several.
+std::string names_of_cards(std::vector<std::string> names);
+
 }  // namespace sleb

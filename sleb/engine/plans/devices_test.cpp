@@ -45,5 +45,16 @@ TEST(Devices, ResumesOnAllThatTheRunHad) {
   EXPECT_EQ(device_to_resume("cpu"), "cpu");
 }
 
+TEST(Devices, ComputeInBfloat16WhereTheyCan) {
+  EXPECT_EQ(default_gpu_type(75), "float16");
+  EXPECT_EQ(default_gpu_type(80), "bfloat16");
+  EXPECT_EQ(default_gpu_type(120), "bfloat16");
+}
+
+TEST(Devices, NameEachKindOfCardOnce) {
+  EXPECT_EQ(names_of_cards({"H100", "H100"}), "H100");
+  EXPECT_EQ(names_of_cards({"T4", "H100", "T4"}), "H100 and T4");
+}
+
 }  // namespace
 }  // namespace sleb
