@@ -44,6 +44,7 @@ Model::Model(const Checkpoint& checkpoint, const Compute& compute, const Residen
   set_freed_blocks(FreedBlocks::given_back);
   try {
     decoder_ = std::make_unique<Decoder>(checkpoint, compute_, residency, progress);
+    if (compute_.device != "cpu" && residency.all_resident()) StagingBuffer::give_back_pinned_memory();
   } catch (const c10::Error& error) {
     device_failed(fmt::format("{}: loading", checkpoint.path().string()), compute_.device, error);
   }

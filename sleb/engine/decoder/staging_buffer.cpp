@@ -1,5 +1,6 @@
 #include "sleb/engine/decoder/staging_buffer.h"
 
+#include <ATen/core/CachingHostAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <algorithm>
@@ -16,6 +17,10 @@ StagingBuffer::~StagingBuffer() {
   } catch (const c10::Error&) {
     // The device has failed: whoever uses it next says so.
   }
+}
+
+void StagingBuffer::give_back_pinned_memory() {
+  at::getHostAllocator(at::kCUDA)->empty_cache();
 }
 
 void StagingBuffer::copy(const at::Tensor& target, const at::Tensor& source) {

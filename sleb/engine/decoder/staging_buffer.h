@@ -27,6 +27,9 @@ class StagingBuffer {
   // device's current stream. `source` is read when this returns, the copy may still be going on.
   void copy(const at::Tensor& target, const at::Tensor& source);
 
+  // To the system, what libtorch keeps of all earlier ones.
+  static void give_back_pinned_memory();
+
  private:
   struct Piece {
     at::Tensor bytes;
