@@ -268,7 +268,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     return;
   }
   const Model model(checkpoint, compute, memory.choice.residency, session.progress);
-  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments);
+  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
+                                memory.host_states);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 
   PruneReport report = begin_report(arguments, options, evaluator, session);
@@ -331,13 +332,13 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::failed) throw;
     throw Error(ErrorKind::failed, with_closing_message(error.what()));
+  } catch (const std::exception&) {
+    throw Error(ErrorKind::failed, with_closing_message(current_failure().message));
   }
 }
 
 }  // namespace
 
-  } catch (const std::exception&) {
-    throw Error(ErrorKind::failed, with_closing_message(current_failure().message));
 void add_prune(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("prune", "Find the blocks that matter least, remove them, write the checkpoint");
   auto arguments = std::make_shared<PruneArguments>();

@@ -83,6 +83,10 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   if (!choice) refuse(search, bound, plan.least(search.preferences) + reserved, sharers);
   memory.choice = *choice;
   memory.prediction = plan.predict(*choice);
+  if (!memory.is_on_cpu && !search.preferences.state_memory) {
+    // In pinned memory, which libtorch takes in powers of two: at most half of what is free.
+    memory.host_states = available_memory() / static_cast<uint64_t>(search.sharers) / 4;
+  }
   return memory;
 }
 

@@ -59,5 +59,25 @@ TEST(KeptStates, NeverTakesMoreThanItsLimit) {
   EXPECT_EQ(none.bytes(), 0U);
 }
 
+TEST(KeptStates, CopiesToTheMachinesMemoryWhatDoesNotFit) {
+  KeptStates kept(40, 40);
+  const Plan first, second = Plan().bypass_block(1), third = Plan().bypass_block(2);
+  const at::Tensor own = state(), copied = state();
+  kept.keep(chunk, first, 8, own);
+  kept.keep(chunk, second, 8, copied);
+  kept.keep(chunk, third, 8, state());
+  EXPECT_EQ(kept.bytes(), 80U);
+  EXPECT_EQ(kept.limit(), 80U);
+  EXPECT_TRUE(kept.find(chunk, first, 8).is_same(own));
+  copied.fill_(1);  // as the next unit does
+  EXPECT_TRUE(kept.find(chunk, second, 8).equal(state()));
+  EXPECT_EQ(kept.deepest(chunk, third), 0);
+  const std::array depths = {int64_t{8}};
+  kept.forget_all_but(chunk, std::span(&first, 1), depths);
+  EXPECT_EQ(kept.bytes(), 40U);
+  kept.keep(chunk, third, 8, state());
+  EXPECT_EQ(kept.deepest(chunk, third), 8);
+}
+
 }  // namespace
 }  // namespace sleb
