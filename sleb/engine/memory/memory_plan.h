@@ -14,6 +14,10 @@
 
 namespace sleb {
 
+// Of a GPU's free bytes, what is not planned with: libtorch's allocator rounds, and kernels and the workspaces of the
+// matrix libraries take about 1 GiB however small the device.
+uint64_t left_to_libtorch(uint64_t free);
+
 // What is run.
 struct Workload {
   SweepSize search;                        // the widest sweep

@@ -98,6 +98,13 @@ TEST(MemoryPlan, KeepsToWhatTheUserSaid) {
   EXPECT_THROW(plan.choose(uint64_t{1} << 30, {.weights_memory = 1}), Error);
 }
 
+TEST(MemoryPlan, LeavesLibtorchItsShareOfAGpu) {
+  constexpr uint64_t gib = uint64_t{1} << 30;
+  EXPECT_EQ(left_to_libtorch(80 * gib), 5 * gib);
+  EXPECT_EQ(left_to_libtorch(8 * gib), gib);
+  EXPECT_EQ(left_to_libtorch(2 * gib), gib / 2);
+}
+
 TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
   const MemoryPlan plan = plan_of({"cuda:0", "bfloat16", 1}, 16, 256);
   const MemoryChoice whole{plan.weights().all(), 0, 1};
