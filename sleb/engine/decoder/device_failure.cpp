@@ -30,8 +30,8 @@ bool is_of_memory(const c10::Error& error, std::string_view text) {
 void device_failed(std::string_view what, std::string_view device, const c10::Error& error) {
   const std::string text = first_sentences(error);
   if (!is_of_memory(error, text)) failed("{}: {} failed: {}", what, device, text);
-  failed("{}: the memory of {} does not suffice: {}; give less --weights-memory, or less to do at a time", what, device,
-         text);
+  failed("{}: the memory of {} does not suffice: {}; give less --weights-memory, and to a search less --state-memory",
+         what, device, text);
 }
 
 }  // namespace sleb
