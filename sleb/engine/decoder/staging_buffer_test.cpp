@@ -1,5 +1,6 @@
 #include "sleb/engine/decoder/staging_buffer.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
@@ -25,6 +26,17 @@ TEST(StagingBuffer, ConvertsOnTheWay) {
   staging.copy(target.narrow(0, 100, 100), source.to(at::kHalf));
   EXPECT_TRUE(target.narrow(0, 0, 100).equal(source.to(at::kBFloat16)));
   EXPECT_TRUE(target.narrow(0, 100, 100).equal(source.to(at::kHalf).to(at::kBFloat16)));
+}
+
+TEST(StagingBuffer, CopiesToAGpu) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "needs a CUDA device";
+  StagingBuffer staging(int64_t{1} << 20);
+  const at::Tensor source = at::arange(int64_t{10} << 20, at::kFloat);
+  const at::Tensor target = at::empty({int64_t{20} << 20}, at::TensorOptions().dtype(at::kFloat).device(at::kCUDA));
+  staging.copy(target.narrow(0, 0, int64_t{10} << 20), source);
+  staging.copy(target.narrow(0, int64_t{10} << 20, int64_t{10} << 20), source.neg());
+  EXPECT_TRUE(target.narrow(0, 0, int64_t{10} << 20).cpu().equal(source));
+  EXPECT_TRUE(target.narrow(0, int64_t{10} << 20, int64_t{10} << 20).cpu().equal(source.neg()));
 }
 
 }  // namespace

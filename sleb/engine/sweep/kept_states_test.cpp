@@ -1,5 +1,7 @@
 #include "sleb/engine/sweep/kept_states.h"
 
+#include <ATen/Context.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -77,6 +79,18 @@ TEST(KeptStates, CopiesToTheMachinesMemoryWhatDoesNotFit) {
   EXPECT_EQ(kept.bytes(), 40U);
   kept.keep(chunk, third, 8, state());
   EXPECT_EQ(kept.deepest(chunk, third), 8);
+}
+
+TEST(KeptStates, BringsBackToTheGpuWhatWasCopied) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "needs a CUDA device";
+  KeptStates kept(0, uint64_t{64} << 20);
+  const at::Tensor own = at::arange(int64_t{1} << 22, at::TensorOptions().dtype(at::kFloat).device(at::kCUDA));
+  const at::Tensor expected = own.clone();
+  kept.keep(chunk, Plan(), 8, own);
+  own.fill_(0);
+  const at::Tensor found = kept.find(chunk, Plan(), 8);
+  EXPECT_EQ(found.device(), own.device());
+  EXPECT_TRUE(found.equal(expected));
 }
 
 }  // namespace
