@@ -84,8 +84,8 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   memory.choice = *choice;
   memory.prediction = plan.predict(*choice);
   if (!memory.is_on_cpu && !search.preferences.state_memory) {
-    // In pinned memory, which libtorch takes in powers of two: at most half of what is free.
-    memory.host_states = available_memory() / static_cast<uint64_t>(search.sharers) / 4;
+    const uint64_t streamed = choice->residency.all_resident() ? 0 : search.checkpoint.file_bytes();
+    memory.host_states = host_state_limit(available_memory(), streamed) / static_cast<uint64_t>(search.sharers);
   }
   return memory;
 }

@@ -105,6 +105,12 @@ TEST(MemoryPlan, LeavesLibtorchItsShareOfAGpu) {
   EXPECT_EQ(left_to_libtorch(2 * gib), gib / 2);
 }
 
+TEST(MemoryPlan, LeavesStreamedFilesTheirPages) {
+  EXPECT_EQ(host_state_limit(100, 0), 25U);
+  EXPECT_EQ(host_state_limit(100, 60), 10U);
+  EXPECT_EQ(host_state_limit(100, 160), 0U);
+}
+
 TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
   const MemoryPlan plan = plan_of({"cuda:0", "bfloat16", 1}, 16, 256);
   const MemoryChoice whole{plan.weights().all(), 0, 1};
