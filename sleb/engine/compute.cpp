@@ -3,16 +3,22 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/AllocatorConfig.h>
 #include <c10/core/CachingDeviceAllocator.h>
+#include <torch/headeronly/version.h>
 
-#include <charconv>
 #include <chrono>
+#include <cstdlib>
 #include <limits>
+#include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/device_failure.h"
+#include "sleb/engine/decoder/graphics_card.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/plans/devices.h"
 #include "sleb/engine/processes/process_group.h"
 
 namespace sleb {
@@ -38,49 +44,44 @@ std::string fastest_cpu_type() {
   return seconds_of_product(at::kFloat) > worthwhile * seconds_of_product(at::kBFloat16) ? "bfloat16" : "float32";
 }
 
-std::string decide_device(const std::string& name, int64_t local_rank) {
-  const bool cuda = at::hasCUDA();
-  if (name == "cpu" || (name == "auto" && !cuda)) return "cpu";
-  const bool numbered = name.starts_with("cuda:");
-  if (name != "auto" && name != "cuda" && !numbered) {
-    bad_input("--device {}: not known; give auto, cpu, cuda or cuda:N", name);
-  }
-  if (!cuda) bad_input("--device {}: libtorch finds no CUDA device here; use --device cpu", name);
-  const auto count = int{at::detail::getCUDAHooks().deviceCount()};
-  if (!numbered) {
-    if (local_rank >= count) {
-      bad_input("--device {}: process {} of this machine has none; it has {} CUDA devices", name, local_rank, count);
-    }
-    return fmt::format("cuda:{}", local_rank);
-  }
-  int index = -1;
-  const auto [end, error] = std::from_chars(name.data() + 5, name.data() + name.size(), index);
-  if (error != std::errc() || end != name.data() + name.size() || index < 0 || index >= count) {
-    bad_input("--device {}: there is no such device; this machine has cuda:0 to cuda:{}", name, count - 1);
-  }
-  return name;
+int64_t cuda_devices() {
+  return at::hasCUDA() ? int64_t{at::detail::getCUDAHooks().deviceCount()} : 0;
 }
 
-// Without a number, every CUDA device may take a part of the model; with others on this machine, each has its own.
-std::vector<std::string> decide_more_devices(const std::string& device, const ComputeOptions& options) {
-  std::vector<std::string> more;
-  if (device == "cpu" || options.device.starts_with("cuda:") || options.local_size > 1) return more;
-  for (int index = 1; index < int{at::detail::getCUDAHooks().deviceCount()}; ++index) {
-    more.push_back(fmt::format("cuda:{}", index));
-  }
-  return more;
+std::string default_type(const std::string& device) {
+  if (device == "cpu") return fastest_cpu_type();
+  const auto card = graphics_card(at::Device(device).index());
+  return card ? default_gpu_type(card->capability) : "bfloat16";
+}
+
+// Activations come in many sizes, and a segment of libtorch's that holds none of them whole is lost to all others.
+// Segments that grow leave no such holes. Whoever has set the allocator up in the environment has chosen for himself.
+void let_segments_grow() {
+  if (std::getenv("PYTORCH_ALLOC_CONF") != nullptr || std::getenv("PYTORCH_CUDA_ALLOC_CONF") != nullptr) return;
+  c10::CachingAllocator::setAllocatorSettings("expandable_segments:True");
+}
+
+// As on the CPU: float32 products with all digits of their factors, and sums of narrower ones in float32, which cuBLAS
+// may else make in the narrow type.
+void forbid_narrow_arithmetic() {
+  at::globalContext().setAllowTF32CuBLAS(false);
+  at::globalContext().setAllowBF16ReductionCuBLAS(false);
+  at::globalContext().setAllowFP16ReductionCuBLAS(false);
 }
 
 }  // namespace
 
-Compute Compute::on(int64_t index) const {
-  Compute other = *this;
-  if (index > 0) other.device = more_devices[static_cast<size_t>(index - 1)];
-  other.more_devices.clear();
-  return other;
+std::string arithmetic_of(const Compute& compute) {
+  if (compute.device == "cpu") return "";
+  std::vector<std::string> names;
+  for (size_t i = 0; i <= compute.more_devices.size(); ++i) {
+    const auto card = graphics_card(device_of(compute.on(static_cast<int64_t>(i))).index());
+    names.push_back(card ? card->name : "a GPU");
+  }
+  return fmt::format("{}, libtorch {}", names_of_cards(std::move(names)), TORCH_VERSION);
 }
 
-std::vector<uint64_t> free_memory(const Compute& compute) {
+std::vector<uint64_t> free_memory(const Compute& compute) try {
   if (compute.device == "cpu") return {available_memory()};
   std::vector<uint64_t> free;
   for (size_t i = 0; i <= compute.more_devices.size(); ++i) {
@@ -89,13 +90,15 @@ std::vector<uint64_t> free_memory(const Compute& compute) {
     free.push_back(c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first);
   }
   return free;
+} catch (const c10::Error& error) {
+  device_failed("free memory", compute.device, error);
 }
 
 at::ScalarType scalar_type_of(const Compute& compute) {
   return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
 }
 
-Compute decide_compute(const ComputeOptions& options) {
+Compute decide_compute(const ComputeOptions& options) try {
   const c10::InferenceMode guard;
   if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
   if (options.dtype != "auto" && options.dtype != "float32" && options.dtype != "bfloat16" &&
@@ -108,9 +111,13 @@ Compute decide_compute(const ComputeOptions& options) {
                   .processes = options.processes,
                   .num_processes = options.processes != nullptr ? options.processes->size() : 1};
   const auto decide = [&](const std::string& device) {
-    compute.device = decide_device(device, options.local_rank);
-    compute.more_devices = decide_more_devices(compute.device, options);
-    if (compute.dtype == "auto") compute.dtype = compute.device == "cpu" ? fastest_cpu_type() : "bfloat16";
+    DeviceChoice choice = choose_devices(device, cuda_devices(), options.local_rank, options.local_size);
+    compute.device = std::move(choice.device);
+    compute.more_devices = std::move(choice.more);
+    if (compute.dtype == "auto") compute.dtype = default_type(compute.device);
+    if (compute.device == "cpu") return;
+    forbid_narrow_arithmetic();
+    let_segments_grow();
   };
   if (options.processes == nullptr) {
     decide(options.device);
@@ -122,6 +129,8 @@ Compute decide_compute(const ComputeOptions& options) {
   compute.dtype = options.processes->broadcast(compute.dtype);
   if (!options.processes->leads()) decide(options.device == "auto" ? kind : options.device);
   return compute;
+} catch (const c10::Error& error) {
+  device_failed("--device", options.device, error);
 }
 
 }  // namespace sleb

@@ -12,9 +12,9 @@ class ProcessGroup;
 // As the user gives them.
 struct ComputeOptions {
   std::string device = "auto";  // auto (CUDA where there is one), cpu, cuda (every one, if the model needs it), cuda:N
-  std::string dtype =
-      "auto";           // auto (CUDA: bfloat16; CPU: what a short probe finds faster), float32, bfloat16, float16
-  int64_t threads = 0;  // 0: as many as libtorch chooses
+  std::string dtype = "auto";  // auto (CUDA: bfloat16 if the device has it, else float16; CPU: what a short probe finds
+                               // faster), float32, bfloat16, float16
+  int64_t threads = 0;         // 0: as many as libtorch chooses
   // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many
   // as fit what is free.
   uint64_t weights_memory = 0;
@@ -38,6 +38,13 @@ struct Compute {
   Compute on(int64_t index) const;
 };
 
+inline Compute Compute::on(int64_t index) const {
+  Compute other = *this;
+  if (index > 0) other.device = more_devices[static_cast<size_t>(index - 1)];
+  other.more_devices.clear();
+  return other;
+}
+
 inline uint64_t bytes_per_element(const Compute& compute) {
   return compute.dtype == "float32" ? 4 : 2;
 }
@@ -46,6 +53,10 @@ inline uint64_t bytes_per_element(const Compute& compute) {
 // Throws Error(bad_input) for a device or type that is not known or not there; with others what
 // ProcessGroup::all_gather throws.
 Compute decide_compute(const ComputeOptions& options);
+
+// What the bits of a result depend on beside its type: on GPUs the cards' names and libtorch's version, "NVIDIA H100
+// PCIe, libtorch 2.11.0"; "" on the CPU.
+std::string arithmetic_of(const Compute& compute);
 
 // Free bytes of each device, `device` first: of the CPU what available_memory() says.
 std::vector<uint64_t> free_memory(const Compute& compute);

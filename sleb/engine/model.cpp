@@ -4,6 +4,8 @@
 #include "sleb/base/memory.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/device_failure.h"
+#include "sleb/engine/decoder/staging_buffer.h"
 #include "sleb/engine/memory/weight_memory.h"
 
 namespace sleb {
@@ -29,16 +31,22 @@ Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute,
 }  // namespace
 
 Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
-    : checkpoint_(&checkpoint), compute_(decide_compute(options)) {
+    : Model(checkpoint, options, decide_compute(options), progress) {}
+
+Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, const Compute& compute, Progress& progress)
+    : Model(checkpoint, compute, decide_residency(checkpoint, compute, options), progress) {}
+
+Model::Model(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress)
+    : checkpoint_(&checkpoint), compute_(compute), resident_blocks_(residency.resident_blocks()) {
   const c10::InferenceMode guard;
-  const Residency residency = decide_residency(checkpoint, compute_, options);
-  resident_blocks_ = residency.resident_blocks();
+  compute_.more_devices.resize(static_cast<size_t>(residency.num_devices() - 1));
   give_back_freed();
   set_freed_blocks(FreedBlocks::given_back);
   try {
     decoder_ = std::make_unique<Decoder>(checkpoint, compute_, residency, progress);
+    if (compute_.device != "cpu" && residency.all_resident()) StagingBuffer::give_back_pinned_memory();
   } catch (const c10::Error& error) {
-    failed("{}: can't load onto {}: {}", checkpoint.path().string(), compute_.device, error.what_without_backtrace());
+    device_failed(fmt::format("{}: loading", checkpoint.path().string()), compute_.device, error);
   }
   set_freed_blocks(FreedBlocks::kept);
 }

@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/engine/plans/devices.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
@@ -73,7 +74,7 @@ void KeptRounds::adopt(ComputeOptions& options) const {
   if (!earlier_) return;
   const Fingerprint& then = earlier_->fingerprint;
   if (options.dtype == "auto") options.dtype = then.value("--dtype");
-  if (options.device == "auto") options.device = then.value("--device");
+  if (options.device == "auto") options.device = device_to_resume(then.value("--device"));
   const std::string threads = then.value("--threads");
   if (options.threads == 0) std::from_chars(threads.data(), threads.data() + threads.size(), options.threads);
 }

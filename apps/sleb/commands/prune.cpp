@@ -25,6 +25,7 @@ namespace sleb::app {
 namespace {
 
 constexpr int64_t prompt_repeats = 5;
+constexpr const char* gpu_arithmetic = "what computes";
 
 std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
   const GreedyStep& step = so_far.steps.back();
@@ -55,6 +56,8 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--criterion", arguments.criterion);
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
+  const std::string arithmetic = arithmetic_of(model.compute());
+  if (!arithmetic.empty()) fingerprint.add(gpu_arithmetic, arithmetic);
   fingerprint.add("--threads", std::to_string(model.compute().threads));
   fingerprint.add(std::string(segments_at_a_time), std::to_string(evaluator.chunk_segments()));
   const ProcessGroup* processes = model.compute().processes;
@@ -66,7 +69,8 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
 void agree(ProcessGroup& processes, const Fingerprint& fingerprint, const std::optional<Corpus>& held_out) {
   const OrderedJson json = fingerprint.json();
   for (const auto& [name, value] : json.items()) {
-    if (name != "--threads" && name != "--device") processes.agree(name, value.get<std::string>());
+    const bool may_differ = name == "--threads" || name == "--device" || name == gpu_arithmetic;
+    if (!may_differ) processes.agree(name, value.get<std::string>());
   }
   processes.agree("the held-out text's ids", held_out ? held_out->ids_sha256 : "none");
 }
@@ -263,11 +267,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     }
     return;
   }
-  compute_options.device = compute.device;
-  compute_options.dtype = compute.dtype;
-  compute_options.weights_memory = memory.choice.residency.bytes;
-  const Model model(checkpoint, compute_options, session.progress);
-  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments);
+  const Model model(checkpoint, compute, memory.choice.residency, session.progress);
+  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
+                                memory.host_states);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 
   PruneReport report = begin_report(arguments, options, evaluator, session);
@@ -330,6 +332,8 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::failed) throw;
     throw Error(ErrorKind::failed, with_closing_message(error.what()));
+  } catch (const std::exception&) {
+    throw Error(ErrorKind::failed, with_closing_message(current_failure().message));
   }
 }
 

@@ -75,14 +75,18 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   if (!memory.is_on_cpu) {
     free = free_memory(search.compute);
     bound = {.name = "", .free = free[0]};
-    reserved = free[0] / 16;  // the allocator's rounding, kernels' own memory
+    reserved = left_to_libtorch(free[0]);
   }
   memory.free = std::accumulate(free.begin(), free.end(), uint64_t{0});
-  for (uint64_t& own : free) own -= std::min(own, reserved);
+  for (uint64_t& own : free) own -= std::min(own, memory.is_on_cpu ? reserved : left_to_libtorch(own));
   const auto choice = plan.choose(free, search.preferences);
   if (!choice) refuse(search, bound, plan.least(search.preferences) + reserved, sharers);
   memory.choice = *choice;
   memory.prediction = plan.predict(*choice);
+  if (!memory.is_on_cpu && !search.preferences.state_memory) {
+    const uint64_t streamed = choice->residency.all_resident() ? 0 : search.checkpoint.file_bytes();
+    memory.host_states = host_state_limit(available_memory(), streamed) / static_cast<uint64_t>(search.sharers);
+  }
   return memory;
 }
 

@@ -31,6 +31,7 @@ struct SearchMemory {
   ProcessMemory process;      // before the model is loaded
   bool is_on_cpu = true;      // else weights and states are on GPUs
   uint64_t free = 0;          // bytes then, of all devices together
+  uint64_t host_states = 0;   // bytes that kept states may take in the machine's memory beside a GPU's
 
   // Maximum resident set size of the process, bytes; of a device, what is taken there.
   uint64_t peak() const;

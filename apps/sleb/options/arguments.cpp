@@ -92,7 +92,11 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
   command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
       ->capture_default_str()
       ->type_name("DEVICE");
-  command.add_option("--dtype", options.dtype, "Compute type: auto, float32, bfloat16 or float16")
+  command
+      .add_option(
+          "--dtype", options.dtype,
+          "Compute type: auto, float32, bfloat16 or float16 (auto on a GPU: bfloat16, before compute capability 8.0 "
+          "float16; on a CPU the faster of float32 and bfloat16)")
       ->capture_default_str()
       ->type_name("TYPE");
   command.add_option("--threads", options.threads, "CPU threads (default: libtorch's choice)")

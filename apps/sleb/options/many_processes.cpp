@@ -72,7 +72,9 @@ void share_machine(const TorchrunEnvironment& environment, ProcessGroup* process
 }
 
 std::string how_computed(const Compute& compute) {
-  const std::string each = fmt::format("{} on {}, {} threads", compute.dtype, compute.device, compute.threads);
+  const size_t more = compute.more_devices.size();
+  const std::string each = fmt::format("{} on {}{}, {} threads", compute.dtype, compute.device,
+                                       more > 0 ? fmt::format(" and {} more", more) : "", compute.threads);
   return compute.processes == nullptr ? each : fmt::format("{} processes, each {}", compute.processes->size(), each);
 }
 

@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/block_store.h"
 
 #include <ATen/Parallel.h>
+#include <c10/core/Event.h>
 #include <c10/core/StreamGuard.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
@@ -15,12 +16,34 @@
 namespace sleb {
 namespace {
 
-// Another stream of the device than that of the computations, for the copies of one thread.
-c10::Stream stream_for_copies(at::Device device) {
-  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+c10::Stream computing_stream(at::Device device) {
+  return c10::impl::VirtualGuardImpl(device.type()).getStream(device);
 }
 
 }  // namespace
+
+// A block on a GPU that gets no further work. Its memory belongs to the stream of the copies, which would write over it
+// at once, so it stays until the computations before here are done.
+class RetiredBlock {
+ public:
+  explicit RetiredBlock(std::unique_ptr<Block> block, const c10::Stream& computing)
+      : block_(std::move(block)), last_use_(computing.device_type()) {
+    last_use_.record(computing);
+  }
+  ~RetiredBlock() {
+    try {
+      last_use_.synchronize();
+    } catch (const c10::Error&) {
+      // The device has failed: whoever uses it next says so.
+    }
+  }
+  RetiredBlock(const RetiredBlock&) = delete;
+  RetiredBlock& operator=(const RetiredBlock&) = delete;
+
+ private:
+  std::unique_ptr<Block> block_;
+  c10::Event last_use_;
+};
 
 BlockStore::BlockStore(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency,
                        Progress& progress)
@@ -29,6 +52,7 @@ BlockStore::BlockStore(const Checkpoint& checkpoint, const Compute& compute, con
   follower_.resize(resident_.size(), -1);
   for (size_t i = 0; i < resident_.size(); ++i) {
     devices_.push_back(device_of(compute.on(residency.device(static_cast<int64_t>(i)))));
+    copying_.push_back(is_resident[i] ? std::nullopt : stream_for_copies(devices_.back()));
   }
   progress.begin("loading", static_cast<uint64_t>(std::ranges::count(is_resident, true)), "blocks");
   for (size_t i = 0; i < resident_.size(); ++i) {
@@ -46,54 +70,73 @@ BlockStore::BlockStore(const Checkpoint& checkpoint, const Compute& compute, con
   progress.end();
 }
 
+BlockStore::~BlockStore() {
+  try {
+    retire_current();
+  } catch (const c10::Error&) {
+    // The device has failed: whoever uses it next says so.
+  }
+}
+
+// One for each device that blocks are streamed to; nothing for the CPU.
+std::optional<c10::Stream> BlockStore::stream_for_copies(at::Device device) const {
+  if (device.is_cpu()) return {};
+  for (const auto& stream : copying_) {
+    if (stream && stream->device() == device) return stream;
+  }
+  return c10::impl::VirtualGuardImpl(device.type()).getStreamFromGlobalPool(device);
+}
+
 const Block& BlockStore::block(int64_t index) const {
   const auto place = static_cast<size_t>(index);
   if (resident_[place]) return *resident_[place];
   if (index == current_index_) return *current_;
   if (current_index_ >= 0) follower_[static_cast<size_t>(current_index_)] = index;
   // Never more than two: the old one goes before the next one is begun, and one that nobody wants before another comes.
-  current_.reset();
-  current_index_ = -1;
+  std::unique_ptr<RetiredBlock> old = retire_current();
   const bool is_expected = std::exchange(next_index_, -1) == index;
   std::unique_ptr<Block> block = next_.valid() ? next_.get() : nullptr;
   if (!is_expected) {
     block.reset();
-    block = load(index);
+    old.reset();
+    block = load_streamed(index);
   }
   current_ = std::move(block);
   current_index_ = index;
-  if (follower_[place] != index) read_ahead(follower_[place]);
+  if (follower_[place] != index) read_ahead(follower_[place], std::move(old));
   return *current_;
-}
-
-WeightLoader BlockStore::loader(int64_t index) const {
-  return {*checkpoint_, compute_.on(residency_.device(index))};
 }
 
 std::unique_ptr<Block> BlockStore::load(int64_t index) const {
   const OwnPages pages;
-  return std::make_unique<Block>(loader(index), checkpoint_->spec(), index);
+  return std::make_unique<Block>(WeightLoader(*checkpoint_, compute_.on(residency_.device(index))), checkpoint_->spec(),
+                                 index);
 }
 
-// On a GPU the copies have a stream of their own, so that they run beside the computations.
-std::unique_ptr<Block> BlockStore::load_beside(int64_t index, const std::optional<c10::Stream>& computing) const {
-  if (!computing) return load(index);
-  const c10::Stream copying = stream_for_copies(device(index));
-  const c10::StreamGuard guard(copying);
-  auto block = std::make_unique<Block>(loader(index).used_by(*computing), checkpoint_->spec(), index);
-  copying.synchronize();
+std::unique_ptr<Block> BlockStore::load_streamed(int64_t index) const {
+  const auto& copying = copying_[static_cast<size_t>(index)];
+  if (!copying) return load(index);
+  const c10::StreamGuard guard(*copying);
+  std::unique_ptr<Block> block = load(index);
+  copying->synchronize();
   return block;
 }
 
-void BlockStore::read_ahead(int64_t index) const {
+// Ends what can still be given to the block in use. On the CPU its computations are done.
+std::unique_ptr<RetiredBlock> BlockStore::retire_current() const {
+  std::unique_ptr<Block> block = std::move(current_);
+  const int64_t index = std::exchange(current_index_, -1);
+  if (!block || device(index).is_cpu()) return nullptr;
+  return std::make_unique<RetiredBlock>(std::move(block), computing_stream(device(index)));
+}
+
+void BlockStore::read_ahead(int64_t index, std::unique_ptr<RetiredBlock> old) const {
   next_index_ = index;
-  const at::Device device = this->device(index);
-  std::optional<c10::Stream> computing;
-  if (!device.is_cpu()) computing = c10::impl::VirtualGuardImpl(device.type()).getStream(device);
-  next_ = std::async(std::launch::async, [this, index, computing] {
+  next_ = std::async(std::launch::async, [this, index, old = std::move(old)]() mutable {
     const c10::InferenceMode guard;
-    at::set_num_threads(1);  // of this thread: the others compute
-    return load_beside(index, computing);
+    if (device(index).is_cpu()) at::set_num_threads(1);  // of this thread: the others compute
+    old.reset();
+    return load_streamed(index);
   });
 }
 

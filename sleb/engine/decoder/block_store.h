@@ -18,11 +18,14 @@
 
 namespace sleb {
 
+class RetiredBlock;
+
 // Used by one thread at a time; reads ahead in another.
 class BlockStore {
  public:
   // Loads what is resident. The checkpoint must outlive the store.
   BlockStore(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress);
+  ~BlockStore();
   BlockStore(const BlockStore&) = delete;
   BlockStore& operator=(const BlockStore&) = delete;
 
@@ -32,16 +35,20 @@ class BlockStore {
   at::Device device(int64_t index) const { return devices_[static_cast<size_t>(index)]; }
 
  private:
-  WeightLoader loader(int64_t index) const;
+  std::optional<c10::Stream> stream_for_copies(at::Device device) const;
   std::unique_ptr<Block> load(int64_t index) const;
-  // `computing`: the stream that is going to use it; nothing on the CPU.
-  std::unique_ptr<Block> load_beside(int64_t index, const std::optional<c10::Stream>& computing) const;
-  void read_ahead(int64_t index) const;
+  // On a GPU, beside its computations.
+  std::unique_ptr<Block> load_streamed(int64_t index) const;
+  std::unique_ptr<RetiredBlock> retire_current() const;
+  void read_ahead(int64_t index, std::unique_ptr<RetiredBlock> old) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;
   Residency residency_;
-  std::vector<at::Device> devices_;               // [blocks]
+  std::vector<at::Device> devices_;  // [blocks]
+  // [blocks]: for the copies of those that are streamed to a GPU, one a device. libtorch keeps freed memory by the
+  // stream that it was allocated in, so that only the same stream finds it again.
+  std::vector<std::optional<c10::Stream>> copying_;
   std::vector<std::unique_ptr<Block>> resident_;  // [blocks]; nothing: streamed
 
   // Of the streamed blocks: the one in use, the one on its way, and which followed which when they were last in use.

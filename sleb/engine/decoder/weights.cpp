@@ -26,22 +26,15 @@ bool is_aligned(Bytes data, at::ScalarType type) {
   return reinterpret_cast<uintptr_t>(data.data()) % at::elementSize(type) == 0;
 }
 
-// Onto a GPU a copy runs beside others, and at full speed, from pinned memory only.
-void copy_to(const at::Tensor& target, const at::Tensor& source) {
-  if (target.is_cpu()) {
-    target.copy_(source);
-    return;
-  }
-  const at::Tensor pinned = at::empty(source.sizes(), target.options().device(at::kCPU).pinned_memory(true));
-  target.copy_(pinned.copy_(source), /*non_blocking=*/true);
-}
-
 }  // namespace
 
-WeightLoader WeightLoader::used_by(c10::Stream stream) const {
-  WeightLoader loader = *this;
-  loader.used_by_ = stream;
-  return loader;
+WeightLoader::WeightLoader(const Checkpoint& checkpoint, const Compute& compute)
+    : checkpoint_(&checkpoint),
+      compute_(compute),
+      staging_(device_of(compute).is_cpu() ? nullptr : std::make_shared<StagingBuffer>()) {}
+
+void WeightLoader::copy_to(const at::Tensor& target, const at::Tensor& source) const {
+  staging_ ? staging_->copy(target, source) : void(target.copy_(source));
 }
 
 void WeightLoader::read(const std::string& name, const at::Tensor& target) const {
@@ -62,7 +55,6 @@ at::Tensor WeightLoader::joined(std::span<const std::string> names) const {
   std::vector<int64_t> shape = checkpoint_->tensor(names[0]).shape;
   for (const std::string& name : names.subspan(1)) shape[0] += checkpoint_->tensor(name).shape[0];
   const at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
-  if (used_by_) result.record_stream(*used_by_);
   int64_t begin = 0;
   for (const std::string& name : names) {
     const int64_t rows = checkpoint_->tensor(name).shape[0];

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <c10/core/Stream.h>
 
-#include <optional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,15 +11,14 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
 #include "sleb/engine/decoder/linear.h"
+#include "sleb/engine/decoder/staging_buffer.h"
 
 namespace sleb {
 
 class WeightLoader {
  public:
-  WeightLoader(const Checkpoint& checkpoint, const Compute& compute) : checkpoint_(&checkpoint), compute_(compute) {}
-
-  // Loads in the current stream what another one uses: the memory stays until that has done what it was given.
-  WeightLoader used_by(c10::Stream stream) const;
+  // On a GPU, works in the device's current stream.
+  WeightLoader(const Checkpoint& checkpoint, const Compute& compute);
 
   // NAME.weight and NAME.bias.
   at::Tensor weight(std::string_view name) const;
@@ -32,12 +30,13 @@ class WeightLoader {
  private:
   // Into memory of its shape.
   void read(const std::string& name, const at::Tensor& target) const;
+  void copy_to(const at::Tensor& target, const at::Tensor& source) const;
   // One below the other, without a copy of each beside them.
   at::Tensor joined(std::span<const std::string> names) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;
-  std::optional<c10::Stream> used_by_;
+  std::shared_ptr<StagingBuffer> staging_;  // nothing on the CPU
 };
 
 }  // namespace sleb

@@ -15,6 +15,14 @@ constexpr uint64_t runtime_bytes = uint64_t{4} << 20;
 
 }  // namespace
 
+uint64_t left_to_libtorch(uint64_t free) {
+  return std::max(free / 16, std::min(free / 4, uint64_t{1} << 30));
+}
+
+uint64_t host_state_limit(uint64_t available, uint64_t streamed_files) {
+  return (available - std::min(available, streamed_files)) / 4;
+}
+
 Workload search_workload(const ModelSpec& spec, const Compute& compute, std::span<const Plan> candidates,
                          const SweepSize& sizes) {
   std::vector<Plan> plans(candidates.begin(), candidates.end());

@@ -14,6 +14,15 @@
 
 namespace sleb {
 
+// Of a GPU's free bytes, what is not planned with: libtorch's allocator rounds, and kernels and the workspaces of the
+// matrix libraries take about 1 GiB however small the device.
+uint64_t left_to_libtorch(uint64_t free);
+
+// Bytes that states of a GPU's may take in the machine's memory, pinned, of so many that are available there. The pages
+// of the files that blocks are streamed from are left to them. libtorch takes pinned memory in powers of two, so that a
+// quarter may become half.
+uint64_t host_state_limit(uint64_t available, uint64_t streamed_files);
+
 // What is run.
 struct Workload {
   SweepSize search;                        // the widest sweep

@@ -98,6 +98,19 @@ TEST(MemoryPlan, KeepsToWhatTheUserSaid) {
   EXPECT_THROW(plan.choose(uint64_t{1} << 30, {.weights_memory = 1}), Error);
 }
 
+TEST(MemoryPlan, LeavesLibtorchItsShareOfAGpu) {
+  constexpr uint64_t gib = uint64_t{1} << 30;
+  EXPECT_EQ(left_to_libtorch(80 * gib), 5 * gib);
+  EXPECT_EQ(left_to_libtorch(8 * gib), gib);
+  EXPECT_EQ(left_to_libtorch(2 * gib), gib / 2);
+}
+
+TEST(MemoryPlan, LeavesStreamedFilesTheirPages) {
+  EXPECT_EQ(host_state_limit(100, 0), 25U);
+  EXPECT_EQ(host_state_limit(100, 60), 10U);
+  EXPECT_EQ(host_state_limit(100, 160), 0U);
+}
+
 TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
   const MemoryPlan plan = plan_of({"cuda:0", "bfloat16", 1}, 16, 256);
   const MemoryChoice whole{plan.weights().all(), 0, 1};
@@ -111,6 +124,9 @@ TEST(MemoryPlan, SpreadsOverDevicesBeforeItStreams) {
   EXPECT_EQ(std::ranges::count(spread->residency.devices, 1), 3);
   // Its weights take half the room now, so the chunks may be larger again.
   EXPECT_GT(spread->chunk_segments, 1);
+  const Compute compute{.device = "cuda:0", .dtype = "bfloat16", .more_devices = {"cuda:1"}};
+  EXPECT_EQ(compute.on(spread->residency.device(0)).device, "cuda:0");
+  EXPECT_EQ(compute.on(spread->residency.device(5)).device, "cuda:1");
   EXPECT_FALSE(plan.choose(std::vector{needed - 1, uint64_t{0}}, {})->residency.all_resident());
   EXPECT_FALSE(plan.choose(two, {.weights_memory = plan.weights().least()})->residency.all_resident());
 }

@@ -6,6 +6,7 @@
 
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/decoder.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/tensor_options.h"
@@ -67,21 +68,25 @@ double rate_of_head(const Decoder& decoder, const ProbedText& text) {
 
 }  // namespace
 
-void warm_up(const Compute& compute) {
+void warm_up(const Compute& compute) try {
   const c10::InferenceMode guard;
   const Linear linear(random({256, 64}, compute), std::nullopt);
   const at::Tensor heads = linear(random({512, 64}, compute)).view({1, 512, 4, 64}).transpose(1, 2);
   at::scaled_dot_product_attention(heads, heads.narrow(1, 0, 2), heads.narrow(1, 0, 2), {}, 0.0, /*is_causal=*/true, {},
                                    /*enable_gqa=*/true);
   at::_log_softmax(at::silu(heads).to(at::kFloat), -1, /*half_to_float=*/false).cpu();
+} catch (const c10::Error& error) {
+  device_failed("the first computation", compute.device, error);
 }
 
-Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) {
+Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) try {
   const c10::InferenceMode guard;
   Residency first_block{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
   first_block.is_resident[0] = true;
   const Decoder decoder(checkpoint, compute, first_block, silent_progress());
   return {rate_of_blocks(decoder, text), rate_of_head(decoder, text)};
+} catch (const c10::Error& error) {
+  device_failed("measuring the speed", compute.device, error);
 }
 
 }  // namespace sleb

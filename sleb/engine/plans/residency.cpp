@@ -57,4 +57,8 @@ int64_t Residency::resident_blocks() const {
   return std::ranges::count(is_resident, true);
 }
 
+int64_t Residency::num_devices() const {
+  return devices.empty() ? 1 : 1 + *std::ranges::max_element(devices);
+}
+
 }  // namespace sleb

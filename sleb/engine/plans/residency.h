@@ -30,6 +30,8 @@ struct Residency {
 
   bool all_resident() const;
   int64_t resident_blocks() const;
+  // The first devices, those that it needs.
+  int64_t num_devices() const;
   int64_t device(int64_t block) const { return devices.empty() ? 0 : devices[static_cast<size_t>(block)]; }
 };
 

@@ -62,6 +62,8 @@ TEST(Residency, PutsAllOnTheFirstDeviceUnlessSpread) {
   EXPECT_EQ(Residency::unbounded(100, 30, 30).device(29), 0);
   const uint64_t room[] = {130, 30};
   EXPECT_EQ(Residency::spread(room, 100, 30, 2)->device(1), 1);
+  EXPECT_EQ(Residency::unbounded(100, 30, 30).num_devices(), 1);
+  EXPECT_EQ(Residency::spread(room, 100, 30, 2)->num_devices(), 2);
 }
 
 }  // namespace

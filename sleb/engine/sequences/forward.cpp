@@ -7,6 +7,7 @@
 #include "sleb/base/numbers.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/block.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
@@ -41,14 +42,18 @@ uint64_t working_bytes(const Model& model, int64_t batch, int64_t tokens) {
 
 }  // namespace
 
-std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids, LogitRows rows) {
+std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids,
+                                  LogitRows rows) try {
   const c10::InferenceMode guard;
   const at::Tensor hidden = last_hidden(model, plan, ids, 1, rows)[0];
   const at::Tensor logits = model.decoder().logits(hidden).to(at::kFloat).cpu().contiguous();
   return {logits.const_data_ptr<float>(), logits.const_data_ptr<float>() + logits.numel()};
+} catch (const c10::Error& error) {
+  device_failed("computing logits", model.compute().device, error);
 }
 
-void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> ids, int64_t batch, LogitRows rows) {
+void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> ids, int64_t batch,
+                 LogitRows rows) try {
   const c10::InferenceMode guard;
   const at::Tensor hidden = last_hidden(model, plan, ids, batch, rows).flatten(0, 1);
   const int64_t slice = head_slice_rows(model.spec(), model.compute());
@@ -57,6 +62,8 @@ void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> 
     logits = model.decoder().logits(hidden.narrow(0, begin, std::min(slice, hidden.size(0) - begin)));
   }
   logits.narrow(0, 0, 1).cpu();  // waits
+} catch (const c10::Error& error) {
+  device_failed("computing logits", model.compute().device, error);
 }
 
 void check_memory(const Model& model, int64_t batch, int64_t tokens, uint64_t kept_bytes) {

@@ -7,6 +7,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/sequences/forward.h"
 #include "sleb/engine/sweep/plan_runner.h"
@@ -125,7 +126,7 @@ struct Generator::State {
   }
 };
 
-Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, int64_t new_tokens) {
+Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, int64_t new_tokens) try {
   const c10::InferenceMode guard;
   if (batch < 1 || prompt_tokens < 0 || new_tokens < 1) {
     bad_input("room for {} prompts of {} tokens and {} new ones: give at least 1 prompt and new token", batch,
@@ -135,13 +136,15 @@ Generator::Generator(const Model& model, int64_t batch, int64_t prompt_tokens, i
   check_sequence_length(model.spec(), tokens, "prompt and new tokens");
   check_memory(model, batch, prompt_tokens, kv_cache_bytes(model.spec(), model.compute(), Plan(), batch, tokens));
   state_ = std::make_unique<State>(State{&model, KvCache(model.decoder(), batch, tokens)});
+} catch (const c10::Error& error) {
+  device_failed("the cache of keys and values", model.compute().device, error);
 }
 
 Generator::~Generator() = default;
 Generator::Generator(Generator&&) noexcept = default;
 
 Generation Generator::generate(const Plan& plan, std::span<const std::vector<int64_t>> prompts,
-                               const GenerateOptions& options, const TokenListener& listener) {
+                               const GenerateOptions& options, const TokenListener& listener) try {
   const c10::InferenceMode guard;
   state_->check(prompts, options);
   const auto start = Clock::now();
@@ -170,6 +173,8 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   }
   result.seconds = seconds_since(start);
   return result;
+} catch (const c10::Error& error) {
+  device_failed("generating", state_->model->compute().device, error);
 }
 
 uint64_t kv_cache_bytes(const ModelSpec& spec, const Compute& compute, const Plan& plan, int64_t batch,

@@ -5,6 +5,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/plans/token_tree.h"
@@ -236,7 +237,8 @@ void exchange_scores(const std::vector<Batch>& batches, ProcessGroup& processes,
 
 std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model& model, std::span<const Plan> plans,
                                                                      std::span<const SequenceGroup> groups,
-                                                                     const ScoreOptions& options, Progress& progress) {
+                                                                     const ScoreOptions& options,
+                                                                     Progress& progress) try {
   const c10::InferenceMode guard;
   const Decoder& decoder = model.decoder();
   const ModelSpec& spec = model.spec();
@@ -277,6 +279,8 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
   if (processes != nullptr) exchange_scores(batches, *processes, scores);
   progress.end();
   return scores;
+} catch (const c10::Error& error) {
+  device_failed(options.stage, model.compute().device, error);
 }
 
 }  // namespace sleb

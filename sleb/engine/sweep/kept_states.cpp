@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <ranges>
 #include <set>
+#include <utility>
 
 #include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
+namespace {
+
+// In the order of the device's work: neither side waits.
+at::Tensor copy_on_host(const at::Tensor& state) {
+  return at::empty(state.sizes(), state.options().device(at::kCPU).pinned_memory(!state.is_cpu()))
+      .copy_(state, /*non_blocking=*/true);
+}
+
+}  // namespace
 
 uint64_t KeptStates::bytes_of(ChunkId chunk) const {
   const auto found = states_.find(chunk);
   if (found == states_.end()) return 0;
   uint64_t bytes = 0;
   for (const auto& [depth, states] : found->second) {
-    for (const auto& [bypassed, state] : states) bytes += state.nbytes();
+    for (const auto& [bypassed, state] : states) bytes += state.tensor.nbytes();
   }
   return bytes;
 }
@@ -33,7 +43,8 @@ at::Tensor KeptStates::find(ChunkId chunk, const Plan& plan, int64_t depth) cons
   const auto at_depth = of_chunk->second.find(depth);
   if (at_depth == of_chunk->second.end()) return {};
   const auto state = at_depth->second.find(plan.before(depth));
-  return state == at_depth->second.end() ? at::Tensor() : state->second;
+  if (state == at_depth->second.end()) return {};
+  return state->second.tensor.to(state->second.device, /*non_blocking=*/true);
 }
 
 void KeptStates::forget_all_but(ChunkId chunk, std::span<const Plan> plans, std::span<const int64_t> depths) {
@@ -46,15 +57,21 @@ void KeptStates::forget_all_but(ChunkId chunk, std::span<const Plan> plans, std:
     }
     std::erase_if(states, [&](const auto& kept) {
       if (wanted.contains(kept.first)) return false;
-      bytes_ -= kept.second.nbytes();
+      (kept.second.is_on_host ? host_bytes_ : bytes_) -= kept.second.tensor.nbytes();
       return true;
     });
   }
 }
 
 void KeptStates::keep(ChunkId chunk, const Plan& plan, int64_t depth, const at::Tensor& state) {
-  if (bytes_ + state.nbytes() > limit_) return;
-  if (states_[chunk][depth].try_emplace(plan.before(depth), state).second) bytes_ += state.nbytes();
+  const bool is_on_host = bytes_ + state.nbytes() > limit_;
+  if (is_on_host && host_bytes_ + state.nbytes() > host_limit_) return;
+  auto& at_depth = states_[chunk][depth];
+  Plan before = plan.before(depth);
+  if (at_depth.contains(before)) return;
+  const at::Tensor tensor = is_on_host ? copy_on_host(state) : state;
+  at_depth.emplace(std::move(before), State{tensor, state.device(), is_on_host});
+  (is_on_host ? host_bytes_ : bytes_) += state.nbytes();
 }
 
 }  // namespace sleb

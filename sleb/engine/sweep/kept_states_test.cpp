@@ -1,5 +1,7 @@
 #include "sleb/engine/sweep/kept_states.h"
 
+#include <ATen/Context.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -57,6 +59,38 @@ TEST(KeptStates, NeverTakesMoreThanItsLimit) {
   KeptStates none(0);
   none.keep(chunk, Plan(), 2, state());
   EXPECT_EQ(none.bytes(), 0U);
+}
+
+TEST(KeptStates, CopiesToTheMachinesMemoryWhatDoesNotFit) {
+  KeptStates kept(40, 40);
+  const Plan first, second = Plan().bypass_block(1), third = Plan().bypass_block(2);
+  const at::Tensor own = state(), copied = state();
+  kept.keep(chunk, first, 8, own);
+  kept.keep(chunk, second, 8, copied);
+  kept.keep(chunk, third, 8, state());
+  EXPECT_EQ(kept.bytes(), 80U);
+  EXPECT_EQ(kept.limit(), 80U);
+  EXPECT_TRUE(kept.find(chunk, first, 8).is_same(own));
+  copied.fill_(1);  // as the next unit does
+  EXPECT_TRUE(kept.find(chunk, second, 8).equal(state()));
+  EXPECT_EQ(kept.deepest(chunk, third), 0);
+  const std::array depths = {int64_t{8}};
+  kept.forget_all_but(chunk, std::span(&first, 1), depths);
+  EXPECT_EQ(kept.bytes(), 40U);
+  kept.keep(chunk, third, 8, state());
+  EXPECT_EQ(kept.deepest(chunk, third), 8);
+}
+
+TEST(KeptStates, BringsBackToTheGpuWhatWasCopied) {
+  if (!at::hasCUDA()) GTEST_SKIP() << "needs a CUDA device";
+  KeptStates kept(0, uint64_t{64} << 20);
+  const at::Tensor own = at::arange(int64_t{1} << 22, at::TensorOptions().dtype(at::kFloat).device(at::kCUDA));
+  const at::Tensor expected = own.clone();
+  kept.keep(chunk, Plan(), 8, own);
+  own.fill_(0);
+  const at::Tensor found = kept.find(chunk, Plan(), 8);
+  EXPECT_EQ(found.device(), own.device());
+  EXPECT_TRUE(found.equal(expected));
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/sweep/plan_runner.h"
 #include "sleb/engine/sweep/shared_sweep.h"
 
@@ -56,12 +57,13 @@ void PlanLoss::append(const PlanLoss& more) {
   divergence.insert(divergence.end(), more.divergence.begin(), more.divergence.end());
 }
 
-PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory, int64_t chunk_segments)
+PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory, int64_t chunk_segments,
+                             uint64_t host_state_memory)
     : model_(&model),
       corpus_(&corpus),
       chunk_segments_(chunk_segments > 0 ? std::min(chunk_segments, corpus.segments)
                                          : default_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
-      past_(new Past{KeptStates(state_memory)}) {
+      past_(new Past{KeptStates(state_memory, host_state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
 }
@@ -78,7 +80,7 @@ int64_t PlanEvaluator::blocks_per_segment(const EvaluateOptions& options) const 
 }
 
 std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const EvaluateOptions& options,
-                                              Progress& progress) const {
+                                              Progress& progress) const try {
   const c10::InferenceMode guard;
   const std::vector<int64_t> chunks = chunks_of(*this, options);
   Sweep sweep(*this, plans, options, chunks, past_->kept);
@@ -122,6 +124,8 @@ std::vector<PlanLoss> PlanEvaluator::evaluate(std::span<const Plan> plans, const
   }
   progress.end();
   return losses;
+} catch (const c10::Error& error) {
+  device_failed(options.stage, model_->compute().device, error);
 }
 
 double PlanEvaluator::operations() const {

@@ -46,9 +46,11 @@ struct EvaluateOptions {
 class PlanEvaluator {
  public:
   // Both must outlive the evaluator. `state_memory`: bytes that hidden states may take between calls, on the model's
-  // device. `chunk_segments`: computed at once; 0: default_chunk_segments. Throws Error(bad_input) if an id is outside
-  // the model's vocabulary, or a segment longer than the model's learned positions.
-  PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory = 0, int64_t chunk_segments = 0);
+  // device; `host_state_memory`: that those which do not fit there may take in the machine's memory, of a model on a
+  // GPU. `chunk_segments`: computed at once; 0: default_chunk_segments. Throws Error(bad_input) if an id is outside the
+  // model's vocabulary, or a segment longer than the model's learned positions.
+  PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t state_memory = 0, int64_t chunk_segments = 0,
+                uint64_t host_state_memory = 0);
   ~PlanEvaluator();
   PlanEvaluator(PlanEvaluator&&) noexcept;
 
