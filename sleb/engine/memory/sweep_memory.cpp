@@ -35,10 +35,10 @@ class Activations {
     return norm(rows) + logits * copies + logits * 4;  // once more for freed pieces, as in attention()
   }
 
-  // RMS norm computes in float32, layer norm in one pass.
+  // On the CPU RMS norm computes in float32; elsewhere, as layer norm does, in one pass that keeps a number a row.
   uint64_t norm(uint64_t rows) const {
-    const bool in_float32 = spec_.norm == NormKind::layer || element_ == 4;
-    return rows * hidden_ * (in_float32 ? element_ : 4 + 4 + element_);
+    const bool one_pass = spec_.norm == NormKind::layer || !is_cpu_;
+    return rows * (hidden_ * (one_pass || element_ == 4 ? element_ : 4 + 4 + element_) + (is_cpu_ ? 0 : 4));
   }
 
   // What malloc does not join of freed blocks: at worst another tensor of the widest kind.
