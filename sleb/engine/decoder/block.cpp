@@ -48,9 +48,9 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   const int64_t tokens = input.size(1);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   input.reset();
-  context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
-  const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
-  const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
+  const at::Tensor turned = context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
+  const at::Tensor query = turned.narrow(2, 0, num_heads_).transpose(1, 2);
+  const at::Tensor key = turned.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor mixed = context.attend(block_, query, key, value, window_);
   return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});

@@ -46,13 +46,16 @@ class Activations {
     const uint64_t normed = rows * hidden_ * element_;
     const uint64_t heads = rows * (query_ + 2 * key_) * element_;
     const uint64_t mixed = rows * query_ * element_;
-    const uint64_t turned = spec_.position == PositionKind::rotary ? rows * (query_ + key_) / 2 * element_ : 0;
+    // The CPU keeps half of the heads while it turns them in place, a GPU writes them anew.
+    const uint64_t rotary = spec_.position == PositionKind::rotary ? rows * (query_ + key_) * element_ : 0;
+    const uint64_t turning = is_cpu_ ? rotary / 2 : rotary;
+    const uint64_t turned = is_cpu_ ? 0 : rotary;
     const uint64_t sums = rows * static_cast<uint64_t>(spec_.num_heads) * 4;
     // Fused attention: scores of 256 queries against 512 keys, and their output, in each thread.
     const uint64_t scores =
         is_cpu_ ? threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6) : 0;
     const uint64_t most =
-        std::max({norm(rows), normed + heads, heads + turned, heads + mixed + sums + scores, mixed + normed});
+        std::max({norm(rows), normed + heads, heads + turning, heads + turned + mixed + sums + scores, mixed + normed});
     return most + std::max(heads, normed);
   }
 
