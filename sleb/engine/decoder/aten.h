@@ -2,7 +2,9 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_fused_rms_norm.h>
+#include <ATen/ops/_fused_sdp_choice.h>
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/_softmax.h>
 #include <ATen/ops/add.h>
