@@ -87,8 +87,12 @@ class Activations {
   uint64_t threads_;
 };
 
-// Rows of the embedding are decoded into float32; the system maps them with the 64 KiB around each.
+// Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around
+// each.
 Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, uint64_t rows) {
+  if (compute.device != "cpu") {
+    return Footprint::of(rows * static_cast<uint64_t>(spec.embedding_size) * bytes_per_element(compute));
+  }
   constexpr uint64_t mapped_around = uint64_t{64} << 10;
   const uint64_t stored = forms(std::string(spec.names->embedding) + ".weight").bytes;
   const uint64_t row = stored / static_cast<uint64_t>(spec.vocabulary_size);
