@@ -140,7 +140,9 @@ AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute
     : positions_(first_positions(compute, tokens)), rope_(spec, compute, positions_, tokens), cache_(cache) {}
 
 AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache)
-    : positions_(layout.positions), rope_(spec, compute, positions_, layout.longest), cache_(cache) {
+    : positions_(layout.positions),
+      rope_(layout.rope ? *layout.rope : RopeTable(spec, compute, positions_, layout.longest)),
+      cache_(cache) {
   if (!layout.visible.defined()) return;
   masks_.emplace(0, additive_mask(layout.visible, compute));
   at::Tensor distance;  // [batch, tokens, keys]
