@@ -93,7 +93,7 @@ at::Tensor flash_window(const at::Tensor& query, const at::Tensor& key, const at
   const int64_t tokens = query.size(2);
   const auto results = at::_flash_attention_forward(
       tokens_first(query), tokens_first(key), tokens_first(value), /*cum_seq_q=*/{}, /*cum_seq_k=*/{}, tokens, tokens,
-      /*dropout_p=*/0.0, /*is_causal=*/true, /*return_debug_mask=*/false, /*scale=*/std::optional<double>(),
+      /*dropout_p=*/0.0, /*is_causal=*/false, /*return_debug_mask=*/false, /*scale=*/std::optional<double>(),
       /*window_size_left=*/window - 1, /*window_size_right=*/0);
   return tokens_first(std::get<0>(results));
 }
