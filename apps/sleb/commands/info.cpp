@@ -51,7 +51,7 @@ std::string tokenizer_text(const Checkpoint& checkpoint) {
   }
 }
 
-// Weights as they are held to run: the embedding stays in the file.
+// Weights as a CPU holds them to run: the embedding stays in the file.
 uint64_t resident_bytes(const ModelSpec& spec, uint64_t bytes_each) {
   // A tied one is held after all, as the head.
   const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;

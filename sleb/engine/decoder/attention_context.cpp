@@ -1,10 +1,14 @@
 #include "sleb/engine/decoder/attention_context.h"
 
+#include <ATen/Context.h>
+
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/plans/attention_kernels.h"
 
 namespace sleb {
 namespace {
@@ -13,20 +17,41 @@ at::Tensor first_positions(const Compute& compute, int64_t tokens) {
   return at::arange(tokens, at::TensorOptions().dtype(at::kLong).device(device_of(compute)));
 }
 
-at::Tensor fused_causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  const bool grouped = query.size(1) != key.size(1);
-  return at::scaled_dot_product_attention(query, key, value, {}, 0.0, /*is_causal=*/true, {}, grouped);
+// While it lives, libtorch does not choose cuDNN's attention.
+class WithoutCudnn {
+ public:
+  WithoutCudnn() : before_(at::globalContext().userEnabledCuDNNSDP()) { at::globalContext().setSDPUseCuDNN(false); }
+  ~WithoutCudnn() { at::globalContext().setSDPUseCuDNN(before_); }
+  WithoutCudnn(const WithoutCudnn&) = delete;
+  WithoutCudnn& operator=(const WithoutCudnn&) = delete;
+
+ private:
+  bool before_;
+};
+
+AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key) {
+  return {query.size(3), static_cast<uint64_t>(query.element_size()), query.size(1) != key.size(1)};
 }
 
-// Fused kernels of GPUs know grouped heads without a mask only, and else leave them to the one that keeps every score.
+// `mask` may be undefined; heads may be grouped.
+at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
+                           const std::optional<at::Tensor>& mask, bool is_causal) {
+  const AttentionShape shape = shape_of(query, key);
+  if (query.is_cpu() || !must_repeat_heads(shape, mask.has_value())) {
+    return at::scaled_dot_product_attention(query, key, value, mask, 0.0, is_causal, {}, shape.grouped);
+  }
+  const int64_t group = query.size(1) / key.size(1);
+  return at::scaled_dot_product_attention(query, key.repeat_interleave(group, 1), value.repeat_interleave(group, 1),
+                                          mask, 0.0, is_causal);
+}
+
+at::Tensor fused_causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  return fused_attention(query, key, value, {}, /*is_causal=*/true);
+}
+
 at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
                             const at::Tensor& mask) {
-  const int64_t group = query.size(1) / key.size(1);
-  if (group == 1 || query.is_cpu()) {
-    return at::scaled_dot_product_attention(query, key, value, mask, 0.0, /*is_causal=*/false, {}, group > 1);
-  }
-  return at::scaled_dot_product_attention(query, key.repeat_interleave(group, 1), value.repeat_interleave(group, 1),
-                                          mask, 0.0, /*is_causal=*/false);
+  return fused_attention(query, key, value, mask, /*is_causal=*/false);
 }
 
 // `slice` queries at a time against the keys that any of them sees, so that work and mask grow with tokens x window.
@@ -53,7 +78,28 @@ at::Tensor sliced_attention(const at::Tensor& query, const at::Tensor& key, cons
   return output;
 }
 
+// Flash attention knows windows, but libtorch's choice of a kernel doesn't: whether that would be flash attention
+// without a window is asked first.
+bool runs_flash_window(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+  const AttentionShape shape = shape_of(query, key);
+  if (query.is_cpu() || !flash_takes_window(shape)) return false;
+  const WithoutCudnn guard;
+  const int64_t choice = at::_fused_sdp_choice(query, key, value, {}, 0.0, /*is_causal=*/true, {}, shape.grouped);
+  return choice == static_cast<int64_t>(at::SDPBackend::flash_attention);
+}
+
+at::Tensor flash_window(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+  const auto tokens_first = [](const at::Tensor& heads) { return heads.transpose(1, 2); };
+  const int64_t tokens = query.size(2);
+  const auto results = at::_flash_attention_forward(
+      tokens_first(query), tokens_first(key), tokens_first(value), /*cum_seq_q=*/{}, /*cum_seq_k=*/{}, tokens, tokens,
+      /*dropout_p=*/0.0, /*is_causal=*/false, /*return_debug_mask=*/false, /*scale=*/std::optional<double>(),
+      /*window_size_left=*/window - 1, /*window_size_right=*/0);
+  return tokens_first(std::get<0>(results));
+}
+
 at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
+  if (runs_flash_window(query, key, value)) return flash_window(query, key, value, window);
   return sliced_attention(query, key, value, window, std::clamp<int64_t>(window, 64, 1024));
 }
 
@@ -78,8 +124,12 @@ at::Tensor last_token_attention(const at::Tensor& query, const at::Tensor& key, 
   return at::scaled_dot_product_attention(rows, key, value, row_mask, 0.0, /*is_causal=*/false).reshape(query.sizes());
 }
 
+// Rows begin at multiples of 16 elements on a GPU: its kernel would have to copy others in every block.
 at::Tensor additive_mask(const at::Tensor& visible, const Compute& compute) {
-  return at::zeros(visible.sizes(), tensor_options(compute))
+  const int64_t keys = visible.size(2);
+  const int64_t room = visible.is_cpu() ? keys : (keys + 15) / 16 * 16;
+  return at::zeros({visible.size(0), visible.size(1), room}, tensor_options(compute))
+      .narrow(2, 0, keys)
       .masked_fill_(visible.logical_not(), -std::numeric_limits<double>::infinity())
       .unsqueeze(1);
 }
@@ -90,7 +140,9 @@ AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute
     : positions_(first_positions(compute, tokens)), rope_(spec, compute, positions_, tokens), cache_(cache) {}
 
 AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache)
-    : positions_(layout.positions), rope_(spec, compute, positions_, layout.longest), cache_(cache) {
+    : positions_(layout.positions),
+      rope_(layout.rope ? *layout.rope : RopeTable(spec, compute, positions_, layout.longest)),
+      cache_(cache) {
   if (!layout.visible.defined()) return;
   masks_.emplace(0, additive_mask(layout.visible, compute));
   at::Tensor distance;  // [batch, tokens, keys]
@@ -123,6 +175,8 @@ at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, cons
                                     const at::Tensor& value, int64_t window) const {
   KeysAndValues all{key, value};
   if (cache_ != nullptr) all = cache_->append(block, key, value);
+  std::optional<WithoutCudnn> without_cudnn;
+  if (!query.is_cpu() && !may_use_cudnn(query.size(2), cache_ != nullptr, !masks_.empty())) without_cudnn.emplace();
   const int64_t num_keys = all.keys.size(2);
   const bool windowed = window > 0 && window < num_keys;
   if (query.size(2) == 1) {

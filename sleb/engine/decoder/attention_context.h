@@ -6,6 +6,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/compute.h"
@@ -22,10 +23,11 @@ class AttentionContext {
 
   // Anything else. Without a cache the keys are the tokens' own; with one they are what is in the cache after them.
   struct Layout {
-    at::Tensor positions;           // int64 [batch, tokens]
-    int64_t longest = 0;            // largest position + 1, on which rotary frequencies may depend
-    at::Tensor visible = {};        // bool [batch, tokens, keys]; undefined for one token that sees all keys
-    at::Tensor key_positions = {};  // int64 [batch, keys]; wanted with `visible`, for sliding windows
+    at::Tensor positions;                // int64 [batch, tokens]
+    int64_t longest = 0;                 // largest position + 1, on which rotary frequencies may depend
+    at::Tensor visible = {};             // bool [batch, tokens, keys]; undefined for one token that sees all keys
+    at::Tensor key_positions = {};       // int64 [batch, keys]; wanted with `visible`, for sliding windows
+    std::optional<RopeTable> rope = {};  // of the positions; computed where it is not given
   };
   AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache = nullptr);
 

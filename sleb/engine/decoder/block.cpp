@@ -39,8 +39,8 @@ Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t
       head_dim_(spec.head_dim),
       window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
 
-at::Tensor Attention::operator()(at::Tensor input, const AttentionContext& context) const {
-  return output_(mix(std::move(input), context));
+void Attention::add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context) const {
+  output_.add_to(sum, mix(std::move(input), context));
 }
 
 at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) const {
@@ -48,9 +48,9 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   const int64_t tokens = input.size(1);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   input.reset();
-  context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
-  const at::Tensor query = heads.narrow(2, 0, num_heads_).transpose(1, 2);
-  const at::Tensor key = heads.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
+  const at::Tensor turned = context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
+  const at::Tensor query = turned.narrow(2, 0, num_heads_).transpose(1, 2);
+  const at::Tensor key = turned.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
   const at::Tensor mixed = context.attend(block_, query, key, value, window_);
   return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});
@@ -62,11 +62,11 @@ Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       kind_(spec.mlp),
       activation_(spec.activation) {}
 
-at::Tensor Mlp::operator()(const at::Tensor& input) const {
+void Mlp::add_to(const at::Tensor& sum, const at::Tensor& input) const {
   const at::Tensor up = up_(input);
-  if (kind_ == MlpKind::plain) return down_(activate(up, activation_));
+  if (kind_ == MlpKind::plain) return down_.add_to(sum, activate(up, activation_));
   const auto halves = up.chunk(2, -1);
-  return down_(activate(halves[0], activation_).mul_(halves[1]));
+  down_.add_to(sum, activate(halves[0], activation_).mul_(halves[1]));
 }
 
 Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
@@ -91,14 +91,15 @@ void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext
 }
 
 void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
-  const auto output_of = [&](at::Tensor input) {
-    return half == Half::attention ? attention_(std::move(input), context) : mlp_(input);
+  const auto add_output_of = [&](at::Tensor input) {
+    half == Half::attention ? attention_.add_to(hidden, std::move(input), context) : mlp_.add_to(hidden, input);
   };
   const Norm& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
   if (norm_placement_ == NormPlacement::after) {
-    hidden.copy_(norm(hidden.add_(output_of(hidden))));
+    add_output_of(hidden);
+    hidden.copy_(norm(hidden));
   } else {
-    hidden.add_(output_of(norm(hidden)));
+    add_output_of(norm(hidden));
   }
 }
 

@@ -13,11 +13,12 @@
 
 namespace sleb {
 
-// [batch, tokens, hidden] -> [batch, tokens, hidden]: self-attention, without norm and residual sum.
+// Self-attention of [batch, tokens, hidden], without norm.
 class Attention {
  public:
   Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(at::Tensor input, const AttentionContext& context) const;
+  // sum, [batch, tokens, hidden], += attention. Gives up its input early.
+  void add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context) const;
 
  private:
   // The heads' outputs side by side. Gives up its input early.
@@ -30,11 +31,11 @@ class Attention {
   int64_t window_;
 };
 
-// The same shapes; likewise without norm and residual sum.
+// Likewise; of any rows.
 class Mlp {
  public:
   Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& input) const;
+  void add_to(const at::Tensor& sum, const at::Tensor& input) const;
 
  private:
   Linear up_;  // of a gated MLP, gate and up side by side

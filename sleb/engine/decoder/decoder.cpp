@@ -7,7 +7,12 @@
 namespace sleb {
 namespace {
 
-Linear load_head(const WeightLoader& weights, const ModelSpec& spec) {
+at::Tensor load_embedding(const WeightLoader& weights, const ModelSpec& spec, const Compute& compute) {
+  return compute.device == "cpu" ? at::Tensor() : weights.weight(spec.names->embedding);
+}
+
+Linear load_head(const WeightLoader& weights, const ModelSpec& spec, const at::Tensor& embedding) {
+  if (spec.tied_head && embedding.defined()) return {embedding, std::nullopt};
   return {weights.weight(spec.tied_head ? spec.names->embedding : spec.names->head), std::nullopt};
 }
 
@@ -16,7 +21,8 @@ Linear load_head(const WeightLoader& weights, const ModelSpec& spec) {
 Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, const Residency& residency, Progress& progress)
     : checkpoint_(&checkpoint),
       compute_(compute),
-      head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec())),
+      embedding_(load_embedding(WeightLoader(checkpoint, compute), checkpoint.spec(), compute)),
+      head_(load_head(WeightLoader(checkpoint, compute), checkpoint.spec(), embedding_)),
       blocks_(checkpoint, compute, residency, progress) {
   const WeightLoader weights(checkpoint, compute);
   const TensorNames& names = *spec().names;
@@ -29,21 +35,38 @@ Decoder::Decoder(const Checkpoint& checkpoint, const Compute& compute, const Res
   project_out_ = Linear(weights.weight(names.project_out), std::nullopt);
 }
 
-at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& context) const {
+at::Tensor Decoder::read_rows(std::span<const int64_t> ids) const {
+  const std::string name = std::string(spec().names->embedding) + ".weight";
+  at::Tensor rows = empty_on_own_pages({static_cast<int64_t>(ids.size()), spec().embedding_size}, at::kFloat);
+  checkpoint_->read_rows(name, ids, {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
+  checkpoint_->release(name);
+  if (compute_.dtype == "float32") return rows;
+  return empty_on_own_pages(rows.sizes(), tensor_options(compute_)).copy_(rows);
+}
+
+at::Tensor Decoder::placed(const at::Tensor& rows, const AttentionContext& context) const {
   const int64_t tokens = context.tokens();
-  at::Tensor rows =
-      empty_on_own_pages({static_cast<int64_t>(ids.size()) / tokens, tokens, spec().embedding_size}, at::kFloat);
-  checkpoint_->read_rows(std::string(spec().names->embedding) + ".weight", ids,
-                         {rows.mutable_data_ptr<float>(), static_cast<size_t>(rows.numel())});
-  checkpoint_->release(std::string(spec().names->embedding) + ".weight");
-  const bool as_read = compute_.dtype == "float32" && device_of(compute_).is_cpu();
-  at::Tensor hidden = as_read ? rows : empty_on_own_pages(rows.sizes(), tensor_options(compute_)).copy_(rows);
+  at::Tensor hidden = rows.view({-1, tokens, spec().embedding_size});
   if (project_in_) hidden = (*project_in_)(hidden);
   if (positions_.defined()) {
     hidden =
         hidden.add(positions_.index_select(0, context.positions().flatten()).view({-1, tokens, spec().hidden_size}));
   }
   return hidden;
+}
+
+at::Tensor Decoder::embed(std::span<const int64_t> ids, const AttentionContext& context) const {
+  if (!embedding_.defined()) return placed(read_rows(ids), context);
+  // from_blob takes no pointer to const; nothing writes through it.
+  const at::Tensor given =
+      at::from_blob(const_cast<int64_t*>(ids.data()), {static_cast<int64_t>(ids.size())}, at::kLong);
+  return embed(given.to(embedding_.device()), context);
+}
+
+at::Tensor Decoder::embed(const at::Tensor& ids, const AttentionContext& context) const {
+  if (embedding_.defined()) return placed(embedding_.index_select(0, ids), context);
+  const at::Tensor given = ids.contiguous();
+  return placed(read_rows({given.const_data_ptr<int64_t>(), static_cast<size_t>(given.numel())}), context);
 }
 
 at::Tensor Decoder::apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const {

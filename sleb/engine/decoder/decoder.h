@@ -23,10 +23,12 @@ class Decoder {
   const ModelSpec& spec() const { return checkpoint_->spec(); }
   const Compute& compute() const { return compute_; }
 
-  // ids [batch * tokens] -> [batch, tokens, hidden], learned positions included. The rows are read from the checkpoint
-  // itself, so the embedding takes no memory. Every id must be below the vocabulary's size, and every position less
-  // than check_sequence_length allows.
+  // ids [batch * tokens] -> [batch, tokens, hidden], learned positions included. On the CPU the rows are read from the
+  // checkpoint itself, so the embedding takes no memory; on a GPU it is there. Every id must be below the vocabulary's
+  // size, and every position less than check_sequence_length allows.
   at::Tensor embed(std::span<const int64_t> ids, const AttentionContext& context) const;
+  // The same of int64 [batch * tokens] on the first device.
+  at::Tensor embed(const at::Tensor& ids, const AttentionContext& context) const;
   // The hidden state after a unit, [batch, tokens, hidden].
   at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const;
   // The same into `hidden` itself, which comes to the block's device.
@@ -36,8 +38,14 @@ class Decoder {
   at::Tensor logits(const at::Tensor& hidden) const;
 
  private:
+  // Rows of the embedding [rows, embedding_size], in the compute type.
+  at::Tensor read_rows(std::span<const int64_t> ids) const;
+  // From rows of the embedding to hidden states.
+  at::Tensor placed(const at::Tensor& rows, const AttentionContext& context) const;
+
   const Checkpoint* checkpoint_;
   Compute compute_;
+  at::Tensor embedding_;  // [vocabulary, embedding_size], a tied head's own; undefined on the CPU
   at::Tensor positions_;  // [max_positions, hidden]; undefined unless learned
   std::optional<Linear> project_in_;
   Linear head_;  // the largest, so loaded first: what it takes meanwhile stands beside nothing else

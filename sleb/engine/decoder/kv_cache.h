@@ -36,8 +36,8 @@ class KvCache {
 
  private:
   std::vector<KeysAndValues> blocks_;  // with room for `capacity` tokens
+  std::vector<KeysAndValues> used_;    // of the sequences in use
   int64_t batch_, capacity_;
-  int64_t used_batch_;
   int64_t tokens_ = 0;
 };
 

@@ -46,4 +46,16 @@ at::Tensor Linear::operator()(const at::Tensor& input) const {
   return packed_linear()->call(input, weight_, bias_, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
+void Linear::add_to(const at::Tensor& sum, const at::Tensor& input) const {
+  if (sum.is_cpu() || bias_) {
+    sum.add_((*this)(input));
+  } else {
+    add_product(sum, input, weight_);
+  }
+}
+
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& weight) {
+  sum.view({-1, sum.size(-1)}).addmm_(input.reshape({-1, input.size(-1)}), weight.t());
+}
+
 }  // namespace sleb

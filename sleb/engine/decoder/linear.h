@@ -12,13 +12,19 @@ class Linear {
   // weight [out, in], bias [out].
   Linear(const at::Tensor& weight, std::optional<at::Tensor> bias);
 
-  // [rows, in] -> [rows, out]
+  // [..., in] -> [..., out]
   at::Tensor operator()(const at::Tensor& input) const;
+  // The same added to `sum`, [..., out], which lies in one piece.
+  void add_to(const at::Tensor& sum, const at::Tensor& input) const;
 
  private:
   at::Tensor weight_;  // as given, or packed by oneDNN
   std::optional<at::Tensor> bias_;
   bool packed_ = false;
 };
+
+// sum [..., out] += input [..., in] x weight [out, in], transposed, in one product: it reads and writes the sum once,
+// where a product and a sum after it take four passes, and rounds once.
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& weight);
 
 }  // namespace sleb

@@ -3,15 +3,17 @@
 #include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
-namespace {
-
-at::Tensor rms_norm(const at::Tensor& input, double eps) {
+at::Tensor rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps) {
   const at::Tensor wide = input.to(at::kFloat);
   const at::Tensor scale = wide.square().mean(-1, /*keepdim=*/true).add_(eps).rsqrt_();
-  return wide.mul(scale).to(input.scalar_type());
+  at::Tensor result = wide.mul(scale).to(input.scalar_type());
+  if (weight) result.mul_(*weight);
+  return result;
 }
 
-}  // namespace
+at::Tensor fused_rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps) {
+  return std::get<0>(at::_fused_rms_norm(input, input.sizes().back(), weight, eps));
+}
 
 Norm::Norm(const WeightLoader& weights, const ModelSpec& spec, const std::string& name)
     : kind_(spec.norm), eps_(spec.norm_eps) {
@@ -21,8 +23,7 @@ Norm::Norm(const WeightLoader& weights, const ModelSpec& spec, const std::string
 
 at::Tensor Norm::operator()(const at::Tensor& input) const {
   if (kind_ == NormKind::layer) return at::layer_norm(input, input.sizes().back(), weight_, bias_, eps_);
-  at::Tensor result = rms_norm(input, eps_);
-  if (weight_) result.mul_(*weight_);
+  at::Tensor result = input.is_cpu() ? rms_norm(input, weight_, eps_) : fused_rms_norm(input, weight_, eps_);
   if (bias_) result.add_(*bias_);
   return result;
 }

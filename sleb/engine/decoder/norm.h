@@ -10,8 +10,14 @@
 
 namespace sleb {
 
-// Over the last dimension, as transformers computes it: RMS norm takes its mean of squares in float32 and multiplies
-// with the weight in the input's type, layer norm is torch's.
+// x / rms(x) over the last dimension, computed in float32 and multiplied with the weight in the input's type after
+// rounding to it, as transformers does: eight operators.
+at::Tensor rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps);
+// The same in one kernel on a GPU, all of it in float32 and rounded once: in 16-bit types a value may differ from
+// rms_norm's by one rounding of the value before the weight.
+at::Tensor fused_rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps);
+
+// Over the last dimension: rms_norm on the CPU, fused_rms_norm on a GPU, or torch's layer norm.
 class Norm {
  public:
   // Reads NAME.weight and NAME.bias as far as the model's norms have them.

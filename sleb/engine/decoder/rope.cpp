@@ -52,6 +52,7 @@ RopeTable::RopeTable(const ModelSpec& spec, const Compute& compute, const at::Te
   const at::Tensor frequencies = rope_frequencies(spec, longest).to(device_of(compute));
   const at::Tensor angles = positions.to(at::kFloat).unsqueeze(-1).mul(frequencies).unsqueeze(-2);
   cos_ = angles.cos().to(tensor_options(compute));
+  if (!cos_.is_cpu()) cos_ = at::cat({cos_, cos_}, -1);
   sin_ = angles.sin().to(tensor_options(compute));
 }
 
@@ -64,14 +65,54 @@ RopeTable RopeTable::on(at::Device device) const {
   return other;
 }
 
-void RopeTable::apply(const at::Tensor& heads) const {
-  if (!cos_.defined()) return;
+RopeTable RopeTable::row(int64_t position) const {
+  RopeTable one;
+  if (cos_.defined()) {
+    one.cos_ = cos_.narrow(0, position, 1);
+    one.sin_ = sin_.narrow(0, position, 1);
+  }
+  return one;
+}
+
+RopeTable RopeTable::rows(const at::Tensor& positions) const {
+  RopeTable chosen;
+  if (cos_.defined()) {
+    const at::Tensor flat = positions.flatten();
+    const auto of = [&](const at::Tensor& table) {
+      return table.index_select(0, flat).view({positions.size(0), positions.size(1), 1, table.size(-1)});
+    };
+    chosen.cos_ = of(cos_);
+    chosen.sin_ = of(sin_);
+  }
+  return chosen;
+}
+
+at::Tensor RopeTable::apply(const at::Tensor& heads) const {
+  if (!cos_.defined()) return heads;
+  if (!heads.is_cpu()) return turned(heads, cos_, sin_);
+  turn_in_place(heads, cos_, sin_);
+  return heads;
+}
+
+void turn_in_place(const at::Tensor& heads, const at::Tensor& cos, const at::Tensor& sin) {
   const int64_t half = heads.size(-1) / 2;
   at::Tensor first = heads.narrow(-1, 0, half);
   at::Tensor second = heads.narrow(-1, half, half);
   const at::Tensor old_first = first.clone();
-  first.mul_(cos_).addcmul_(second, sin_, -1);
-  second.mul_(cos_).addcmul_(old_first, sin_);
+  first.mul_(cos).addcmul_(second, sin, -1);
+  second.mul_(cos).addcmul_(old_first, sin);
+}
+
+at::Tensor turned(const at::Tensor& heads, const at::Tensor& wide_cos, const at::Tensor& sin) {
+  const int64_t half = heads.size(-1) / 2;
+  at::Tensor result = heads.mul(wide_cos);
+  result.narrow(-1, 0, half).addcmul_(heads.narrow(-1, half, half), sin, -1);
+  result.narrow(-1, half, half).addcmul_(heads.narrow(-1, 0, half), sin);
+  return result;
+}
+
+bool rope_depends_on_length(const ModelSpec& spec) {
+  return spec.position == PositionKind::rotary && spec.rope.scaling == RopeSpec::Scaling::dynamic;
 }
 
 }  // namespace sleb

@@ -1,8 +1,9 @@
-// Follows decoder/block.cpp, decoder/norm.cpp and decoder/head_loss.cpp.
+// Follows decoder/block.cpp, decoder/norm.cpp, decoder/attention_context.cpp and decoder/head_loss.cpp.
 #include "sleb/engine/memory/sweep_memory.h"
 
 #include <algorithm>
 
+#include "sleb/engine/plans/attention_kernels.h"
 #include "sleb/engine/plans/operations.h"
 
 namespace sleb {
@@ -11,8 +12,9 @@ namespace {
 // Widths and types of a model's activations.
 class Activations {
  public:
-  Activations(const ModelSpec& spec, const Compute& compute)
+  Activations(const ModelSpec& spec, const Compute& compute, int64_t seqlen)
       : spec_(spec),
+        seqlen_(seqlen),
         is_cpu_(compute.device == "cpu"),
         element_(bytes_per_element(compute)),
         hidden_(static_cast<uint64_t>(spec.hidden_size)),
@@ -35,10 +37,10 @@ class Activations {
     return norm(rows) + logits * copies + logits * 4;  // once more for freed pieces, as in attention()
   }
 
-  // RMS norm computes in float32, layer norm in one pass.
+  // On the CPU RMS norm computes in float32; elsewhere, as layer norm does, in one pass that keeps a number a row.
   uint64_t norm(uint64_t rows) const {
-    const bool in_float32 = spec_.norm == NormKind::layer || element_ == 4;
-    return rows * hidden_ * (in_float32 ? element_ : 4 + 4 + element_);
+    const bool one_pass = spec_.norm == NormKind::layer || !is_cpu_;
+    return rows * (hidden_ * (one_pass || element_ == 4 ? element_ : 4 + 4 + element_) + (is_cpu_ ? 0 : 4));
   }
 
   // What malloc does not join of freed blocks: at worst another tensor of the widest kind.
@@ -46,13 +48,13 @@ class Activations {
     const uint64_t normed = rows * hidden_ * element_;
     const uint64_t heads = rows * (query_ + 2 * key_) * element_;
     const uint64_t mixed = rows * query_ * element_;
-    const uint64_t turned = spec_.position == PositionKind::rotary ? rows * (query_ + key_) / 2 * element_ : 0;
+    // The CPU keeps half of the heads while it turns them in place, a GPU writes them anew.
+    const uint64_t rotary = spec_.position == PositionKind::rotary ? rows * (query_ + key_) * element_ : 0;
+    const uint64_t turning = is_cpu_ ? rotary / 2 : rotary;
+    const uint64_t turned = is_cpu_ ? 0 : rotary;
     const uint64_t sums = rows * static_cast<uint64_t>(spec_.num_heads) * 4;
-    // Fused attention: scores of 256 queries against 512 keys, and their output, in each thread.
-    const uint64_t scores =
-        is_cpu_ ? threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6) : 0;
-    const uint64_t most =
-        std::max({norm(rows), normed + heads, heads + turned, heads + mixed + sums + scores, mixed + normed});
+    const uint64_t most = std::max({norm(rows), normed + heads, heads + turning,
+                                    heads + turned + mixed + sums + inside_attention(rows), mixed + normed});
     return most + std::max(heads, normed);
   }
 
@@ -64,15 +66,33 @@ class Activations {
   }
 
  private:
+  // What attention takes beside its output.
+  uint64_t inside_attention(uint64_t rows) const {
+    // On the CPU scores of 256 queries against 512 keys, and their output, in each thread.
+    if (is_cpu_) return threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6);
+    const AttentionShape shape{spec_.head_dim, element_, spec_.num_heads != spec_.num_kv_heads};
+    const bool windowed =
+        std::ranges::any_of(spec_.sliding_windows, [&](int64_t window) { return window > 0 && window < seqlen_; });
+    const bool masked = windowed && !flash_takes_window(shape);
+    // Scores and their softmax, both in float32.
+    if (keeps_scores(shape, masked)) return rows * static_cast<uint64_t>(spec_.num_heads * seqlen_) * 8;
+    return must_repeat_heads(shape, masked) ? 2 * rows * query_ * element_ : 0;
+  }
+
   const ModelSpec& spec_;
+  int64_t seqlen_;
   bool is_cpu_;
   uint64_t element_;
   uint64_t hidden_, query_, key_;
   uint64_t threads_;
 };
 
-// Rows of the embedding are decoded into float32; the system maps them with the 64 KiB around each.
+// Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around
+// each.
 Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, uint64_t rows) {
+  if (compute.device != "cpu") {
+    return Footprint::of(rows * static_cast<uint64_t>(spec.embedding_size) * bytes_per_element(compute));
+  }
   constexpr uint64_t mapped_around = uint64_t{64} << 10;
   const uint64_t stored = forms(std::string(spec.names->embedding) + ".weight").bytes;
   const uint64_t row = stored / static_cast<uint64_t>(spec.vocabulary_size);
@@ -89,7 +109,7 @@ uint64_t state_bytes(const ModelSpec& spec, const Compute& compute, const SweepS
 
 SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
                          const SweepSize& sweep) {
-  const Activations activations(spec, compute);
+  const Activations activations(spec, compute, sweep.seqlen);
   const auto rows = static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen);
   SweepMemory memory;
   memory.states = static_cast<uint64_t>(sweep.states) * state_bytes(spec, compute, sweep);

@@ -78,8 +78,10 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
     : num_blocks_(spec.num_blocks) {
   const uint64_t element = bytes_per_element(compute);
   block_ = static_cast<uint64_t>(spec.block_parameters()) * element;
-  // A tied head is a copy of its own.
-  const int64_t embedding = spec.tied_head ? 0 : spec.vocabulary_size * spec.embedding_size;
+  // On the CPU the embedding stays in the file, and a tied head is a copy of it; on a GPU it is there, once. So the
+  // least that a GPU needs is larger than what a CPU does.
+  const bool in_file = compute.device == "cpu" && !spec.tied_head;
+  const int64_t embedding = in_file ? spec.vocabulary_size * spec.embedding_size : 0;
   others_ =
       static_cast<uint64_t>(spec.parameters() - embedding) * element - block_ * static_cast<uint64_t>(spec.num_blocks);
 

@@ -54,7 +54,7 @@ class WeightMemory {
 
  private:
   int64_t num_blocks_;
-  uint64_t others_;           // bytes of weights outside the blocks; the embedding stays in the file
+  uint64_t others_;           // bytes of weights outside the blocks; on the CPU the embedding stays in the file
   uint64_t block_;            // bytes of a block's weights
   Footprint block_loading_;   // the most while one is loaded, what is there of it already included
   Footprint others_loading_;  // the most on top of what is loaded of the others

@@ -8,7 +8,7 @@ namespace sleb {
 namespace {
 
 constexpr uint64_t query_key_value = 512 * (512 + 2 * 256), attention_output = 512 * 512, gate_up = 2 * 512 * 1280,
-                   down = 512 * 1280, norms = 2 * 512, head = 512 * 512, final_norm = 512;
+                   down = 512 * 1280, norms = 2 * 512, embedding = 512 * 512, head = 512 * 512, final_norm = 512;
 constexpr uint64_t block = query_key_value + attention_output + gate_up + down + norms;
 
 TEST(WeightMemory, CountsWeights) {
@@ -17,6 +17,17 @@ TEST(WeightMemory, CountsWeights) {
   EXPECT_EQ(weights.least(), 4 * (2 * block + head + final_norm));
   EXPECT_EQ(WeightMemory(small_spec(), bfloat16, plain(0)).all().bytes, 2 * (6 * block + head + final_norm));
   EXPECT_EQ(weights.held(weights.all()).anonymous, weights.all().bytes);
+}
+
+TEST(WeightMemory, CountsTheEmbeddingOnAGpu) {
+  const Compute cuda{"cuda:0", "bfloat16", 1};
+  ModelSpec spec = small_spec();
+  const WeightMemory weights(spec, cuda, plain(0));
+  EXPECT_EQ(weights.all().bytes, 2 * (6 * block + embedding + head + final_norm));
+  EXPECT_EQ(weights.least(), 2 * (2 * block + embedding + head + final_norm));
+  spec.tied_head = true;
+  EXPECT_EQ(WeightMemory(spec, cuda, plain(0)).all().bytes, 2 * (6 * block + head + final_norm));
+  EXPECT_EQ(WeightMemory(spec, bfloat16, plain(0)).all().bytes, 2 * (6 * block + head + final_norm));
 }
 
 TEST(WeightMemory, LoadsTheLastBlockBesideAllOthers) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <random>
+#include <optional>
 
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
@@ -10,6 +10,7 @@
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/sequences/forward.h"
+#include "sleb/engine/sequences/token_choice.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {
@@ -24,7 +25,8 @@ double seconds_since(Clock::time_point start) {
 // Prompts side by side, ending together: padding stands in front.
 class PaddedPrompts {
  public:
-  PaddedPrompts(std::span<const std::vector<int64_t>> prompts, const Compute& compute, int64_t capacity)
+  PaddedPrompts(std::span<const std::vector<int64_t>> prompts, const ModelSpec& spec, const Compute& compute,
+                int64_t capacity)
       : batch_(static_cast<int64_t>(prompts.size())) {
     for (const auto& prompt : prompts) tokens_ = std::max(tokens_, static_cast<int64_t>(prompt.size()));
     at::Tensor padding = at::empty({batch_, 1}, at::kLong);
@@ -40,6 +42,7 @@ class PaddedPrompts {
     columns_ = at::arange(capacity, at::TensorOptions().dtype(at::kLong).device(device)).unsqueeze(0);
     key_positions_ = columns_.sub(padding_);
     is_token_ = key_positions_.ge(0);
+    if (!device.is_cpu() && !rope_depends_on_length(spec)) rope_ = RopeTable(spec, compute, columns_[0], capacity);
   }
 
   int64_t tokens() const { return tokens_; }
@@ -63,6 +66,7 @@ class PaddedPrompts {
       layout.visible = is_token_.narrow(1, 0, column + 1).unsqueeze(1);
       layout.key_positions = key_positions_.narrow(1, 0, column + 1);
     }
+    if (rope_) layout.rope = any_padding_ ? rope_->rows(layout.positions) : rope_->row(column);
     return {decoder.spec(), decoder.compute(), layout, &cache};
   }
 
@@ -75,25 +79,9 @@ class PaddedPrompts {
   at::Tensor columns_;        // [1, capacity]
   at::Tensor key_positions_;  // [batch, capacity]; negative: padding
   at::Tensor is_token_;       // bool [batch, capacity]
+  // Of positions 0 to capacity, on a GPU: to make a token's anew takes a copy that waits and several kernels.
+  std::optional<RopeTable> rope_;
 };
-
-// logits [batch, vocabulary] -> an id a sequence
-std::vector<int64_t> choose(const at::Tensor& logits, double temperature, std::mt19937_64& random) {
-  std::vector<int64_t> ids;
-  if (temperature == 0) {
-    const at::Tensor best = logits.argmax(-1).cpu();
-    return {best.const_data_ptr<int64_t>(), best.const_data_ptr<int64_t>() + best.numel()};
-  }
-  const at::Tensor scaled = logits.to(at::kDouble).div(temperature);
-  const at::Tensor sums = at::_softmax(scaled, -1, /*half_to_float=*/false).cumsum(-1).cpu().contiguous();
-  const int64_t vocabulary = sums.size(1);
-  for (int64_t i = 0; i < sums.size(0); ++i) {
-    const auto* row = sums.const_data_ptr<double>() + i * vocabulary;
-    const double drawn = std::uniform_real_distribution<double>(0, row[vocabulary - 1])(random);
-    ids.push_back(std::min<int64_t>(std::upper_bound(row, row + vocabulary, drawn) - row, vocabulary - 1));
-  }
-  return ids;
-}
 
 }  // namespace
 
@@ -102,7 +90,9 @@ struct Generator::State {
   KvCache cache;
 
   // The logits after the last token of each sequence, float32 [batch, vocabulary].
-  at::Tensor run(const Schedule& schedule, std::span<const int64_t> ids, const AttentionContext& context) {
+  // ids [batch * tokens], on the host or, as a tensor, on the first device.
+  template <typename Ids>
+  at::Tensor run(const Schedule& schedule, const Ids& ids, const AttentionContext& context) {
     const at::Tensor hidden =
         run_schedule(model->decoder(), schedule, ids, context, [](const ScheduleStep&) { check_interrupt(); })[0];
     cache.advance(context.tokens());
@@ -152,21 +142,23 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   const Schedule schedule = make_schedule(std::span(&plan, 1), decoder.spec().num_blocks);
   KvCache& cache = state_->cache;
   cache.clear(static_cast<int64_t>(prompts.size()));
-  const PaddedPrompts padded(prompts, decoder.compute(), cache.capacity());
-  std::mt19937_64 random(options.seed);
+  const PaddedPrompts padded(prompts, decoder.spec(), decoder.compute(), cache.capacity());
+  TokenChoice choose(options.temperature, options.seed);
   Generation result;
   result.ids.resize(prompts.size());
   std::vector<bool> ended(prompts.size(), false);
   bool goes_on = true;
   at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
   for (int64_t step = 0; goes_on; ++step) {
-    const std::vector<int64_t> next = choose(logits, options.temperature, random);
+    const at::Tensor next = choose(logits);
+    const at::Tensor on_host = next.cpu();  // the one place that waits for a GPU
     if (step == 0) result.first_token_seconds = seconds_since(start);
-    for (size_t i = 0; i < next.size(); ++i) {
+    for (size_t i = 0; i < ended.size(); ++i) {
       if (ended[i]) continue;
-      result.ids[i].push_back(next[i]);
-      ended[i] = std::ranges::find(options.stop_ids, next[i]) != options.stop_ids.end();
-      if (listener && !listener(static_cast<int64_t>(i), next[i])) goes_on = false;
+      const int64_t id = on_host.const_data_ptr<int64_t>()[i];
+      result.ids[i].push_back(id);
+      ended[i] = std::ranges::find(options.stop_ids, id) != options.stop_ids.end();
+      if (listener && !listener(static_cast<int64_t>(i), id)) goes_on = false;
     }
     goes_on = goes_on && step + 1 < options.max_new_tokens && std::ranges::find(ended, false) != ended.end();
     if (goes_on) logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));

@@ -1,11 +1,23 @@
 #include "sleb/engine/sweep/plan_runner.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
+namespace {
+
+std::vector<at::Tensor> run_from(const Decoder& decoder, const Schedule& schedule, at::Tensor embedded,
+                                 const AttentionContext& context, const StepListener& done) {
+  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
+  states[0] = std::move(embedded);
+  run_steps(decoder, schedule, states, context, {.reached = {}, .done = done});
+  return states;
+}
+
+}  // namespace
 
 void check_ids(const ModelSpec& spec, std::span<const int64_t> ids, std::string_view source) {
   const int64_t size = spec.vocabulary_size;
@@ -40,10 +52,12 @@ void run_steps(const Decoder& decoder, const Schedule& schedule, std::vector<at:
 
 std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
                                      const AttentionContext& context, const StepListener& done) {
-  std::vector<at::Tensor> states(static_cast<size_t>(schedule.num_states));
-  states[0] = decoder.embed(ids, context);
-  run_steps(decoder, schedule, states, context, {.reached = {}, .done = done});
-  return states;
+  return run_from(decoder, schedule, decoder.embed(ids, context), context, done);
+}
+
+std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, const at::Tensor& ids,
+                                     const AttentionContext& context, const StepListener& done) {
+  return run_from(decoder, schedule, decoder.embed(ids, context), context, done);
 }
 
 WorkMeter::WorkMeter(Progress& progress, const std::string& stage, double operations) : progress_(progress) {

@@ -38,6 +38,10 @@ void run_steps(const Decoder& decoder, const Schedule& schedule, std::vector<at:
 std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, std::span<const int64_t> ids,
                                      const AttentionContext& context, const StepListener& done = {});
 
+// The same of int64 [batch * tokens] on the first device.
+std::vector<at::Tensor> run_schedule(const Decoder& decoder, const Schedule& schedule, const at::Tensor& ids,
+                                     const AttentionContext& context, const StepListener& done = {});
+
 // Counts operations and reports them in whole GFLOP.
 class WorkMeter {
  public:
