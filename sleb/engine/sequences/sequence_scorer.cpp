@@ -153,7 +153,7 @@ TargetScores score_targets(const Decoder& decoder, const at::Tensor& hidden, con
       own_rows.push_back(wanted.row_of[*next] - static_cast<int64_t>(begin));
       ids.push_back(wanted.targets[*next]);
     }
-    const at::Tensor logs = log_probabilities(decoder, flat.index_select(0, on_device(rows, decoder)));
+    const at::Tensor logs = log_probabilities(decoder.logits(flat.index_select(0, on_device(rows, decoder))));
     const at::Tensor target_rows = on_device(own_rows, decoder);
     const at::Tensor target_ids = on_device(ids, decoder);
     const at::Tensor values =
