@@ -15,4 +15,10 @@ inline at::TensorOptions tensor_options(const Compute& compute) {
   return at::TensorOptions().dtype(scalar_type_of(compute)).device(device_of(compute));
 }
 
+// A CPU tensor on the device, without waiting for what a GPU has still to do: pinned memory is copied when its turn
+// comes, and kept until then.
+inline at::Tensor upload(const at::Tensor& tensor, at::Device device) {
+  return device.is_cpu() ? tensor : tensor.pin_memory().to(at::TensorOptions(device), /*non_blocking=*/true);
+}
+
 }  // namespace sleb

@@ -56,14 +56,20 @@ double rate_of_blocks(const Decoder& decoder, const ProbedText& text) {
 }
 
 double rate_of_head(const Decoder& decoder, const ProbedText& text) {
-  const int64_t tokens = std::min(text.seqlen, 1 + head_slice_rows(decoder.spec(), decoder.compute()));
+  const int64_t slice_rows = head_slice_rows(decoder.spec(), decoder.compute());
+  const int64_t tokens = std::min(text.seqlen, 1 + slice_rows);
+  // A slice ends with its segment on the CPU, on CUDA it goes on in the next (head_losses).
+  const bool is_cpu = decoder.compute().device == "cpu";
+  const int64_t segments = is_cpu ? 1 : std::clamp<int64_t>(slice_rows / tokens, 1, text.segments);
   std::vector<at::Tensor> states(2);
-  for (at::Tensor& state : states) state = random({1, tokens, decoder.spec().hidden_size}, decoder.compute());
-  const at::Tensor ids = at::zeros({1, tokens}, states[0].options().dtype(at::kLong));
+  for (at::Tensor& state : states) state = random({segments, tokens, decoder.spec().hidden_size}, decoder.compute());
+  const ScoredTokens scored{.ids = at::zeros({segments, tokens}, states[0].options().dtype(at::kLong)),
+                            .first_scored = 1,
+                            .block_tokens = tokens};
   const double seconds =
-      mean_seconds([&] { head_losses(decoder, states, ids, /*first_scored=*/1, /*dense=*/0, [] {}).nll.cpu(); });
-  return static_cast<double>(states.size()) * static_cast<double>(tokens - 1) * head_operations(decoder.spec()) /
-         seconds;
+      mean_seconds([&] { head_losses(decoder, states, scored, /*dense=*/0, [](int64_t) {}).nll.cpu(); });
+  return static_cast<double>(states.size()) * static_cast<double>(segments * (tokens - 1)) *
+         head_operations(decoder.spec()) / seconds;
 }
 
 }  // namespace
@@ -74,7 +80,7 @@ void warm_up(const Compute& compute) try {
   const at::Tensor heads = linear(random({512, 64}, compute)).view({1, 512, 4, 64}).transpose(1, 2);
   at::scaled_dot_product_attention(heads, heads.narrow(1, 0, 2), heads.narrow(1, 0, 2), {}, 0.0, /*is_causal=*/true, {},
                                    /*enable_gqa=*/true);
-  at::_log_softmax(at::silu(heads).to(at::kFloat), -1, /*half_to_float=*/false).cpu();
+  log_probabilities(at::silu(heads)).cpu();
 } catch (const c10::Error& error) {
   device_failed("the first computation", compute.device, error);
 }

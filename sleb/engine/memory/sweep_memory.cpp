@@ -31,6 +31,9 @@ class Activations {
   // A slice of logits; twice and the dense model's where distributions are compared.
   uint64_t head(uint64_t rows, bool divergence) const {
     const uint64_t logits = rows * static_cast<uint64_t>(spec_.vocabulary_size);
+    // On CUDA (losses_by_row) the slice's rows are gathered first; then come its logits and log-probabilities, both in
+    // float32, beside the dense model's probabilities.
+    if (!is_cpu_) return rows * hidden_ * element_ + norm(rows) + logits * (divergence ? 12 : 8);
     // The logits in their type, in float32 and as log-probabilities, two of them at a time; each dense slice beside
     // another model's, their difference and an exponential.
     const uint64_t copies = divergence ? 16 : 8;
@@ -87,6 +90,19 @@ class Activations {
   uint64_t threads_;
 };
 
+// That are computed before they are cut into slices: on CUDA those of a whole chunk.
+int64_t rows_of_logits(const Compute& compute, const SweepSize& sweep) {
+  if (compute.device == "cpu" || sweep.scored_rows == 0) return std::max<int64_t>(sweep.scored_rows, 1);
+  return sweep.chunk_segments * (sweep.seqlen - 1);
+}
+
+// What losses_by_row keeps of each row: where it is and its target, and each state's losses in float32.
+uint64_t tables_of_losses(const Compute& compute, const SweepSize& sweep) {
+  if (compute.device == "cpu" || sweep.scored_rows == 0) return 0;
+  const auto states = static_cast<uint64_t>(sweep.states);
+  return static_cast<uint64_t>(rows_of_logits(compute, sweep)) * (2 * 8 + states * (sweep.divergence ? 8 : 4));
+}
+
 // Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around
 // each.
 Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, uint64_t rows) {
@@ -113,9 +129,10 @@ SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const St
   const auto rows = static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen);
   SweepMemory memory;
   memory.states = static_cast<uint64_t>(sweep.states) * state_bytes(spec, compute, sweep);
-  const int64_t head_rows = std::min(std::max<int64_t>(sweep.scored_rows, 1), head_slice_rows(spec, compute));
-  memory.work = Footprint::of(
-      std::max(activations.unit(rows), activations.head(static_cast<uint64_t>(head_rows), sweep.divergence)));
+  const auto head_rows =
+      static_cast<uint64_t>(std::min(rows_of_logits(compute, sweep), head_slice_rows(spec, compute)));
+  memory.work = Footprint::of(std::max(
+      activations.unit(rows), activations.head(head_rows, sweep.divergence) + tables_of_losses(compute, sweep)));
   // The embedding's rows come before there is any state.
   const Footprint rows_read = embedding(spec, compute, forms, rows);
   const auto beyond_states = [&](uint64_t bytes) { return bytes - std::min(bytes, memory.states); };

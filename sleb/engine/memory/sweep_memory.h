@@ -12,9 +12,11 @@ namespace sleb {
 // One sweep of an evaluator, or a part of the run like it.
 struct SweepSize {
   int64_t segments = 0;
-  int64_t seqlen = 0;       // tokens
-  int64_t states = 1;       // hidden states at the end, all of them alive
-  int64_t scored_rows = 0;  // whose logits a segment computes at a time, before they are cut into slices; 0: one
+  int64_t seqlen = 0;  // tokens
+  int64_t states = 1;  // hidden states at the end, all of them alive
+  // Whose logits a segment computes at a time on the CPU, before they are cut into slices; CUDA goes on over all scored
+  // rows of a chunk. 0: one.
+  int64_t scored_rows = 0;
   bool divergence = false;
   int64_t chunk_segments = 0;  // 0: default_chunk_segments
 };

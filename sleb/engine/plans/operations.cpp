@@ -11,8 +11,10 @@ constexpr int64_t chunk_tokens_cuda = 16384;
 // Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
 // out again (FreedBlocks).
 constexpr int64_t slice_bytes_cpu = int64_t{12} << 20;
-constexpr int64_t slice_bytes_cuda = int64_t{1} << 30;
-constexpr int64_t least_slice_rows = 64;  // below, products lose speed
+constexpr int64_t slice_bytes_cuda = int64_t{128} << 20;
+// Below, products lose speed: a GPU reads the head's weight once a slice, in the time of some 200 rows' arithmetic.
+constexpr int64_t least_slice_rows_cpu = 64;
+constexpr int64_t least_slice_rows_cuda = 1024;
 
 }  // namespace
 
@@ -46,8 +48,9 @@ int64_t default_chunk_segments(const Compute& compute, int64_t seqlen, int64_t s
 }
 
 int64_t head_slice_rows(const ModelSpec& spec, const Compute& compute) {
-  const int64_t budget = compute.device == "cpu" ? slice_bytes_cpu : slice_bytes_cuda;
-  return std::max(least_slice_rows, budget / 4 / spec.vocabulary_size);
+  const bool is_cpu = compute.device == "cpu";
+  const int64_t rows = (is_cpu ? slice_bytes_cpu : slice_bytes_cuda) / 4 / spec.vocabulary_size;
+  return std::max(is_cpu ? least_slice_rows_cpu : least_slice_rows_cuda, rows);
 }
 
 }  // namespace sleb

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/engine/decoder/aten.h"
@@ -97,94 +98,135 @@ AttentionContext make_context(const Decoder& decoder, const Batch& batch) {
     for (const int64_t depth : tree.depths()) longest = std::max(longest, depth + 1);
   }
   const at::Device device = device_of(decoder.compute());
-  positions = positions.to(device);
-  return {decoder.spec(), decoder.compute(), {positions, longest, visible.to(device), positions}};
+  positions = upload(positions, device);
+  return {decoder.spec(), decoder.compute(), {positions, longest, upload(visible, device), positions}};
 }
 
-// The rows of a batch's hidden states whose distributions are wanted, each once.
+// The rows of a batch's hidden states whose distributions are wanted, each once, and the targets: those of all groups
+// in the order of their rows, so that the targets of a slice of rows stand together.
 struct WantedRows {
-  std::vector<int64_t> rows;     // in [batch * tokens], rising
-  std::vector<int64_t> row_of;   // [targets of all groups]: index into `rows`
-  std::vector<int64_t> targets;  // [targets of all groups]: ids
+  std::vector<int64_t> rows;    // in [batch * tokens], rising
+  std::vector<size_t> order;    // [targets]: which of all groups' targets it is
+  std::vector<int64_t> row_of;  // [targets]: index into `rows`, rising
+  std::vector<int64_t> ids;     // [targets]
+
+  // The targets of rows begin <= i < end: where they begin and how many they are.
+  std::pair<int64_t, int64_t> targets(int64_t begin, int64_t end) const {
+    const auto first = std::ranges::lower_bound(row_of, begin), last = std::ranges::lower_bound(row_of, end);
+    return {first - row_of.begin(), last - first};
+  }
 };
 
 WantedRows wanted_rows(const Batch& batch) {
-  WantedRows wanted;
+  std::vector<int64_t> places, ids;  // [targets], as the groups have them
   for (size_t i = 0; i < batch.groups.size(); ++i) {
     for (const Target& target : batch.groups[i].targets) {
-      wanted.row_of.push_back(static_cast<int64_t>(i) * batch.tokens + target.node);
-      wanted.targets.push_back(target.id);
+      places.push_back(static_cast<int64_t>(i) * batch.tokens + target.node);
+      ids.push_back(target.id);
     }
   }
-  wanted.rows = wanted.row_of;
-  std::ranges::sort(wanted.rows);
-  const auto repeated = std::ranges::unique(wanted.rows);
-  wanted.rows.erase(repeated.begin(), repeated.end());
-  for (int64_t& row : wanted.row_of) row = std::ranges::lower_bound(wanted.rows, row) - wanted.rows.begin();
+  WantedRows wanted;
+  wanted.order.resize(places.size());
+  std::iota(wanted.order.begin(), wanted.order.end(), size_t{0});
+  std::ranges::stable_sort(wanted.order, {}, [&](size_t i) { return places[i]; });
+  for (const size_t i : wanted.order) {
+    if (wanted.rows.empty() || wanted.rows.back() != places[i]) wanted.rows.push_back(places[i]);
+    wanted.row_of.push_back(static_cast<int64_t>(wanted.rows.size()) - 1);
+    wanted.ids.push_back(ids[i]);
+  }
   return wanted;
 }
 
-struct TargetScores {
-  std::vector<double> log_probability;  // [targets]
-  std::vector<bool> is_greedy;
+// The same numbers where the logits are, in one upload.
+struct WantedOnDevice {
+  at::Tensor rows, row_of, ids;
+
+  WantedOnDevice(const WantedRows& wanted, at::Device device) {
+    const auto num_rows = static_cast<int64_t>(wanted.rows.size());
+    const auto num_targets = static_cast<int64_t>(wanted.ids.size());
+    at::Tensor all = at::empty({num_rows + 2 * num_targets}, at::kLong);
+    auto* next = all.mutable_data_ptr<int64_t>();
+    for (const auto* part : {&wanted.rows, &wanted.row_of, &wanted.ids}) next = std::ranges::copy(*part, next).out;
+    all = upload(all, device);
+    rows = all.narrow(0, 0, num_rows);
+    row_of = all.narrow(0, num_rows, num_targets);
+    ids = all.narrow(0, num_rows + num_targets, num_targets);
+  }
 };
 
-at::Tensor on_device(std::vector<int64_t>& numbers, const Decoder& decoder) {
-  return at::from_blob(numbers.data(), {static_cast<int64_t>(numbers.size())}, at::kLong)
-      .to(device_of(decoder.compute()));
-}
+// [states, targets] on the device, in the order of WantedRows.
+struct TargetScores {
+  at::Tensor log_probability;  // float32
+  at::Tensor is_greedy;        // bool
+};
 
-// hidden [batch, tokens, hidden]
-TargetScores score_targets(const Decoder& decoder, const at::Tensor& hidden, const WantedRows& wanted) {
+// states: [batch, tokens, hidden] each. Waits for nothing on CUDA.
+TargetScores score_targets(const Decoder& decoder, const std::vector<at::Tensor>& states, const WantedRows& wanted) {
+  const WantedOnDevice on_device(wanted, device_of(decoder.compute()));
+  const auto num_rows = static_cast<int64_t>(wanted.rows.size());
   const int64_t slice = head_slice_rows(decoder.spec(), decoder.compute());
-  const at::Tensor flat = hidden.view({-1, hidden.size(2)});
-  // Targets in the order of their rows, so that a slice's are together.
-  std::vector<size_t> order(wanted.targets.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::ranges::stable_sort(order, {}, [&](size_t i) { return wanted.row_of[i]; });
-  TargetScores scores{std::vector<double>(order.size()), std::vector<bool>(order.size())};
-  auto next = order.begin();
-  for (size_t begin = 0; begin < wanted.rows.size(); begin += static_cast<size_t>(slice)) {
-    const size_t end = std::min(begin + static_cast<size_t>(slice), wanted.rows.size());
-    std::vector<int64_t> rows(wanted.rows.begin() + static_cast<int64_t>(begin),
-                              wanted.rows.begin() + static_cast<int64_t>(end));
-    const auto first = next;
-    std::vector<int64_t> own_rows, ids;
-    for (; next != order.end() && wanted.row_of[*next] < static_cast<int64_t>(end); ++next) {
-      own_rows.push_back(wanted.row_of[*next] - static_cast<int64_t>(begin));
-      ids.push_back(wanted.targets[*next]);
-    }
-    const at::Tensor logs = log_probabilities(decoder, flat.index_select(0, on_device(rows, decoder)));
-    const at::Tensor target_rows = on_device(own_rows, decoder);
-    const at::Tensor target_ids = on_device(ids, decoder);
-    const at::Tensor values =
-        logs.flatten().index_select(0, target_rows.mul(logs.size(1)).add(target_ids)).to(at::kDouble).cpu();
-    const at::Tensor greedy = logs.argmax(-1).index_select(0, target_rows).eq(target_ids).cpu();
-    for (auto place = first; place != next; ++place) {
-      scores.log_probability[*place] = values.const_data_ptr<double>()[place - first];
-      scores.is_greedy[*place] = greedy.const_data_ptr<bool>()[place - first];
+  const int64_t num_targets = on_device.ids.size(0);
+  TargetScores scores;
+  scores.log_probability =
+      at::empty({static_cast<int64_t>(states.size()), num_targets}, on_device.ids.options().dtype(at::kFloat));
+  scores.is_greedy = at::empty(scores.log_probability.sizes(), on_device.ids.options().dtype(at::kBool));
+  for (size_t i = 0; i < states.size(); ++i) {
+    const at::Tensor flat = states[i].flatten(0, 1);
+    const at::Tensor rows = on_device.rows.to(flat.device());
+    for (int64_t begin = 0; begin < num_rows; begin += slice) {
+      const int64_t end = std::min(begin + slice, num_rows);
+      const auto [first, count] = wanted.targets(begin, end);
+      const at::Tensor row_of = on_device.row_of.narrow(0, first, count).sub(begin);
+      const at::Tensor ids = on_device.ids.narrow(0, first, count);
+      const at::Tensor logs =
+          log_probabilities(decoder.logits(flat.index_select(0, rows.narrow(0, begin, end - begin))));
+      const auto place = [&](const at::Tensor& table) {
+        return table.select(0, static_cast<int64_t>(i)).narrow(0, first, count);
+      };
+      place(scores.log_probability).copy_(logs.flatten().index_select(0, row_of.mul(logs.size(1)).add(ids)));
+      place(scores.is_greedy).copy_(logs.argmax(-1).index_select(0, row_of).eq(ids));
     }
   }
   return scores;
 }
 
-void add_scores(const Batch& batch, const TargetScores& scores, std::vector<std::vector<SequenceScore>>& groups) {
-  size_t i = 0;
-  for (const PackedGroup& group : batch.groups) {
+// A batch whose work on the device is begun, and may not be done.
+struct BegunBatch {
+  const Batch* batch;
+  std::vector<size_t> order;  // as in WantedRows
+  TargetScores scores;
+};
+
+using Scores = std::vector<std::vector<std::vector<SequenceScore>>>;  // [plans][groups][sequences]
+
+// Of one state, [targets] each, to the plan that ends in it.
+void add_scores(const BegunBatch& begun, const at::Tensor& log_probability, const at::Tensor& is_greedy,
+                std::vector<std::vector<SequenceScore>>& groups) {
+  std::vector<size_t> place(begun.order.size());  // of the groups' targets
+  for (size_t i = 0; i < place.size(); ++i) place[begun.order[i]] = i;
+  auto next = place.begin();
+  for (const PackedGroup& group : begun.batch->groups) {
     for (const Target& target : group.targets) {
       SequenceScore& score = groups[group.index][target.sequence];
-      score.log_likelihood += scores.log_probability[i];
-      score.is_greedy = score.is_greedy && scores.is_greedy[i];
-      ++i;
+      score.log_likelihood += static_cast<double>(log_probability.const_data_ptr<float>()[*next]);
+      score.is_greedy = score.is_greedy && is_greedy.const_data_ptr<bool>()[*next];
+      ++next;
     }
+  }
+}
+
+// Waits until the device is done with it.
+void finish(const BegunBatch& begun, const Schedule& schedule, Scores& scores) {
+  const at::Tensor log_probability = begun.scores.log_probability.cpu(), is_greedy = begun.scores.is_greedy.cpu();
+  for (size_t plan = 0; plan < scores.size(); ++plan) {
+    const int64_t state = schedule.final_states[plan];
+    add_scores(begun, log_probability.select(0, state), is_greedy.select(0, state), scores[plan]);
   }
 }
 
 double tokens_of(const Batch& batch) {
   return static_cast<double>(batch.size() * batch.tokens);
 }
-
-using Scores = std::vector<std::vector<std::vector<SequenceScore>>>;  // [plans][groups][sequences]
 
 // Every n-th batch is of the same process: they come by size.
 bool is_of(size_t batch, int64_t rank, const ProcessGroup& processes) {
@@ -263,19 +305,18 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
     }
   }
   WorkMeter meter(progress, options.stage, operations);
+  std::vector<BegunBatch> begun;  // read at the end, because reading waits for all that a GPU has been given
   for (const Batch& batch : own) {
     const auto states =
         run_schedule(decoder, schedule, padded_ids(batch), make_context(decoder, batch), [&](const ScheduleStep& step) {
           processes != nullptr ? processes->check() : check_interrupt();
           meter.add(unit_operations(spec, step.unit.half, batch.tokens) * tokens_of(batch));
         });
-    const WantedRows wanted = wanted_rows(batch);
-    std::vector<TargetScores> of_state;
-    for (const at::Tensor& state : states) of_state.push_back(score_targets(decoder, state, wanted));
-    for (size_t plan = 0; plan < plans.size(); ++plan) {
-      add_scores(batch, of_state[static_cast<size_t>(schedule.final_states[plan])], scores[plan]);
-    }
+    WantedRows wanted = wanted_rows(batch);
+    TargetScores found = score_targets(decoder, states, wanted);
+    begun.push_back({&batch, std::move(wanted.order), std::move(found)});
   }
+  for (const BegunBatch& batch : begun) finish(batch, schedule, scores);
   if (processes != nullptr) exchange_scores(batches, *processes, scores);
   progress.end();
   return scores;

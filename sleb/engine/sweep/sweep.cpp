@@ -138,25 +138,15 @@ std::vector<int64_t> Sweep::ids_of(int64_t chunk) const {
 
 void Sweep::append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::vector<int64_t>& ids,
                           std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) const {
-  const int64_t segments = static_cast<int64_t>(ids.size()) / tokens_;
   const at::Tensor id_table =
-      at::from_blob(ids.data(), {segments, tokens_}, at::kLong).to(device_of(decoder_.compute()));
+      upload(at::from_blob(ids.data(), {static_cast<int64_t>(ids.size()) / tokens_, tokens_}, at::kLong),
+             device_of(decoder_.compute()));
   const auto dense = has_dense() ? std::optional(static_cast<size_t>(schedule.final_states.back())) : std::nullopt;
-  std::vector<at::Tensor> nll, divergence;  // [states, segments, 1] a block
-  for (int64_t begin = corpus_.first_scored; begin < tokens_; begin += block_tokens_) {
-    const int64_t count = std::min(block_tokens_, tokens_ - begin);
-    // A token's distribution is computed at the position before it.
-    std::vector<at::Tensor> parts;
-    for (const at::Tensor& state : states) parts.push_back(state.narrow(1, begin - 1, count + 1));
-    const double work = head_operations(decoder_.spec()) * static_cast<double>(schedule.num_states * segments * count);
-    const auto steps = static_cast<double>(head_steps(decoder_, schedule.num_states, segments, count));
-    const HeadLosses block = head_losses(decoder_, parts, id_table.narrow(1, begin - 1, count + 1), 1, dense,
-                                         [&] { add_work(work / steps); });
-    nll.push_back(block.nll.unsqueeze(2));
-    if (dense) divergence.push_back(block.divergence.unsqueeze(2));
-  }
-  const at::Tensor all_nll = at::cat(nll, 2).cpu();
-  const at::Tensor all_divergence = dense ? at::cat(divergence, 2).cpu() : at::Tensor();
+  const HeadLosses chunk =
+      head_losses(decoder_, states, {id_table, corpus_.first_scored, block_tokens_}, dense,
+                  [&](int64_t rows) { add_work(head_operations(decoder_.spec()) * static_cast<double>(rows)); });
+  const at::Tensor all_nll = chunk.nll.cpu();
+  const at::Tensor all_divergence = dense ? chunk.divergence.cpu() : at::Tensor();
   for (size_t i = 0; i < num_plans_; ++i) {
     append_row(losses[i].nll, all_nll, schedule.final_states[i]);
     if (dense) append_row(losses[i].divergence, all_divergence, schedule.final_states[i]);

@@ -1,0 +1,49 @@
+#include "sleb/engine/memory/sweep_memory.h"
+
+#include <gtest/gtest.h>
+
+#include "sleb/engine/memory/small_model_for_tests.h"
+
+namespace sleb {
+namespace {
+
+constexpr int64_t vocabulary = 128256;  // so large that the head takes more than any unit
+
+uint64_t work(const Compute& compute, const SweepSize& sweep) {
+  ModelSpec spec = small_spec();
+  spec.vocabulary_size = vocabulary;
+  return sweep_memory(spec, compute, plain(0), sweep).work.anonymous;
+}
+
+constexpr SweepSize search{
+    .segments = 8, .seqlen = 257, .states = 3, .scored_rows = 128, .divergence = true, .chunk_segments = 8};
+constexpr SweepSize without_divergence{
+    .segments = 8, .seqlen = 257, .states = 3, .scored_rows = 128, .chunk_segments = 8};
+
+TEST(SweepMemory, CountsACpusSlicesOfOneBlock) {
+  // 64 rows of 512 values in the norm, and five tensors of logits in float32, or three.
+  EXPECT_EQ(work(float32, search), 64U * 512 * 4 + 64U * vocabulary * 20);
+  EXPECT_EQ(work(float32, without_divergence), 64U * 512 * 4 + 64U * vocabulary * 12);
+}
+
+TEST(SweepMemory, CountsSlicesOfTheWholeChunkOnCuda) {
+  const Compute cuda{"cuda:0", "bfloat16", 1};
+  // 1,024 of the chunk's 8 * 256 rows at a time: gathered, normed, with a number a row for that, then as logits and
+  // log-probabilities beside the dense model's probabilities, in float32. Of all rows two numbers of 64 bits and two
+  // losses of each state.
+  const uint64_t row = 512 * (2 + 2) + 4;
+  const uint64_t slice = 1024U * row;
+  EXPECT_EQ(work(cuda, search), slice + 1024U * vocabulary * 12 + 8U * 256 * (16 + 3 * 8));
+  EXPECT_EQ(work(cuda, without_divergence), slice + 1024U * vocabulary * 8 + 8U * 256 * (16 + 3 * 4));
+  SweepSize whole_segments = search;
+  whole_segments.scored_rows = 256;
+  EXPECT_EQ(work(cuda, whole_segments), work(cuda, search));
+  // A short chunk is one slice; a prompt's head computes one row.
+  SweepSize short_chunk = search;
+  short_chunk.chunk_segments = 2;
+  EXPECT_EQ(work(cuda, short_chunk), 512U * row + 512U * vocabulary * 12 + 2U * 256 * (16 + 3 * 8));
+  EXPECT_LT(work(cuda, {.segments = 1, .seqlen = 257, .chunk_segments = 1}), uint64_t{16} << 20);
+}
+
+}  // namespace
+}  // namespace sleb
