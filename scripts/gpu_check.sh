@@ -24,13 +24,15 @@ build() {
   scripts/setup.sh test
   fetch_torch
   cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DCMAKE_PREFIX_PATH="$PWD/$torch/torch" \
+    -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST \
     -DCMAKE_BUILD_RPATH="\$ORIGIN/lib;\$ORIGIN/../../lib" >/dev/null
-  cmake --build build/gpu --target sleb sleb-engine run_dump
+  cmake --build build/gpu --target sleb sleb-engine run_dump sleb_engine_test
   rm -rf $bundle
   mkdir -p $bundle/lib $bundle/tests/engine
   strip -o $bundle/sleb build/gpu/sleb
   strip -o $bundle/sleb-engine build/gpu/sleb-engine
   strip -o $bundle/tests/engine/run_dump build/gpu/tests/engine/run_dump
+  strip -o $bundle/sleb_engine_test build/gpu/layers/engine/sleb_engine_test
   # Small libraries that the other machine may lack; libtorch and what comes with the compiler it has.
   ldd build/gpu/sleb build/gpu/sleb-engine | awk '$2 == "=>" && $3 ~ /^\// {print $3}' | sort -u |
     grep -vE '/(libtorch|libc10|libcu|libnv|libgomp|libstdc|libgcc|libc\.|libm\.|libpthread|libdl|librt|libutil)' |

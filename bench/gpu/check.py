@@ -23,7 +23,7 @@ BUILD = pathlib.Path(os.environ.get("SLEB_BUILD_DIR", ROOT / "build/release")).r
 OUT = pathlib.Path(os.environ.get("OUT", ROOT / "build/gpu-check")).resolve()
 DEVICE = os.environ.get("DEVICE", "cuda")
 TINY = os.environ.get("SIZE", "full") == "tiny"
-CORRECTNESS_SECONDS = 110
+CORRECTNESS_SECONDS = int(os.environ.get("CORRECTNESS_SECONDS", "110"))
 DTYPE = "bfloat16" if DEVICE == "cuda" else "float32"
 
 
@@ -195,10 +195,17 @@ def ceilings() -> None:
 
 def correctness() -> None:
     """Its log is written as it comes, so that something is left of it when the time is up."""
+    unit_tests = BUILD / "sleb_engine_test"
+    if unit_tests.exists():
+        done = subprocess.run([unit_tests, "--gtest_brief=1"], capture_output=True, text=True, check=False)
+        (OUT / "unit-tests.log").write_text(done.stdout + done.stderr)
+        print("\n".join(line for line in done.stdout.splitlines() if "Failure" in line or line.startswith("[  FAILED")))
+        counts = re.findall(r"\d+ tests? ran|PASSED.*|FAILED  \] \d.*", done.stdout)
+        row("unit tests of the engine", ", ".join(counts[-2:]), goal="none fails", met=done.returncode == 0)
     command = [sys.executable, "-m", "pytest", "tests/engine/test_cuda.py", "-v", "--tb=short", "-p", "no:cacheprovider",
                "--durations=15", "-k", "llama and (exact-loss or latency)" if TINY else "test"]
     if DEVICE == "cuda":
-        command += ["-n", "8"]
+        command += ["-n", "12"]
     # Threads of libtorch wait actively: more of them than cores take many times as long.
     environment = {**os.environ, "SLEB_BUILD_DIR": str(BUILD), "SLEB_TEST_DEVICE": DEVICE, "OMP_NUM_THREADS": "2"}
     log = OUT / "pytest.log"

@@ -15,6 +15,8 @@ DEVICE = os.environ.get("SLEB_TEST_DEVICE", "cuda")
 if DEVICE == "cuda" and not torch.cuda.is_available():
     pytest.skip("needs a CUDA device", allow_module_level=True)
 
+needs_cuda = pytest.mark.skipif(DEVICE != "cuda", reason="is about CUDA itself")
+
 BLOCKS = 7
 SEQLEN = 100
 FAMILIES = {"llama": {}, "opt": {}, "mistral": {"sliding_window": 24}}
@@ -85,6 +87,7 @@ def least_memory(sleb, model, dtype: str) -> int:
     return int(refused.stderr.rstrip().rpartition("give at least ")[2])
 
 
+@needs_cuda
 def test_the_fingerprint_names_the_card(sleb_ok, model, tmp_path):
     sleb_ok("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--num-remove-blocks", 1, "--device",
             "cuda", "--prompt-tokens", 0, "--json", tmp_path / "result.json")
@@ -92,6 +95,7 @@ def test_the_fingerprint_names_the_card(sleb_ok, model, tmp_path):
     assert torch.cuda.get_device_name() in fingerprint["what computes"]
 
 
+@needs_cuda
 def test_too_little_memory_is_an_error_of_one_line(sleb, model, monkeypatch):
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "per_process_memory_fraction:0.000001")
     done = sleb("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--device", "cuda")
