@@ -52,7 +52,7 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
   command
       .add_option("--state-memory", arguments.state_memory,
                   "Memory for hidden states that the next round needs again, 512M or 2G (default: a quarter of what is "
-                  "free)")
+                  "free, of a GPU three quarters)")
       ->transform(byte_size())
       ->type_name("BYTES");
 }

@@ -13,6 +13,11 @@ namespace {
 // whatever is run.
 constexpr uint64_t runtime_bytes = uint64_t{4} << 20;
 
+// Of the machine's memory others want a part; a GPU's is there for this process.
+uint64_t state_share(const Compute& compute, uint64_t bytes) {
+  return compute.device == "cpu" ? bytes / 4 : bytes / 4 * 3;
+}
+
 }  // namespace
 
 uint64_t left_to_libtorch(uint64_t free) {
@@ -46,7 +51,7 @@ MemoryPlan::MemoryPlan(const ModelSpec& spec, const Compute& compute, StoredForm
       weights_(spec_, compute_, forms_) {}
 
 int64_t MemoryPlan::default_chunk() const {
-  return default_chunk_segments(compute_, workload_.search.seqlen, workload_.search.segments);
+  return default_chunk_segments(spec_, compute_, workload_.search.seqlen, workload_.search.segments);
 }
 
 MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
@@ -85,7 +90,7 @@ std::optional<MemoryChoice> MemoryPlan::choose_with(const Residency& residency, 
     const uint64_t need = needed(choice);
     if (need <= free) {
       const uint64_t after_loading = free - std::min(free, residency.bytes);
-      if (!preferences.state_memory) choice.state_memory = std::min(after_loading / 4, free - need);
+      if (!preferences.state_memory) choice.state_memory = std::min(state_share(compute_, after_loading), free - need);
       return choice;
     }
     if (chunk == 1 || preferences.chunk_segments) return {};

@@ -34,7 +34,7 @@ TEST(MemoryPlan, UsualChunksReachForEveryProcess) {
   Compute compute = float32;
   const auto usual = [&](int64_t seqlen, int64_t segments, int64_t processes) {
     compute.num_processes = processes;
-    return default_chunk_segments(compute, seqlen, segments);
+    return default_chunk_segments(small_spec(), compute, seqlen, segments);
   };
   EXPECT_EQ(usual(512, 16, 1), 4);
   EXPECT_EQ(usual(512, 16, 4), 4);

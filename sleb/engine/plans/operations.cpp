@@ -6,7 +6,11 @@ namespace sleb {
 namespace {
 
 constexpr int64_t chunk_tokens_cpu = 2048;
-constexpr int64_t chunk_tokens_cuda = 16384;
+// On CUDA a block of a chunk has to be some milliseconds of work: less is lost among launches. More is of no use, and a
+// race, whose rungs are chunks, would look at more of the text than it must.
+constexpr double chunk_block_operations_cuda = 1.5e12;
+constexpr int64_t least_chunk_tokens_cuda = 4096;
+constexpr int64_t most_chunk_tokens_cuda = 16384;
 
 // Rows whose logits take about this many bytes in float32; on the CPU small enough for malloc to hand the same memory
 // out again (FreedBlocks).
@@ -15,6 +19,13 @@ constexpr int64_t slice_bytes_cuda = int64_t{128} << 20;
 // Below, products lose speed: a GPU reads the head's weight once a slice, in the time of some 200 rows' arithmetic.
 constexpr int64_t least_slice_rows_cpu = 64;
 constexpr int64_t least_slice_rows_cuda = 1024;
+
+int64_t chunk_tokens(const ModelSpec& spec, const Compute& compute, int64_t seqlen) {
+  if (compute.device == "cpu") return chunk_tokens_cpu;
+  const double block = unit_operations(spec, Half::attention, seqlen) + unit_operations(spec, Half::mlp, seqlen);
+  return std::clamp(static_cast<int64_t>(chunk_block_operations_cuda / block), least_chunk_tokens_cuda,
+                    most_chunk_tokens_cuda);
+}
 
 }  // namespace
 
@@ -40,9 +51,8 @@ Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_
           head_operations(spec) * static_cast<double>(schedule.num_states * scored)};
 }
 
-int64_t default_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments) {
-  const int64_t most_tokens = compute.device == "cpu" ? chunk_tokens_cpu : chunk_tokens_cuda;
-  const int64_t most = std::clamp<int64_t>(most_tokens / seqlen, 1, segments);
+int64_t default_chunk_segments(const ModelSpec& spec, const Compute& compute, int64_t seqlen, int64_t segments) {
+  const int64_t most = std::clamp<int64_t>(chunk_tokens(spec, compute, seqlen) / seqlen, 1, segments);
   const int64_t chunks = (segments + most - 1) / most;
   return chunks >= compute.num_processes ? most : std::max<int64_t>(1, segments / compute.num_processes);
 }

@@ -23,7 +23,7 @@ Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_
 // Segments that are computed at once unless memory asks for fewer: matrix products run at full rate from so many rows
 // on, and more only cost memory. (Not a share of what is free: it is part of what makes losses repeat to the bit.)
 // Fewer where there would not be one such chunk for each of many processes.
-int64_t default_chunk_segments(const Compute& compute, int64_t seqlen, int64_t segments);
+int64_t default_chunk_segments(const ModelSpec& spec, const Compute& compute, int64_t seqlen, int64_t segments);
 
 // An MLP's own activations are the widest tensors by far, and its rows don't depend on each other: on the CPU a block
 // computes so many at once, enough for products to run at full rate.

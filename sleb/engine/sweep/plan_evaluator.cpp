@@ -61,8 +61,9 @@ PlanEvaluator::PlanEvaluator(const Model& model, const Corpus& corpus, uint64_t 
                              uint64_t host_state_memory)
     : model_(&model),
       corpus_(&corpus),
-      chunk_segments_(chunk_segments > 0 ? std::min(chunk_segments, corpus.segments)
-                                         : default_chunk_segments(model.compute(), corpus.seqlen, corpus.segments)),
+      chunk_segments_(chunk_segments > 0
+                          ? std::min(chunk_segments, corpus.segments)
+                          : default_chunk_segments(model.spec(), model.compute(), corpus.seqlen, corpus.segments)),
       past_(new Past{KeptStates(state_memory, host_state_memory)}) {
   check_ids(model.spec(), corpus.ids, corpus.name);
   check_sequence_length(model.spec(), corpus.seqlen, corpus.name);
