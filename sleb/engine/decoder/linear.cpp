@@ -34,6 +34,7 @@ const auto& packed_linear() {
 }  // namespace
 
 Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weight_(weight), bias_(std::move(bias)) {
+  if (!weight.is_cpu()) transposed_ = weight.t();
   const bool packable =
       weight.is_cpu() && (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
   if (!packable || !pack_weight() || !packed_linear()) return;
@@ -41,7 +42,16 @@ Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weigh
   packed_ = true;
 }
 
+// Of a GPU's few microseconds a token and product at::linear spends several on looking at shapes.
+at::Tensor Linear::on_gpu(const at::Tensor& input) const {
+  const at::Tensor rows = input.reshape({-1, input.size(-1)});
+  const at::Tensor output = bias_ ? at::addmm(*bias_, rows, transposed_) : at::mm(rows, transposed_);
+  if (input.dim() == 2) return output;
+  return output.view({input.size(0), input.size(1), output.size(1)});
+}
+
 at::Tensor Linear::operator()(const at::Tensor& input) const {
+  if (transposed_.defined()) return on_gpu(input);
   if (!packed_) return at::linear(input, weight_, bias_);
   return packed_linear()->call(input, weight_, bias_, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
@@ -50,12 +60,12 @@ void Linear::add_to(const at::Tensor& sum, const at::Tensor& input) const {
   if (sum.is_cpu() || bias_) {
     sum.add_((*this)(input));
   } else {
-    add_product(sum, input, weight_);
+    add_product(sum, input, transposed_);
   }
 }
 
-void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& weight) {
-  sum.view({-1, sum.size(-1)}).addmm_(input.reshape({-1, input.size(-1)}), weight.t());
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix) {
+  sum.view({-1, sum.size(-1)}).addmm_(input.reshape({-1, input.size(-1)}), matrix);
 }
 
 }  // namespace sleb

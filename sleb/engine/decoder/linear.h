@@ -12,19 +12,22 @@ class Linear {
   // weight [out, in], bias [out].
   Linear(const at::Tensor& weight, std::optional<at::Tensor> bias);
 
-  // [..., in] -> [..., out]
+  // [rows, in] or [batch, rows, in] -> the same with out
   at::Tensor operator()(const at::Tensor& input) const;
   // The same added to `sum`, [..., out], which lies in one piece.
   void add_to(const at::Tensor& sum, const at::Tensor& input) const;
 
  private:
-  at::Tensor weight_;  // as given, or packed by oneDNN
+  at::Tensor on_gpu(const at::Tensor& input) const;
+
+  at::Tensor weight_;      // as given, or packed by oneDNN
+  at::Tensor transposed_;  // a view of a GPU's, [in, out], undefined on the CPU
   std::optional<at::Tensor> bias_;
   bool packed_ = false;
 };
 
-// sum [..., out] += input [..., in] x weight [out, in], transposed, in one product: it reads and writes the sum once,
-// where a product and a sum after it take four passes, and rounds once.
-void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& weight);
+// sum [..., out] += input [..., in] x matrix [in, out] in one product: it reads and writes the sum once, where a
+// product and a sum after it take four passes, and rounds once.
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix);
 
 }  // namespace sleb

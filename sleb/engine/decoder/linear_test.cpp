@@ -20,7 +20,7 @@ TEST(Linear, AddsItsProduct) {
   // 32 products of about 1 in float32, summed in any order.
   constexpr float rounding = 2e-5F;
   const at::Tensor in_one = sum.clone();
-  add_product(in_one, input, weight);
+  add_product(in_one, input, weight.t());
   EXPECT_LT(difference(in_one, expected), rounding);
   const at::Tensor of_linear = sum.clone();
   Linear(weight, bias).add_to(of_linear, input);

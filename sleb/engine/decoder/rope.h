@@ -30,8 +30,9 @@ class RopeTable {
   RopeTable rows(const at::Tensor& positions) const;
 
  private:
-  at::Tensor cos_;  // [(batch,) tokens, 1, head_dim / 2]; on a GPU twice side by side, [..., head_dim]
-  at::Tensor sin_;  // [(batch,) tokens, 1, head_dim / 2]
+  at::Tensor cos_;   // [(batch,) tokens, 1, head_dim / 2]; on a GPU twice side by side, [..., head_dim]
+  at::Tensor sin_;   // [(batch,) tokens, 1, head_dim / 2]
+  at::Tensor turn_;  // of one token a sequence on a GPU: [batch or 1, head_dim, head_dim]
 };
 
 // Both turn dimension i with i + head_dim / 2, as transformers does (rotate_half), and round alike. cos and sin
@@ -40,6 +41,13 @@ class RopeTable {
 void turn_in_place(const at::Tensor& heads, const at::Tensor& cos, const at::Tensor& sin);
 // Into a new tensor, in three kernels instead of five, with a sixth less to read and write.
 at::Tensor turned(const at::Tensor& heads, const at::Tensor& wide_cos, const at::Tensor& sin);
+
+// Heads of one token a sequence, [batch, 1, heads, head_dim], by one product: a GPU has them turned in the time that it
+// takes to launch a kernel. It rounds once.
+at::Tensor turned_by_product(const at::Tensor& heads, const at::Tensor& turning);
+// The matrix of that product, [batch, head_dim, head_dim]; wide_cos [batch, 1, 1, head_dim], sin [batch, 1, 1,
+// head_dim / 2].
+at::Tensor turning_matrix(const at::Tensor& wide_cos, const at::Tensor& sin);
 
 // Whether a position's angles depend on how long the sequence is (dynamic scaling).
 bool rope_depends_on_length(const ModelSpec& spec);

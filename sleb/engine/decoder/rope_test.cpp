@@ -28,6 +28,18 @@ TEST(Rope, BothWaysTurnAlike) {
   }
 }
 
+TEST(Rope, AProductTurnsOneTokenAlike) {
+  const c10::InferenceMode guard;
+  for (const int64_t rows : {int64_t{1}, batch}) {
+    const at::Tensor angles = at::randn({rows, 1, 1, head_dim / 2}).mul_(10);
+    const at::Tensor wide_cos = at::cat({angles, angles}, -1).cos(), sin = angles.sin();
+    const at::Tensor given = some_heads().narrow(1, 3, 1);
+    const at::Tensor result = turned_by_product(given, turning_matrix(wide_cos, sin));
+    EXPECT_EQ(result.sizes(), given.sizes());
+    EXPECT_LT(result.sub(turned(given, wide_cos, sin)).abs().max().item<float>(), 1e-6F);
+  }
+}
+
 TEST(Rope, RowsOfATableAreThoseOfItsPositions) {
   const c10::InferenceMode guard;
   ModelSpec spec;

@@ -1,5 +1,8 @@
 #include "sleb/engine/sequences/generator.h"
 
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
 #include <algorithm>
 #include <chrono>
 #include <optional>
@@ -83,6 +86,28 @@ class PaddedPrompts {
   std::optional<RopeTable> rope_;
 };
 
+// int64 numbers on their way to the host, which does not wait for what is launched after them.
+class HostCopy {
+ public:
+  explicit HostCopy(const at::Tensor& numbers) : numbers_(numbers) {
+    if (numbers.is_cpu()) return;
+    numbers_ = at::empty(numbers.sizes(), at::TensorOptions().dtype(at::kLong).pinned_memory(true));
+    numbers_.copy_(numbers, /*non_blocking=*/true);
+    arrived_.emplace(numbers.device().type());
+    arrived_->record(c10::impl::VirtualGuardImpl(numbers.device().type()).getStream(numbers.device()));
+  }
+
+  // Waits for them.
+  const int64_t* values() const {
+    if (arrived_) arrived_->synchronize();
+    return numbers_.const_data_ptr<int64_t>();
+  }
+
+ private:
+  at::Tensor numbers_;
+  std::optional<c10::Event> arrived_;
+};
+
 }  // namespace
 
 struct Generator::State {
@@ -151,17 +176,24 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
   for (int64_t step = 0; goes_on; ++step) {
     const at::Tensor next = choose(logits);
-    const at::Tensor on_host = next.cpu();  // the one place that waits for a GPU
+    HostCopy on_host(next);
+    const auto run_next = [&] {
+      logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
+    };
+    // A GPU goes on before these ids are known here; if they turn out to be the last, for nothing.
+    const bool is_ahead = !next.is_cpu() && step > 0 && step + 1 < options.max_new_tokens;
+    if (is_ahead) run_next();
+    const int64_t* const ids = on_host.values();  // the one place that waits for a GPU
     if (step == 0) result.first_token_seconds = seconds_since(start);
     for (size_t i = 0; i < ended.size(); ++i) {
       if (ended[i]) continue;
-      const int64_t id = on_host.const_data_ptr<int64_t>()[i];
+      const int64_t id = ids[i];
       result.ids[i].push_back(id);
       ended[i] = std::ranges::find(options.stop_ids, id) != options.stop_ids.end();
       if (listener && !listener(static_cast<int64_t>(i), id)) goes_on = false;
     }
     goes_on = goes_on && step + 1 < options.max_new_tokens && std::ranges::find(ended, false) != ended.end();
-    if (goes_on) logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
+    if (goes_on && !is_ahead) run_next();
   }
   result.seconds = seconds_since(start);
   return result;

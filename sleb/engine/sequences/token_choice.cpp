@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/tensor_options.h"
 
 namespace sleb {
 
@@ -32,7 +33,7 @@ at::Tensor draw_on_device(const at::Tensor& sums, std::mt19937_64& random) {
   for (int64_t i = 0; i < shares.numel(); ++i) {
     shares.mutable_data_ptr<double>()[i] = std::uniform_real_distribution<double>(0, 1)(random);
   }
-  const at::Tensor drawn = shares.to(sums.device()).mul_(sums.narrow(1, vocabulary - 1, 1));
+  const at::Tensor drawn = upload(shares, sums.device()).mul(sums.narrow(1, vocabulary - 1, 1));
   return at::searchsorted(sums, drawn, /*out_int32=*/false, /*right=*/true).clamp_max_(vocabulary - 1).squeeze(1);
 }
 
