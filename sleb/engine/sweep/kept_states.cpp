@@ -8,16 +8,6 @@
 #include "sleb/engine/decoder/aten.h"
 
 namespace sleb {
-namespace {
-
-// In the order of the device's work: neither side waits.
-at::Tensor copy_on_host(const at::Tensor& state) {
-  return at::empty(state.sizes(), state.options().device(at::kCPU).pinned_memory(!state.is_cpu()))
-      .copy_(state, /*non_blocking=*/true);
-}
-
-}  // namespace
-
 uint64_t KeptStates::bytes_of(ChunkId chunk) const {
   const auto found = states_.find(chunk);
   if (found == states_.end()) return 0;
@@ -58,6 +48,7 @@ void KeptStates::forget_all_but(ChunkId chunk, std::span<const Plan> plans, std:
     std::erase_if(states, [&](const auto& kept) {
       if (wanted.contains(kept.first)) return false;
       (kept.second.is_on_host ? host_bytes_ : bytes_) -= kept.second.tensor.nbytes();
+      if (kept.second.is_on_host) host_memory_.give_back(kept.second.tensor);
       return true;
     });
   }
@@ -69,7 +60,12 @@ void KeptStates::keep(ChunkId chunk, const Plan& plan, int64_t depth, const at::
   auto& at_depth = states_[chunk][depth];
   Plan before = plan.before(depth);
   if (at_depth.contains(before)) return;
-  const at::Tensor tensor = is_on_host ? copy_on_host(state) : state;
+  at::Tensor tensor = state;
+  if (is_on_host) {
+    tensor = host_memory_.take(state);
+    if (!tensor.defined()) return;
+    tensor.copy_(state, /*non_blocking=*/true);  // in the order of the device's work: neither side waits
+  }
   at_depth.emplace(std::move(before), State{tensor, state.device(), is_on_host});
   (is_on_host ? host_bytes_ : bytes_) += state.nbytes();
 }

@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "sleb/engine/decoder/pinned_pieces.h"
 #include "sleb/engine/plans/plan.h"
 
 namespace sleb {
@@ -23,7 +24,8 @@ class KeptStates {
  public:
   // Bytes on the device, and in the machine's memory for what does not fit there: on the way back a state takes a
   // fraction of the time that even one block takes to compute.
-  explicit KeptStates(uint64_t limit, uint64_t host_limit = 0) : limit_(limit), host_limit_(host_limit) {}
+  explicit KeptStates(uint64_t limit, uint64_t host_limit = 0)
+      : limit_(limit), host_limit_(host_limit), host_memory_(host_limit) {}
 
   uint64_t limit() const { return limit_ + host_limit_; }
   uint64_t bytes() const { return bytes_ + host_bytes_; }
@@ -53,6 +55,7 @@ class KeptStates {
   uint64_t host_limit_;
   uint64_t bytes_ = 0;
   uint64_t host_bytes_ = 0;
+  PinnedPieces host_memory_;
   std::map<ChunkId, ByDepth> states_;
 };
 
