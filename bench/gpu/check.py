@@ -4,8 +4,10 @@
 usage: check.py (scripts/gpu_check.sh calls it)
 
 Environment: STAGES (default: all, in their order), DEVICE (cuda or cpu), SIZE (full or tiny), BUDGET (seconds in all),
-SLEB_BUILD_DIR (where the programs are), OUT (a folder for rows.jsonl, table.md and logs).
+SLEB_BUILD_DIR (where the programs are), OUT (a folder for rows.jsonl, table.md and logs), TESTS (which of test_cuda.py, as
+pytest's -k) and CORRECTNESS_SECONDS for them.
 """
+import csv
 import json
 import os
 import pathlib
@@ -94,10 +96,26 @@ def model(shape: str) -> pathlib.Path:
     return folder
 
 
-def reference(folder: pathlib.Path, segments: int, seqlen: int, candidates: int) -> dict:
-    """transformers' seconds a candidate; leaves the text's ids in the folder."""
-    command = [sys.executable, ROOT / "bench/gpu/reference.py", folder, DEVICE, segments, seqlen, folder / "ids.npy",
-               candidates]
+def own_text(folder: pathlib.Path, segments: int, seqlen: int) -> pathlib.Path:
+    """Segments that the model itself has written, as all that it says is alike to a model of random weights but that."""
+    import numpy
+
+    request = {"removed": [[]], "prompts": [[3 + i] for i in range(segments)], "count": seqlen - 1, "temperature": 1,
+               "device": DEVICE}
+    begin = time.perf_counter()
+    done = subprocess.run([BUILD / "tests/engine/run_dump", folder, DTYPE], input=json.dumps(request), capture_output=True,
+                          text=True, check=False)
+    if done.returncode:
+        sys.exit(done.stderr[-2000:])
+    row(f"{folder.name}: {segments} x {seqlen} tokens sampled", time.perf_counter() - begin, "s")
+    rows = [[3 + i, *ids] for i, ids in enumerate(json.loads(done.stdout)[0])]
+    numpy.save(folder / "ids.npy", numpy.array(rows))
+    return folder / "ids.npy"
+
+
+def reference(folder: pathlib.Path, ids: pathlib.Path, candidates: int) -> dict:
+    """transformers' seconds a candidate."""
+    command = [sys.executable, ROOT / "bench/gpu/reference.py", folder, DEVICE, ids, candidates]
     done = subprocess.run([*map(str, command)], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
@@ -171,7 +189,8 @@ def ceilings() -> None:
     hidden, intermediate, *_ = SHAPES["tiny" if TINY else "llama-2-7b"]
     rows = 256 if TINY else 16384
     operations = seconds = 0.0
-    for inner, outer in ((hidden, 3 * hidden), (hidden, hidden), (hidden, 2 * intermediate), (intermediate, hidden)):
+    shapes = ((hidden, 3 * hidden), (hidden, hidden), (hidden, 2 * intermediate), (intermediate, hidden))
+    for inner, outer in shapes:
         x = torch.randn(rows, inner, device=DEVICE, dtype=dtype)
         w = torch.randn(outer, inner, device=DEVICE, dtype=dtype)
         operations += 2 * rows * inner * outer
@@ -187,9 +206,20 @@ def ceilings() -> None:
     read = w.nbytes / seconds_of(lambda: torch.nn.functional.linear(x, w))
     row("matrix times one row: read", read / 1e9, "GB/s")
     save_ceilings(product=operations / seconds, read=max(read, copied))
+    blocks = [torch.randn(outer, inner, device=DEVICE, dtype=dtype) for inner, outer in shapes for _ in range(2 if TINY else 8)]
+    inputs = {w.shape[1]: torch.randn(1, w.shape[1], device=DEVICE, dtype=dtype) for w in blocks}
+    taken = seconds_of(lambda: [torch.nn.functional.linear(inputs[w.shape[1]], w) for w in blocks])
+    row("the model's own products, 1 row: read", sum(w.nbytes for w in blocks) / taken / 1e9, "GB/s")
     if DEVICE == "cuda":
         pinned = torch.empty(1 << 28, dtype=torch.uint8, pin_memory=True)
         there = torch.empty(1 << 28, dtype=torch.uint8, device=DEVICE)
+        for settings in ("", "pinned_use_cuda_host_register:True,pinned_num_register_threads:8"):
+            if settings:
+                torch._C._accelerator_setAllocatorSettings(settings)
+            begin = time.perf_counter()
+            torch.empty(1 << (31 + bool(settings)), dtype=torch.uint8, pin_memory=True)
+            row("pinning, " + (settings or "as it comes"), (2 + 2 * bool(settings)) * (1 << 30) / 1e9 /
+                (time.perf_counter() - begin), "GB/s")
         row("upload, pinned", pinned.nbytes / seconds_of(lambda: there.copy_(pinned, non_blocking=True)) / 1e9, "GB/s")
 
 
@@ -203,7 +233,7 @@ def correctness() -> None:
         counts = re.findall(r"\d+ tests? ran|PASSED.*|FAILED  \] \d.*", done.stdout)
         row("unit tests of the engine", ", ".join(counts[-2:]), goal="none fails", met=done.returncode == 0)
     command = [sys.executable, "-m", "pytest", "tests/engine/test_cuda.py", "-v", "--tb=short", "-p", "no:cacheprovider",
-               "--durations=15", "-k", "llama and (exact-loss or latency)" if TINY else "test"]
+               "--durations=15", "-k", "llama and (exact-loss or latency)" if TINY else os.environ.get("TESTS", "test")]
     if DEVICE == "cuda":
         command += ["-n", "12"]
     # Threads of libtorch wait actively: more of them than cores take many times as long.
@@ -250,10 +280,11 @@ def search_rounds(folder: pathlib.Path, shape: str, segments: int, seqlen: int, 
     """Rounds of sleb against one forward a candidate through transformers."""
     from random_llama import SHAPES
 
-    peer = reference(folder, segments, seqlen, candidates)
+    ids = own_text(folder, segments, seqlen)
+    peer = reference(folder, ids, candidates)
     row(f"{shape}: transformers, a candidate on {segments} x {seqlen} tokens", peer["seconds"], "s")
     blocks = SHAPES[shape][2]
-    search = ["--tokens", folder / "ids.npy", "--seqlen", seqlen, "--dtype", DTYPE, "--prompt-tokens", 0]
+    search = ["--tokens", ids, "--seqlen", seqlen, "--dtype", DTYPE, "--prompt-tokens", 0]
     one_by_one = [peer["seconds"] * (blocks - 2 - done) for done in range(rounds)]
     for kind, goal in (("exact", 0.5), ("race", 0.15)):
         begin = time.perf_counter()
@@ -302,6 +333,30 @@ def decoding() -> None:
             row(f"{shape}: batch {batch}, of what reading the weights allows", share, goal=str(goal), met=share >= goal)
 
 
+def kernels() -> None:
+    """Where a token of decoding goes: each kernel's own time, by ncu, of about one token's worth in the middle."""
+    shape = "tiny" if TINY else "llama-2-7b"
+    folder = model(shape)
+    request = {"removed": [[]], "prompts": [list(range(3, 67))], "count": 4, "device": DEVICE}
+    command = [BUILD / "tests/engine/run_dump", folder, DTYPE]
+    if not shutil.which("ncu") or DEVICE != "cuda":
+        return row("ncu", "not here")
+    profile = ["ncu", "--clock-control", "none", "--metrics", "gpu__time_duration.sum", "--csv", "--print-units", "base",
+               "--launch-skip", "900", "--launch-count", "700"]
+    done = subprocess.run([*map(str, profile + command)], input=json.dumps(request), capture_output=True, text=True,
+                          check=False)
+    (OUT / "ncu.csv").write_text(done.stdout + done.stderr)
+    taken: dict[str, list[float]] = {}
+    rows = list(csv.reader(line for line in done.stdout.splitlines() if line.startswith('"')))
+    for line in rows[1:]:
+        fields = dict(zip(rows[0], line))
+        name = re.split(r"[<(]", fields["Kernel Name"].removeprefix("void "))[0][:60]
+        taken.setdefault(name, []).append(float(fields["Metric Value"].replace(",", "")) / 1e3)
+    for name, times in sorted(taken.items(), key=lambda item: -sum(item[1]))[:16]:
+        row(f"{name} ({len(times)})", sum(times), "us")
+    row("all of them", sum(map(sum, taken.values())), "us")
+
+
 def streaming() -> None:
     shape = "tiny" if TINY else "llama-2-7b"
     folder = model(shape)
@@ -339,7 +394,7 @@ def small_model() -> None:
 
 # Seconds that each may take.
 STAGES = {"environment": (environment, 30), "ceilings": (ceilings, 40), "correctness": (correctness, CORRECTNESS_SECONDS + 5),
-          "large-model": (large_model, 150), "decoding": (decoding, 70), "streaming": (streaming, 70),
+          "large-model": (large_model, 150), "decoding": (decoding, 70), "kernels": (kernels, 40), "streaming": (streaming, 70),
           "small-model": (small_model, 90)}
 
 

@@ -89,7 +89,7 @@ def least_memory(sleb, model, dtype: str) -> int:
 
 @needs_cuda
 def test_the_fingerprint_names_the_card(sleb_ok, model, tmp_path):
-    sleb_ok("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--num-remove-blocks", 1, "--device",
+    sleb_ok("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", SEQLEN, "--num-remove-blocks", 1, "--device",
             "cuda", "--prompt-tokens", 0, "--json", tmp_path / "result.json")
     fingerprint = json.loads((tmp_path / "result.json").read_text())["fingerprint"]
     assert torch.cuda.get_device_name() in fingerprint["what computes"]
@@ -98,7 +98,8 @@ def test_the_fingerprint_names_the_card(sleb_ok, model, tmp_path):
 @needs_cuda
 def test_too_little_memory_is_an_error_of_one_line(sleb, model, monkeypatch):
     monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "per_process_memory_fraction:0.000001")
-    done = sleb("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", 100, "--device", "cuda")
+    done = sleb("prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", SEQLEN, "--device", "cuda",
+                "--prompt-tokens", 0)
     assert done.returncode == 1
     assert "does not suffice" in done.stderr and "give less --weights-memory" in done.stderr.splitlines()[-1]
 
