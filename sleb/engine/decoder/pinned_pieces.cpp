@@ -8,7 +8,7 @@ namespace sleb {
 
 at::Tensor PinnedPieces::take(const at::Tensor& tensor) {
   const auto bytes = static_cast<int64_t>(tensor.nbytes());
-  std::vector<at::Tensor>& free = free_[bytes];
+  std::vector<at::Tensor>& free = free_[{tensor.device().index(), bytes}];
   if (free.empty()) {
     const int64_t count = static_cast<int64_t>(std::min(limit_ - taken_, slab_bytes_)) / bytes;
     if (count == 0) return {};
@@ -22,8 +22,8 @@ at::Tensor PinnedPieces::take(const at::Tensor& tensor) {
   return piece.view(tensor.scalar_type()).view(tensor.sizes());
 }
 
-void PinnedPieces::give_back(const at::Tensor& piece) {
-  free_[static_cast<int64_t>(piece.nbytes())].push_back(piece.flatten().view(at::kByte));
+void PinnedPieces::give_back(const at::Tensor& piece, at::Device device) {
+  free_[{device.index(), static_cast<int64_t>(piece.nbytes())}].push_back(piece.flatten().view(at::kByte));
 }
 
 }  // namespace sleb

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace sleb {
@@ -20,14 +21,14 @@ class PinnedPieces {
 
   // Like `tensor`, without its values; undefined where there is no room. Of a tensor on the CPU it is not pinned.
   at::Tensor take(const at::Tensor& tensor);
-  // What take() gave; its memory may be taken again at once, so that whoever still copies must do so in the same
-  // stream.
-  void give_back(const at::Tensor& piece);
+  // What take() gave for a tensor of that device. For another one of it the memory may be taken again at once: what
+  // still copies has to do so in the device's stream, as the next will.
+  void give_back(const at::Tensor& piece, at::Device device);
 
  private:
   uint64_t limit_, slab_bytes_;
-  uint64_t taken_ = 0;                               // bytes of all slabs
-  std::map<int64_t, std::vector<at::Tensor>> free_;  // by their bytes
+  uint64_t taken_ = 0;                                                           // bytes of all slabs
+  std::map<std::pair<at::DeviceIndex, int64_t>, std::vector<at::Tensor>> free_;  // by device and bytes
 };
 
 }  // namespace sleb

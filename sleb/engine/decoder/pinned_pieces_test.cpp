@@ -28,7 +28,7 @@ TEST(PinnedPieces, HandsOutAgainWhatWasGivenBack) {
   const at::Tensor first = pieces.take(at::randn({50}).to(at::kBFloat16));
   const at::Tensor second = pieces.take(at::randn({5, 10}).to(at::kBFloat16));
   EXPECT_FALSE(pieces.take(at::randn({25})).defined());
-  pieces.give_back(first);
+  pieces.give_back(first, at::kCPU);
   const at::Tensor third = pieces.take(at::randn({25, 1}));
   EXPECT_EQ(third.data_ptr(), first.data_ptr());
   EXPECT_EQ(third.scalar_type(), at::kFloat);

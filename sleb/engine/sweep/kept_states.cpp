@@ -48,7 +48,7 @@ void KeptStates::forget_all_but(ChunkId chunk, std::span<const Plan> plans, std:
     std::erase_if(states, [&](const auto& kept) {
       if (wanted.contains(kept.first)) return false;
       (kept.second.is_on_host ? host_bytes_ : bytes_) -= kept.second.tensor.nbytes();
-      if (kept.second.is_on_host) host_memory_.give_back(kept.second.tensor);
+      if (kept.second.is_on_host) host_memory_.give_back(kept.second.tensor, kept.second.device);
       return true;
     });
   }
