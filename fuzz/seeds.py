@@ -187,7 +187,8 @@ def npy_seeds() -> dict[str, bytes]:
 
 def rows_seeds() -> dict[str, bytes]:
     lines = "".join(json.dumps({"text": text, "url": "u"}, ensure_ascii=False) + "\n" for text in TEXT).encode()
-    return {"lines": lines, "gz": gzip.compress(lines, mtime=0),
+    table = b'text,"n, m"\r\n"one, ""two""\nthree",1\r\n\r\nNA,2.5\r\n'
+    return {"lines": lines, "table": table, "gz": gzip.compress(lines, mtime=0),
             "members": gzip.compress(lines[:20], mtime=0) + bytes(8) + gzip.compress(lines[20:], mtime=0)}
 
 

@@ -6,7 +6,7 @@ their order in the line "Rooms, lowest first: ..." of its own CMakeLists.txt. Re
 
 - an include from a layer or a room above the including file's own,
 - an include of a file that is not there,
-- libtorch's headers outside sleb/engine/ and sleb/checkpoint/,
+- libtorch's headers outside sleb/engine/ and sleb/checkpoint/, Arrow's outside sleb/corpus/,
 - printing in the library: only apps/ talks to the terminal.
 
 usage: scripts/check_layers.py [ROOT]
@@ -16,6 +16,7 @@ import re
 import sys
 
 LIBTORCH_LAYERS = ("engine", "checkpoint")
+ARROW_LAYERS = ("corpus",)
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 PRINTING = re.compile(r"\b(?:fmt::print|std::cout|std::cerr|std::clog|std::print|f?printf|f?puts|putchar|perror)\s*[(<]")
 COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
@@ -93,6 +94,8 @@ class Tree:
                         problems.append(f"{source}:{line}: includes {match.group(1)}: {problem}")
                 elif re.match(r"(ATen|torch|c10)/", match.group(2)) and layer.removeprefix("sleb/") not in LIBTORCH_LAYERS:
                     problems.append(f"{source}:{line}: includes <{match.group(2)}>: libtorch outside the engine")
+                elif re.match(r"(arrow|parquet)/", match.group(2)) and layer.removeprefix("sleb/") not in ARROW_LAYERS:
+                    problems.append(f"{source}:{line}: includes <{match.group(2)}>: Arrow outside the corpus")
             if source.startswith("sleb/"):
                 code = TEXT.sub('""', COMMENT.sub("", text))
                 for match in PRINTING.finditer(code):

@@ -23,8 +23,8 @@ fetch_torch() {
 build() {
   scripts/setup.sh test
   fetch_torch
-  cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DCMAKE_PREFIX_PATH="$PWD/$torch/torch" \
-    -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST \
+  cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DSLEB_ARROW=OFF \
+    -DCMAKE_PREFIX_PATH="$PWD/$torch/torch" -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST \
     -DCMAKE_BUILD_RPATH="\$ORIGIN/lib;\$ORIGIN/../../lib" >/dev/null
   cmake --build build/gpu --target sleb sleb-engine run_dump sleb_engine_test
   rm -rf $bundle

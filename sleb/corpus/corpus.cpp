@@ -20,13 +20,14 @@ constexpr int64_t c4_segments = 256;
 
 Corpus reference_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
                         const EvaluationOptions& options) {
-  TextRows text = read_rows(file);
+  const TextRows text = read_first_rows(file, c4_texts);
   const bool c4 = text.rules == RowRules::c4;
-  if (c4) text.rows.resize(std::min(text.rows.size(), c4_texts));
   std::vector<int64_t> ids = tokenizer.encode(join_rows(text.rows, text.rules));
   const bool longer = options.seqlen > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= options.seqlen;
   if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * options.seqlen));
-  return cut_segments(file.string(), std::move(ids), options.seqlen, options.segments);
+  Corpus corpus = cut_segments(file.string(), std::move(ids), options.seqlen, options.segments);
+  corpus.column = text.column;
+  return corpus;
 }
 
 // What the tokenizer puts before a text, if anything: BOS. Throws Error(bad_input) if it puts something after it.
@@ -51,6 +52,10 @@ Corpus llama_cpp_corpus(const std::filesystem::path& file, const Tokenizer& toke
   }
   if (file.extension() == ".gz") {
     bad_input("{}: llama.cpp's protocol takes a file as it is; unpack it first", file.string());
+  }
+  if (file.extension() == ".parquet" || file.extension() == ".arrow") {
+    bad_input("{}: llama.cpp's protocol takes a file of text; leave out --protocol, or write the text as .txt",
+              file.string());
   }
   const MappedFile content(file);
   std::string_view text = content.text();
@@ -91,9 +96,11 @@ Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, 
 Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
                           const CalibrationOptions& options) {
   if (options.nsamples < 1) bad_input("{}: at least 1 sample is needed, not {}", file.string(), options.nsamples);
-  const TextRows rows = read_rows(file);
-  const std::string text = join_rows(sample_rows(rows, options.seed, options.nsamples), rows.rules);
-  return cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
+  const TextRows sample = read_sample(file, options.seed, options.nsamples);
+  const std::string text = join_rows(sample.rows, sample.rules);
+  Corpus corpus = cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
+  corpus.column = sample.column;
+  return corpus;
 }
 
 Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,

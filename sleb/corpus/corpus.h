@@ -18,27 +18,36 @@ enum class RowRules { wikitext2, c4 };
 // file.
 void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path);
 
-// Rows of a text file. .txt and .raw follow wikitext2 (each line, as Python's text mode makes it of "\n", "\r\n" and
-// "\r", is a row and keeps its "\n"; a line of
-// blanks alone, in the sense of Python's str.strip(), is the empty row), .jsonl, .jsonl.gz and .json.gz follow c4
-// (field "text" of each line; lines of blanks are no rows).
+// Rows of a file. .txt and .raw follow wikitext2 (each line, as Python's text mode makes it of "\n", "\r\n" and "\r",
+// is a row and keeps its "\n"; a line of blanks alone, in the sense of Python's str.strip(), is the empty row), .jsonl,
+// .jsonl.gz and .json.gz follow c4 (field "text" of each line; lines of blanks are no rows). Tables (.parquet, .arrow,
+// .csv, .tsv; tables/table.h) follow wikitext2 if their first 1,100 rows are such lines, each empty or with a "\n" at
+// its end and nowhere else, and c4 otherwise.
 struct TextRows {
   std::string name;  // file name
   RowRules rules;
   std::vector<std::string> rows;
+  std::string column = "text";  // of a table
 };
 // Throws Error(bad_input), naming file and line, for a suffix that is not known, text that is not UTF-8, a broken gzip
-// stream or one of more than 8 GiB of text, a line that is no JSON object or lacks the field.
+// stream or one of more than 8 GiB of text, a line that is no JSON object or lacks the field, and what for_each_text
+// throws.
 TextRows read_rows(const std::filesystem::path& path);
+// Of a file that follows c4 the first `c4_texts` rows, of any other all.
+TextRows read_first_rows(const std::filesystem::path& path, size_t c4_texts);
+// Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer. Of a table only
+// these are held in memory.
+TextRows read_sample(const std::filesystem::path& path, uint64_t seed, int64_t count);
 
-// Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer.
+// As read_sample, of rows that are there.
 std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count);
 // "\n\n" or " " between rows.
 std::string join_rows(const std::vector<std::string>& rows, RowRules rules);
 
 // Consecutive segments of `seqlen` tokens; the tail is dropped.
 struct Corpus {
-  std::string name;  // what the user called it
+  std::string name;             // what the user called it
+  std::string column = "text";  // of a table
   int64_t seqlen = 0;
   int64_t first_scored = 1;  // losses are those of a segment's tokens from here on; those before are context alone
   int64_t segments = 0;
@@ -78,8 +87,8 @@ struct EvaluationOptions {
   int64_t seqlen = 2048;                 // tokens
   std::optional<int64_t> segments = {};  // use only the first N
 };
-// Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too if the file is compressed or the
-// tokenizer puts a token after a text, which llama-perplexity does not take either.
+// Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too if the file is compressed, a
+// Parquet or an Arrow file, or the tokenizer puts a token after a text, which llama-perplexity does not take either.
 Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
                          const EvaluationOptions& options);
 

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <limits>
 #include <string_view>
+#include <unordered_map>
 
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
@@ -8,6 +10,7 @@
 #include "sleb/base/utf8.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/corpus/lines.h"
+#include "sleb/corpus/tables/table.h"
 
 namespace sleb {
 namespace {
@@ -29,22 +32,24 @@ struct Refusal {
 };
 
 constexpr Refusal refusals[] = {
-    {".parquet",
-     "a Parquet file, which is not read here; write its rows as .jsonl, each an object with the field text"},
-    {".arrow", "an Arrow file, which is not read here; write its rows as .jsonl, each an object with the field text"},
-    {".csv", "a table, which is not read here; write its rows as .jsonl, each an object with the field text"},
     {".json", "one JSON document or lines of them? rename it to .jsonl if each line is an object with the field text"},
     {".zip", "an archive; unpack it"},
     {".txt.gz", "a packed text; unpack it"},
     {".raw.gz", "a packed text; unpack it"},
     {".zst", "packed by zstd, which is not read here; unpack it"},
+    {".parquet.gz", "a packed table; unpack it"},
+    {".arrow.gz", "a packed table; unpack it"},
+    {".csv.gz", "a packed table; unpack it"},
+    {".tsv.gz", "a packed table; unpack it"},
     {".npy", "an array; give ready ids with --tokens"},
 };
 
 const FileType& type_of(const std::filesystem::path& path) {
   std::error_code ignored;
   if (std::filesystem::is_directory(path, ignored)) {
-    bad_input("{}: is a folder; give one file of it, .txt, .raw, .jsonl, .jsonl.gz or .json.gz", path.string());
+    bad_input(
+        "{}: is a folder; give one file of it, .txt, .raw, .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv",
+        path.string());
   }
   const std::string name = path.filename().string();
   for (const FileType& type : file_types) {
@@ -53,8 +58,10 @@ const FileType& type_of(const std::filesystem::path& path) {
   for (const Refusal& refusal : refusals) {
     if (name.ends_with(refusal.suffix)) bad_input("{}: {}", path.string(), refusal.what);
   }
-  bad_input("{}: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz",
-            path.string());
+  bad_input(
+      "{}: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, "
+      ".csv and .tsv",
+      path.string());
 }
 
 // What Python's str.strip() takes for blank beyond ASCII: U+0085, U+00A0, U+1680, U+2000 to U+200A, U+2028, U+2029,
@@ -102,16 +109,7 @@ std::string text_field(std::string_view line, const std::string& label) {
   return JsonView(document, label).at("text").string();
 }
 
-}  // namespace
-
-void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path) {
-  const size_t valid = valid_utf8_prefix(text);
-  if (valid == text.size()) return;
-  bad_input("{}: byte {} is not UTF-8 (0x{:02x}); convert the text, for example with iconv -t UTF-8", path.string(),
-            before + valid, static_cast<unsigned char>(text[valid]));
-}
-
-TextRows read_rows(const std::filesystem::path& path) {
+TextRows read_lines(const std::filesystem::path& path) {
   const FileType& type = type_of(path);
   TextRows result{path.filename().string(), type.rules, {}};
   int64_t number = 0;
@@ -131,12 +129,99 @@ TextRows read_rows(const std::filesystem::path& path) {
   return result;
 }
 
-std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count) {
-  std::vector<int64_t> order = numpy_permutation(seed, static_cast<int64_t>(rows.rows.size()));
+// A table's rules, from its first rows.
+class TableRules {
+ public:
+  void see(std::string_view text) {
+    if (rows_ == rows_that_decide) return;
+    ++rows_;
+    lines_ = lines_ && (text.empty() || text.find('\n') == text.size() - 1);
+  }
+
+  bool decided() const { return !lines_ || rows_ == rows_that_decide; }
+  RowRules rules() const { return lines_ ? RowRules::wikitext2 : RowRules::c4; }
+
+ private:
+  static constexpr int64_t rows_that_decide = 1100;
+  int64_t rows_ = 0;
+  bool lines_ = true;
+};
+
+TextRows read_table(const std::filesystem::path& path, size_t c4_texts) {
+  TextRows result{path.filename().string(), RowRules::c4, {}};
+  TableRules rules;
+  result.column = for_each_text(path, [&](std::string_view text) {
+    rules.see(text);
+    result.rows.emplace_back(text);
+    return !rules.decided() || rules.rules() == RowRules::wikitext2 || result.rows.size() < c4_texts;
+  });
+  result.rules = rules.rules();
+  if (result.rules == RowRules::c4) result.rows.resize(std::min(result.rows.size(), c4_texts));
+  return result;
+}
+
+// The first `count` places of the shuffle.
+std::vector<int64_t> sampled(size_t rows, uint64_t seed, int64_t count) {
+  std::vector<int64_t> order = numpy_permutation(seed, static_cast<int64_t>(rows));
   order.resize(std::min(order.size(), static_cast<size_t>(std::max(count, int64_t{0}))));
+  return order;
+}
+
+// Read twice: how many rows there are decides which are wanted, and what a file says of their number is not to be
+// trusted.
+TextRows sample_table(const std::filesystem::path& path, uint64_t seed, int64_t count) {
+  size_t total = 0;
+  for_each_text(path, [&](std::string_view) { return ++total > 0; });
+  const std::vector<int64_t> order = sampled(total, seed, count);
+  std::unordered_map<int64_t, size_t> wanted;  // place in the sample by row
+  for (size_t i = 0; i < order.size(); ++i) wanted[order[i]] = i;
+  TextRows result{path.filename().string(), RowRules::c4, std::vector<std::string>(order.size())};
+  TableRules rules;
+  int64_t row = 0;
+  result.column = for_each_text(path, [&](std::string_view text) {
+    rules.see(text);
+    const auto place = wanted.find(row++);
+    if (place == wanted.end()) return true;
+    result.rows[place->second] = text;
+    wanted.erase(place);
+    return !wanted.empty() || !rules.decided();
+  });
+  result.rules = rules.rules();
+  return result;
+}
+
+}  // namespace
+
+void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path) {
+  const size_t valid = valid_utf8_prefix(text);
+  if (valid == text.size()) return;
+  bad_input("{}: byte {} is not UTF-8 (0x{:02x}); convert the text, for example with iconv -t UTF-8", path.string(),
+            before + valid, static_cast<unsigned char>(text[valid]));
+}
+
+TextRows read_rows(const std::filesystem::path& path) {
+  return read_first_rows(path, std::numeric_limits<size_t>::max());
+}
+
+TextRows read_first_rows(const std::filesystem::path& path, size_t c4_texts) {
+  if (is_table(path)) return read_table(path, c4_texts);
+  TextRows text = read_lines(path);
+  if (text.rules == RowRules::c4) text.rows.resize(std::min(text.rows.size(), c4_texts));
+  return text;
+}
+
+TextRows read_sample(const std::filesystem::path& path, uint64_t seed, int64_t count) {
+  if (is_table(path)) return sample_table(path, seed, count);
+  TextRows text = read_lines(path);
+  text.rows = sample_rows(text, seed, count);
+  return text;
+}
+
+std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count) {
   std::vector<std::string> sample;
-  sample.reserve(order.size());
-  for (int64_t row : order) sample.push_back(rows.rows[static_cast<size_t>(row)]);
+  for (const int64_t row : sampled(rows.rows.size(), seed, count)) {
+    sample.push_back(rows.rows[static_cast<size_t>(row)]);
+  }
   return sample;
 }
 

@@ -92,13 +92,45 @@ TEST_F(RowsTest, ErrorsOfGzipNameTheFile) {
 
 TEST_F(RowsTest, RefusesOtherSuffixesAndMissingFiles) {
   EXPECT_EQ(error("a.md", "x"),
-            "a.md: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz and .json.gz");
-  EXPECT_TRUE(error("a.parquet", "x").starts_with("a.parquet: a Parquet file, which is not read here; write its rows"));
+            "a.md: not a text file by its name; rows are read from .txt, .raw, .jsonl, .jsonl.gz, .json.gz, .parquet, "
+            ".arrow, .csv and .tsv");
+  EXPECT_TRUE(error("a.csv.gz", "x").starts_with("a.csv.gz: a packed table; unpack it"));
   EXPECT_TRUE(error("a.txt.gz", "x").starts_with("a.txt.gz: a packed text; unpack it"));
   EXPECT_TRUE(error("ids.npy", "x").ends_with("give ready ids with --tokens"));
   EXPECT_NE(error_message([] { read_rows("/"); }).find("/: is a folder; give one file of it"), std::string::npos);
   EXPECT_TRUE(error("a.gz", "x").starts_with("a.gz: not a text file"));
   EXPECT_NE(error_message([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
+}
+
+TEST_F(RowsTest, TablesGiveTheirColumnOfText) {
+  EXPECT_EQ(rows("a.csv", "id,text\n1,\"one\ntwo\"\n2,\n3,NA\n"), (Rows{"one\ntwo", "", "NA"}));
+  EXPECT_EQ(rows("a.tsv", "text\tid\na, b\t1\n"), Rows{"a, b"});
+  const TextRows other = read_rows(scratch_.write("a.csv", "story\nOnce\n"));
+  EXPECT_EQ(other.column, "story");
+  EXPECT_EQ(other.rows, Rows{"Once"});
+  EXPECT_EQ(error("a.csv", "id,story\n1,Once\n"),
+            "a.csv: has no column \"text\", but \"id\", \"story\"; rename one of them");
+  EXPECT_EQ(error("a.csv", "id,text\n1,a\n2\n"), "a.csv, line 3: lacks \"text\"");
+  EXPECT_EQ(error("a.csv", "text\na,b\n"), "a.csv, line 2: has 2 fields, and there are 1 columns");
+  EXPECT_EQ(error("a.csv", "text\n\na\n\"b\n"), "a.csv, line 4: a quoted field has no end");
+  EXPECT_EQ(error("a.csv", "text,text\na,b\n"), "a.csv: two columns are named \"text\"");
+  EXPECT_EQ(error("a.csv", "\n \n"), "a.csv: has no columns");
+  EXPECT_TRUE(error("a.csv", "text\na\xff\n").starts_with("a.csv: byte 6 is not UTF-8 (0xff)"));
+}
+
+TEST_F(RowsTest, TablesOfLinesFollowWikitext2) {
+  const auto rules = [&](std::string_view content) { return read_rows(scratch_.write("a.csv", content)).rules; };
+  EXPECT_EQ(rules("id,text\n1,\n2,\" = Title = \n\"\n"), RowRules::wikitext2);
+  EXPECT_EQ(rules("id,text\n1,\n2,\" = Title = \n\"\n3,end\n"), RowRules::c4);
+  EXPECT_EQ(rules("id,text\n1,\"one\ntwo\n\"\n"), RowRules::c4);
+}
+
+TEST_F(RowsTest, OfATableTheFirstRowsOrASampleAreRead) {
+  const auto path = scratch_.write("a.csv", "text\na\nb\nc\nd\ne\nf\ng\nh\ni\nj\n");
+  EXPECT_EQ(read_first_rows(path, 2).rows, (Rows{"a", "b"}));
+  EXPECT_EQ(read_sample(path, 0, 3).rows, (Rows{"e", "g", "c"})) << "numpy's permutation begins with 4, 6, 2";
+  EXPECT_EQ(read_sample(path, 0, 99).rows.size(), 10);
+  EXPECT_EQ(read_sample(scratch_.write("a.csv", "text\n"), 0, 3).rows, Rows{});
 }
 
 TEST(SampleRows, IsTheBeginOfNumpysPermutation) {

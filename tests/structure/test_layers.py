@@ -46,6 +46,8 @@ def copied_tree(tmp_path):
     ("apps/sleb/terminal/help.cpp", '#include "apps/sleb/options/session.h"', "the room options is above terminal"),
     ("sleb/text/tokenizer.h", '#include <ATen/ATen.h>', "libtorch outside the engine"),
     ("apps/sleb/main.cpp", '#include <torch/torch.h>', "libtorch outside the engine"),
+    ("sleb/eval/tasks/task.h", '#include <arrow/api.h>', "Arrow outside the corpus"),
+    ("sleb/corpus/corpus.h", '#include "sleb/corpus/tables/table.h"', "stands below all of them"),
     ("sleb/search/race.cpp", 'void f() { fmt::print("x"); }', "prints (fmt::print)"),
     ("sleb/engine/model.cpp", "void f() { std::cerr << 1; }", "prints (std::cerr)"),
     ("sleb/export/pruned_config.cpp", 'void f() { std::fprintf(stderr, "x"); }', "prints (fprintf)"),

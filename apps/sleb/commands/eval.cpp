@@ -66,10 +66,13 @@ void check_names(const std::vector<std::string>& names) {
 }
 
 std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Checkpoint& checkpoint,
-                               const EvaluationOptions& options) {
+                               const EvaluationOptions& options, Progress& progress) {
   std::vector<Corpus> texts;
   const Tokenizer tokenizer = checkpoint.tokenizer();
-  for (const std::string& name : names) texts.push_back(evaluation_corpus(name, tokenizer, options));
+  for (const std::string& name : names) {
+    texts.push_back(evaluation_corpus(name, tokenizer, options));
+    note_column(texts.back(), progress);
+  }
   return texts;
 }
 
@@ -142,7 +145,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
   report.protocol = options.protocol;
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
-  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options);
+  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options, session.progress);
 
   ComputeOptions compute = arguments.compute;
   share_machine(session.environment, processes, compute);
@@ -181,9 +184,11 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
     }
     for (std::string& name : split_names(names)) arguments.texts.push_back(std::move(name));
   };
-  add_repeatable(command, "--ppl",
-                 "Perplexity on these texts: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)",
-                 add_texts)
+  add_repeatable(
+      command, "--ppl",
+      "Perplexity on these texts: .txt or .raw (a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv "
+      "or .tsv (field text)",
+      add_texts)
       ->type_name("FILE[,FILE...]");
   command.add_option("--segments", arguments.segments, "Use only the first N of each text (default: all)")
       ->check(at_least(1))

@@ -54,7 +54,9 @@ std::string speed_line(const TaskReport& report) {
 void add_tasks(CLI::App& command, TaskArguments& arguments) {
   command.add_option("--tasks", arguments.names, "Zero-shot tasks: piqa, winogrande, hellaswag, ...")
       ->type_name("NAME[,NAME...]");
-  command.add_option("--tasks-data", arguments.data, "Folder with the tasks' rows: piqa.validation.jsonl, ...")
+  command
+      .add_option("--tasks-data", arguments.data,
+                  "Folder with the tasks' rows: piqa.validation.jsonl (or .parquet, .arrow, .csv, .tsv), ...")
       ->type_name("DIR");
   command.add_option("--tasks-file", arguments.tasks_file, "Further tasks, in the form of tasks.json")
       ->type_name("FILE");

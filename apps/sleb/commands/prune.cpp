@@ -170,12 +170,13 @@ struct Texts {
   std::optional<Corpus> held_out;
 };
 
-Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments) {
-  Texts texts{load_calibration(checkpoint, arguments.calibration), {}};
+Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
+  Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
   if (!arguments.held_out.empty()) {
     EvaluationOptions options{.seqlen = texts.calibration.seqlen};
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
     texts.held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
+    note_column(*texts.held_out, progress);
   }
   return texts;
 }
@@ -246,7 +247,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
-  const Texts texts = load_texts(checkpoint, arguments);
+  const Texts texts = load_texts(checkpoint, arguments, session.progress);
 
   ComputeOptions compute_options = arguments.compute;
   kept_rounds.adopt(compute_options);

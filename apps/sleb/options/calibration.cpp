@@ -10,8 +10,10 @@ namespace sleb::app {
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
   auto* dataset =
       command
-          .add_option("--dataset", arguments.dataset,
-                      "Calibration text: .txt or .raw (a row a line), .jsonl, .jsonl.gz or .json.gz (field text)")
+          .add_option(
+              "--dataset", arguments.dataset,
+              "Calibration text: .txt or .raw (a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv "
+              "or .tsv (field text)")
           ->type_name("FILE");
   command.add_option("--tokens", arguments.tokens, "Ready token ids (.npy) in place of --dataset")
       ->type_name("FILE.npy")
@@ -33,7 +35,7 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->type_name("N");
 }
 
-Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments) {
+Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
   if (!arguments.tokens.empty()) {
     return cut_segments(arguments.tokens, read_npy_ids(arguments.tokens), arguments.options.seqlen,
                         arguments.wanted_segments());
@@ -42,7 +44,15 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
   refuse_dataset_by_name("--dataset", arguments.dataset, DatasetPart::train);
   CalibrationOptions options = arguments.options;
   options.segments = arguments.wanted_segments();
-  return calibration_corpus(arguments.dataset, checkpoint.tokenizer(), options);
+  Corpus corpus = calibration_corpus(arguments.dataset, checkpoint.tokenizer(), options);
+  note_column(corpus, progress);
+  return corpus;
+}
+
+void note_column(const Corpus& text, Progress& progress) {
+  if (text.column == "text") return;
+  progress.note(
+      fmt::format("{}: has no column \"text\"; the texts are those of its column \"{}\"", text.name, text.column));
 }
 
 void refuse_dataset_by_name(std::string_view option, const std::string& text, DatasetPart part) {

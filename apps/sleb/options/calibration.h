@@ -21,7 +21,10 @@ struct CalibrationArguments {
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments);
 // Throws Error(bad_input).
-Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments);
+Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress);
+
+// A note if the texts are not those of a column named "text".
+void note_column(const Corpus& text, Progress& progress);
 
 // Throws Error(bad_input) for a data set given to `option` by its name, unless there is a file of that name; the
 // message names the file of the data set's `part`.

@@ -5,14 +5,15 @@
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/corpus/lines.h"
+#include "sleb/corpus/tables/table.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::string_view suffixes[] = {".jsonl", ".jsonl.gz"};
+constexpr std::string_view suffixes[] = {".jsonl", ".jsonl.gz", ".parquet", ".arrow", ".csv", ".tsv"};
 
-// What stands between the data set's name and .jsonl: ".validation"; nothing for the names of other files.
+// What stands between the data set's name and the suffix: ".validation"; nothing for the names of other files.
 std::optional<std::string> middle_of(std::string_view file, std::string_view name) {
   if (!file.starts_with(name)) return {};
   file.remove_prefix(name.size());
@@ -38,28 +39,7 @@ bool is_blank_line(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == line.npos;
 }
 
-}  // namespace
-
-TaskFiles find_task_files(const fs::path& folder, const std::string& name) {
-  std::optional<fs::path> rows, examples;
-  for (const fs::path& entry : entries_of(folder)) {
-    const auto middle = middle_of(entry.filename().string(), name);
-    if (!middle) continue;
-    auto& place = *middle == ".train" ? examples : rows;
-    if (place) {
-      bad_input("{}: both {} and {} could be the rows of {}; keep one", folder.string(), place->filename().string(),
-                entry.filename().string(), name);
-    }
-    place = entry;
-  }
-  if (!rows) {
-    bad_input("{}: has no rows of {}: no file {}.jsonl, {}.validation.jsonl or the like, with or without .gz",
-              folder.string(), name, name, name);
-  }
-  return {*rows, examples};
-}
-
-TaskRows read_task_rows(const fs::path& file, std::optional<int64_t> limit) {
+TaskRows read_lines(const fs::path& file, std::optional<int64_t> limit) {
   TaskRows result{.file = file};
   int64_t line_number = 0;
   const Packing packing = file.extension() == ".gz" ? Packing::gzip : Packing::none;
@@ -75,6 +55,42 @@ TaskRows read_task_rows(const fs::path& file, std::optional<int64_t> limit) {
     if (!fields.is_object()) bad_input("{}: expected an object", place);
     result.rows.push_back({std::move(fields), std::move(place)});
   });
+  return result;
+}
+
+TaskRows read_records(const fs::path& file, std::optional<int64_t> limit) {
+  TaskRows result{.file = file};
+  result.total = for_each_record(file, limit, [&](int64_t row, Json record) {
+    result.rows.push_back({std::move(record), fmt::format("{}, row {}", file.string(), row)});
+  });
+  return result;
+}
+
+}  // namespace
+
+TaskFiles find_task_files(const fs::path& folder, const std::string& name) {
+  std::optional<fs::path> rows, examples;
+  for (const fs::path& entry : entries_of(folder)) {
+    const auto middle = middle_of(entry.filename().string(), name);
+    if (!middle) continue;
+    auto& place = *middle == ".train" ? examples : rows;
+    if (place) {
+      bad_input("{}: both {} and {} could be the rows of {}; keep one", folder.string(), place->filename().string(),
+                entry.filename().string(), name);
+    }
+    place = entry;
+  }
+  if (!rows) {
+    bad_input(
+        "{}: has no rows of {}: no file {}.jsonl, {}.validation.jsonl or the like, with or without .gz, nor .parquet, "
+        ".arrow, .csv or .tsv",
+        folder.string(), name, name, name);
+  }
+  return {*rows, examples};
+}
+
+TaskRows read_task_rows(const fs::path& file, std::optional<int64_t> limit) {
+  TaskRows result = is_table(file) ? read_records(file, limit) : read_lines(file, limit);
   if (result.rows.empty()) bad_input("{}: has no rows", file.string());
   return result;
 }

@@ -1,4 +1,4 @@
-// Rows of a task's data set: .jsonl files under names that begin with the task's.
+// Rows of a task's data set: .jsonl files and tables under names that begin with the task's.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace sleb {
 
 struct TaskRow {
   Json fields;
-  std::string place;  // "piqa.validation.jsonl, line 3"
+  std::string place;  // "piqa.validation.jsonl, line 3"; "piqa.validation.parquet, row 3"
 };
 
 struct TaskRows {
@@ -22,7 +22,8 @@ struct TaskRows {
   std::vector<TaskRow> rows = {};  // the first of them, as many as were asked for
 };
 
-// The file of `folder` that holds a data set's rows: NAME.jsonl or NAME.<anything>.jsonl, either with .gz behind. Those
+// The file of `folder` that holds a data set's rows: NAME.jsonl or NAME.<anything>.jsonl, either with .gz behind, or
+// with .parquet, .arrow, .csv or .tsv in place of .jsonl. Those
 // with "train" for <anything> hold the examples of few-shot prompts. Throws Error(bad_input) if the folder can't be
 // read, or two files would do.
 struct TaskFiles {
@@ -33,7 +34,7 @@ struct TaskFiles {
 TaskFiles find_task_files(const std::filesystem::path& folder, const std::string& name);
 
 // The first `limit` rows, or all. Lines of blanks are no rows. Throws Error(bad_input), naming file and line, for a
-// line that is no JSON object, and for a file without rows.
+// line that is no JSON object, and for a file without rows; of a table what for_each_record throws.
 TaskRows read_task_rows(const std::filesystem::path& file, std::optional<int64_t> limit);
 
 }  // namespace sleb

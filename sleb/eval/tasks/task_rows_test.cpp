@@ -30,7 +30,9 @@ TEST(TaskRows, FilesAreFoundByTheTasksName) {
             parent.string() + ": both piqa.jsonl.gz and piqa.validation.jsonl could be the rows of piqa; keep one");
   EXPECT_EQ(error_message([&] { find_task_files(parent, "sciq"); }),
             parent.string() +
-                ": has no rows of sciq: no file sciq.jsonl, sciq.validation.jsonl or the like, with or without .gz");
+                ": has no rows of sciq: no file sciq.jsonl, sciq.validation.jsonl or the like, with or without .gz, "
+                "nor .parquet, "
+                ".arrow, .csv or .tsv");
   EXPECT_EQ(error_message([&] { find_task_files(parent / "none", "sciq"); }),
             (parent / "none").string() + ": can't be read as a folder: No such file or directory");
 }
@@ -47,6 +49,20 @@ TEST(TaskRows, LinesOfBlanksAreNoRows) {
     EXPECT_EQ(two.total, 3);
     EXPECT_EQ(names(two.rows), (std::vector<std::string>{"a", "b"}));
   }
+}
+
+TEST(TaskRows, RecordsOfATableAreRows) {
+  const ScratchFolder folder;
+  const auto file = folder.write("x.validation.csv", "q,n\na,1\n\n\"b, \"\"c\"\"\",2\n");
+  EXPECT_EQ(find_task_files(file.parent_path(), "x").rows, file);
+  const TaskRows all = read_task_rows(file, {});
+  EXPECT_EQ(names(all.rows), (std::vector<std::string>{"a", "b, \"c\""}));
+  EXPECT_EQ(all.rows[1].fields.at("n"), 2);
+  EXPECT_EQ(all.rows[1].place, file.string() + ", row 2");
+  const TaskRows one = read_task_rows(file, 1);
+  EXPECT_EQ(one.total, 2);
+  EXPECT_EQ(names(one.rows), std::vector<std::string>{"a"});
+  EXPECT_TRUE(error_message([&] { read_task_rows(folder.write("y.csv", "q\n"), {}); }).ends_with("y.csv: has no rows"));
 }
 
 TEST(TaskRows, BadLinesAreRefusedByNumber) {
