@@ -1,0 +1,142 @@
+#include "sleb/hub/model_source.h"
+
+#include <fmt/core.h>
+#include <sys/stat.h>
+
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+#include "sleb/hub/hf_command.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+// A name, unless a path of that name exists.
+std::optional<ModelName> name_in(const std::string& given) {
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(given, ignored))) return {};
+  return parse_model_name(given);
+}
+
+// The model, if all of it is there.
+std::optional<ModelSource> whole(const ModelName& name, const NeededFiles& needed, const Snapshot& snapshot) {
+  if (!needed.problem.empty() || first_missing(needed, snapshot)) return {};
+  const fs::path path = needed.gguf.empty() ? snapshot.folder : snapshot.folder / needed.gguf;
+  return ModelSource{path, name.repository, snapshot.commit};
+}
+
+// What the blobs of a repository take on the disk. Files that are being written count as far as they are written.
+uint64_t bytes_in(const fs::path& blobs) {
+  uint64_t bytes = 0;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(blobs, ignored)) {
+    struct stat status {};
+    constexpr uint64_t block = 512;  // of st_blocks (stat(2))
+    if (::stat(entry.path().c_str(), &status) == 0) bytes += static_cast<uint64_t>(status.st_blocks) * block;
+  }
+  return bytes;
+}
+
+// Of the file system that will hold `folder`; nothing if that is not known.
+std::optional<uint64_t> free_bytes(fs::path folder) {
+  std::error_code error;
+  while (!fs::exists(folder, error) && folder.has_relative_path()) folder = folder.parent_path();
+  const fs::space_info space = fs::space(folder, error);
+  return error ? std::nullopt : std::optional(space.available);
+}
+
+// Bytes of the files that are not there yet; nothing where the sizes are not known.
+std::optional<uint64_t> bytes_to_fetch(const NeededFiles& needed, const Snapshot& snapshot) {
+  if (!snapshot.listing) return {};
+  uint64_t bytes = 0;
+  for (const std::string& file : needed.files) {
+    const auto listed = snapshot.listing->find(file);
+    std::error_code ignored;
+    if (listed != snapshot.listing->end() && !fs::exists(snapshot.folder / file, ignored)) bytes += listed->second;
+  }
+  return bytes;
+}
+
+// Says what comes, and refuses what has no room.
+void announce(const ModelName& name, std::optional<uint64_t> bytes, const fs::path& cache, Progress& progress) {
+  const auto free = free_bytes(cache);
+  const std::string room = free ? format_bytes(*free) + " free there" : "free space unknown";
+  if (bytes && free && *bytes > *free) {
+    failed("{}: takes {}, but {} has {} free; free some, or set HF_HOME to a folder on another disk", name.repository,
+           format_bytes(*bytes), cache.string(), format_bytes(*free));
+  }
+  progress.note(fmt::format("fetching {}: {} to {} ({})", name.repository,
+                            bytes ? format_bytes(*bytes) : "size unknown", cache.string(), room));
+}
+
+Snapshot snapshot_at(const fs::path& folder) {
+  const std::string commit = folder.filename().string();
+  const fs::path repository = folder.parent_path().parent_path();
+  return {folder, commit, read_listing(repository / "trees" / (commit + ".json"))};
+}
+
+void fetch_weights(const ModelName& name, const NeededFiles& needed, const Snapshot& snapshot, Progress& progress) {
+  const fs::path repository = snapshot.folder.parent_path().parent_path();
+  const auto bytes = bytes_to_fetch(needed, snapshot);
+  announce(name, bytes, repository.parent_path(), progress);
+  const uint64_t before = bytes_in(repository / "blobs");
+  const uint64_t total = bytes.value_or(0);
+  uint64_t shown = 0;
+  progress.begin("fetching", total >> 20, "MiB");
+  hf_download(name, snapshot.commit, needed.files, [&] {
+    const uint64_t now = bytes_in(repository / "blobs");
+    const uint64_t fetched = std::min(total, now > before ? now - before : 0) >> 20;
+    progress.advance(fetched > shown ? fetched - shown : 0);
+    shown = std::max(shown, fetched);
+  });
+  progress.end();
+}
+
+ModelSource fetch(const ModelName& name, ModelParts parts, Progress& progress) {
+  progress.note(fmt::format("fetching {} from {}", name.repository, hub_endpoint()));
+  const Snapshot snapshot = snapshot_at(hf_download(name, name.revision, small_file_patterns(), [] {}));
+  NeededFiles needed = needed_files(name, parts, snapshot);
+  if (!needed.problem.empty()) bad_input("{}: {}", name.repository, needed.problem);
+  if (const auto model = whole(name, needed, snapshot)) return *model;
+  fetch_weights(name, needed, snapshot, progress);
+  if (const auto model = whole(name, needed, snapshot)) return *model;
+  const std::string missing = first_missing(needed, snapshot).value_or("");
+  std::error_code ignored;
+  if (!fs::exists(fs::symlink_status(snapshot.folder / missing, ignored))) {
+    bad_input("{}: the repository holds no {}", name.repository, missing);
+  }
+  failed("{}: is not as long as {} says; remove it, and the same command fetches it again",
+         (snapshot.folder / missing).string(), hub_endpoint());
+}
+
+// Before any program is started.
+[[noreturn]] void refuse_offline(const ModelName& name, const fs::path& cache, const std::string& missing) {
+  const std::string what = missing.empty() ? "is not in" : fmt::format("{} is missing in", missing);
+  failed("{}: {} {}, and HF_HUB_OFFLINE is set; unset it, or copy the model there from a machine with a network",
+         name.repository, what, cache.string());
+}
+
+}  // namespace
+
+fs::path place_of_model(const std::string& given) {
+  const auto name = name_in(given);
+  return name ? repository_folder(hub_cache(), name->repository) : fs::path(given);
+}
+
+ModelSource find_model(const std::string& given, ModelParts parts, Progress& progress) {
+  const auto name = name_in(given);
+  if (!name) return {given, "", ""};
+  const fs::path cache = hub_cache();
+  const auto snapshot = find_snapshot(repository_folder(cache, name->repository), name->revision);
+  std::string missing;
+  if (snapshot) {
+    const NeededFiles needed = needed_files(*name, parts, *snapshot);
+    if (const auto model = whole(*name, needed, *snapshot)) return *model;
+    if (hub_is_offline() && !needed.problem.empty()) bad_input("{}: {}", name->repository, needed.problem);
+    missing = first_missing(needed, *snapshot).value_or("");
+  }
+  if (hub_is_offline()) refuse_offline(*name, cache, missing);
+  return fetch(*name, parts, progress);
+}
+
+}  // namespace sleb
