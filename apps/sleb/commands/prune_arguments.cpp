@@ -65,6 +65,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
       ->capture_default_str()
       ->type_name("TYPE");
+  add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
