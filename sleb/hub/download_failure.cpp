@@ -88,7 +88,7 @@ Error download_error(const FailedDownload& download) {
     return wrong("{}: has no revision {}; give a branch, a tag or a commit's whole hash", repository,
                  download.name.revision);
   }
-  if (says(errors, {"RepositoryNotFoundError"}) || line.find("' not found.") != line.npos) {
+  if (says(errors, {"RepositoryNotFoundError"}) || says(line, {"' not found.", "Repository not found."})) {
     return absence_error(download);
   }
   if (says(errors, {"offline mode is enabled", "OfflineModeIsEnabled"})) {
@@ -123,7 +123,7 @@ Error download_error(const FailedDownload& download) {
     return failure("{}: can't reach {} ({}); check the network and proxies; what is whole in the cache needs neither",
                    repository, download.endpoint, line);
   }
-  if (says(errors, {"Permission denied", "Read-only file system"})) {
+  if (says(errors, {"Permission denied", "Read-only file system", "Not a directory", "File exists:"})) {
     return failure("{}: can't write in {}; set HF_HOME to a folder that you may write in ({})", repository,
                    download.cache.string(), line);
   }

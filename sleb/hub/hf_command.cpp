@@ -1,9 +1,12 @@
 #include "sleb/hub/hf_command.h"
 
+#include <fcntl.h>
 #include <fmt/core.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <string_view>
@@ -56,6 +59,38 @@ std::vector<fs::path> open_temporaries(pid_t process) {
   return files;
 }
 
+// Holds hf's lock on a blob (flock(2), as its filelock does); false where another has it, or nobody can tell.
+class BlobLock {
+ public:
+  explicit BlobLock(const fs::path& lock) : descriptor_(::open(lock.c_str(), O_RDWR | O_CLOEXEC)) {
+    held_ = descriptor_ < 0 ? errno == ENOENT : ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  }
+  ~BlobLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  BlobLock(const BlobLock&) = delete;
+  BlobLock& operator=(const BlobLock&) = delete;
+
+  explicit operator bool() const { return held_; }
+
+ private:
+  int descriptor_;
+  bool held_;
+};
+
+// Removes what killed downloads left: BLOB.xxxxxxxx.incomplete that no running one holds a lock for. hf never takes
+// them up again.
+void remove_left_temporaries(const fs::path& cache, const ModelName& name) {
+  const fs::path repository = repository_folder(cache, name.repository);
+  const fs::path locks = cache / ".locks" / repository.filename();
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(repository / "blobs", ignored)) {
+    if (entry.path().extension() != ".incomplete") continue;
+    const std::string blob = entry.path().stem().stem().string();
+    if (const BlobLock lock(locks / (blob + ".lock")); lock) fs::remove(entry.path(), ignored);
+  }
+}
+
 [[noreturn]] void stop(ChildProcess& hf) {
   const auto temporaries = open_temporaries(hf.pid());
   hf.stop();
@@ -100,6 +135,7 @@ fs::path find_hf() {
 fs::path hf_download(const ModelName& name, const std::string& revision, const std::vector<std::string>& patterns,
                      const std::function<void()>& working) {
   const fs::path program = find_hf();
+  remove_left_temporaries(hub_cache(), name);
   std::vector<std::string> arguments = {"download", name.repository, "--revision", revision, "--format", "json"};
   for (const std::string& pattern : patterns) arguments.insert(arguments.end(), {"--include", pattern});
   ChildProcess hf(program, arguments, {{"HF_HUB_DISABLE_PROGRESS_BARS", "1"}, {"HF_HUB_DISABLE_UPDATE_CHECK", "1"}});
@@ -109,6 +145,7 @@ fs::path hf_download(const ModelName& name, const std::string& revision, const s
   }
   if (interrupt_requested()) stop(hf);
   if (hf.exit_code() == 0) return path_in(hf.output(), program);
+  remove_left_temporaries(hub_cache(), name);
   throw download_error({name, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
 }
 
