@@ -157,6 +157,9 @@ bool hub_is_offline() {
 std::string hub_endpoint() {
   std::string endpoint = variable("HF_ENDPOINT");
   while (endpoint.ends_with('/')) endpoint.pop_back();
+  const size_t host = endpoint.find("://");
+  const size_t user = endpoint.find('@');
+  if (host != endpoint.npos && user != endpoint.npos && user > host) endpoint.erase(host + 3, user - host - 2);
   return endpoint.empty() ? "https://huggingface.co" : endpoint;
 }
 

@@ -25,7 +25,7 @@ std::filesystem::path hf_download(const ModelName& name, const std::string& revi
 // HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as huggingface_hub reads them.
 bool hub_is_offline();
 
-// HF_ENDPOINT, else https://huggingface.co.
+// HF_ENDPOINT, else https://huggingface.co; for messages, so without a password in it.
 std::string hub_endpoint();
 
 }  // namespace sleb

@@ -4,7 +4,10 @@
 #include <sys/stat.h>
 
 #include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
+#include "sleb/checkpoint/families.h"
 #include "sleb/hub/hf_command.h"
 
 namespace sleb {
@@ -92,12 +95,21 @@ void fetch_weights(const ModelName& name, const NeededFiles& needed, const Snaps
   progress.end();
 }
 
+// A model that can't be run is refused before its weights come.
+void check_family(const fs::path& config_file) {
+  std::error_code ignored;
+  if (!fs::exists(config_file, ignored)) return;  // whoever opens the model says so
+  const Json config = parse_json(read_file(config_file), config_file.string());
+  spec_from_config(JsonView(config, config_file.string()));
+}
+
 ModelSource fetch(const ModelName& name, ModelParts parts, Progress& progress) {
   progress.note(fmt::format("fetching {} from {}", name.repository, hub_endpoint()));
   const Snapshot snapshot = snapshot_at(hf_download(name, name.revision, small_file_patterns(), [] {}));
   NeededFiles needed = needed_files(name, parts, snapshot);
   if (!needed.problem.empty()) bad_input("{}: {}", name.repository, needed.problem);
   if (const auto model = whole(name, needed, snapshot)) return *model;
+  if (needed.gguf.empty()) check_family(snapshot.folder / "config.json");
   fetch_weights(name, needed, snapshot, progress);
   if (const auto model = whole(name, needed, snapshot)) return *model;
   const std::string missing = first_missing(needed, snapshot).value_or("");

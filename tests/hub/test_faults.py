@@ -170,6 +170,21 @@ def test_pickled_weights_only(machine, hub, model_files):
     machine.ok("info", "org/pickled")
 
 
+def test_a_model_that_cannot_run_is_refused_before_its_weights_come(machine, hub, model_files):
+    config = model_files["config.json"].replace(b'"llama"', b'"mamba"')
+    hub.commit(NAME, {**model_files, "config.json": config})
+    assert "mamba" in machine.refusal("info", NAME)
+    assert not [request for request in hub.requests if request.endswith("model.safetensors")]
+    hub.commit(NAME, model_files)
+    machine.ok("info", NAME)
+
+
+def test_a_password_in_the_endpoint_is_not_shown(machine, hub, model_files):
+    hub.commit(NAME, model_files)
+    done = machine.sleb("info", NAME, HF_ENDPOINT="http://me:secret@127.0.0.1:9")
+    assert "from http://127.0.0.1:9\n" in done.stderr and "secret" not in done.stderr
+
+
 def test_no_weights_at_all(machine, hub, model_files):
     hub.commit(NAME, {"README.md": b"x", "config.json": model_files["config.json"]})
     assert "holds neither model.safetensors nor a GGUF" in machine.refusal("info", NAME)

@@ -132,7 +132,10 @@ void add_info(CLI::App& app, Session& session) {
   add_model(*command, arguments->model);
   add_json(*command, arguments->json, "Write this");
   add_force(*command, arguments->force);
-  command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
+  command->footer(
+      "Examples:\n"
+      "  sleb info SmolLM2-135M-Instruct.Q4_1.gguf\n"
+      "  sleb info HuggingFaceTB/SmolLM2-135M@main");
   command->callback([arguments, &session] {
     check_alone(session, "info");
     run(*arguments, session);

@@ -92,8 +92,8 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   add_output(command, arguments);
   command.footer(
       "Examples:\n"
-      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 \\\n"
-      "      --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset wiki.train.raw \\\n"
+      "      --ratio 0.2 --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -");
 }
