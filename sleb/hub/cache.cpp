@@ -138,7 +138,8 @@ std::optional<Listing> read_listing(const fs::path& file) {
       if (!is_inner_path(name)) continue;
       const JsonView member = files.at(name);
       const std::string key = member.has("lfs_size") ? "lfs_size" : "size";
-      listing.emplace(name, static_cast<uint64_t>(member.at(key).integer(0)));
+      listing.emplace(name,
+                      ListedFile{static_cast<uint64_t>(member.at(key).integer(0)), member.string_or("lfs_sha256", "")});
     }
     return listing;
   } catch (const Error&) {

@@ -20,8 +20,14 @@ std::filesystem::path hub_cache(const EnvironmentVariable& variable);
 std::filesystem::path hub_cache();  // this process's
 std::filesystem::path hub_home();   // HF_HOME, where the token is
 
-// Bytes of each file of a commit, whether it is in the cache or not.
-using Listing = std::map<std::string, uint64_t>;
+struct ListedFile {
+  uint64_t bytes = 0;
+  std::string sha256 = {};  // of large files, which the hub keeps as Git LFS does; "": not known
+
+  bool operator==(const ListedFile&) const = default;
+};
+// Each file of a commit, whether it is in the cache or not.
+using Listing = std::map<std::string, ListedFile>;
 
 struct Snapshot {
   std::filesystem::path folder;

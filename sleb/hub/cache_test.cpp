@@ -52,7 +52,7 @@ TEST(HubCache, ListingsAreReadAsFarAsTheyMakeSense) {
       R"({"format_version": 1, "files": {"a.json": {"size": 3}, "../b": {"size": 1}, "/etc/c": {"size": 1},
           "w": {"size": 134, "lfs_size": 99, "lfs_sha256": "0"}}})");
   ASSERT_TRUE(files);
-  EXPECT_EQ(*files, (Listing{{"a.json", 3}, {"w", 99}}));
+  EXPECT_EQ(*files, (Listing{{"a.json", {3}}, {"w", {99, "0"}}}));
   for (const char* none :
        {"", "[]", "{", R"({"format_version": 2, "files": {}})", R"({"format_version": 1})",
         R"({"format_version": 1, "files": []})", R"({"format_version": 1, "files": {"a": {"size": -1}}})",

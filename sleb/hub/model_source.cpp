@@ -3,10 +3,14 @@
 #include <fmt/core.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
+#include "sleb/base/sha256.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/hub/hf_command.h"
 
@@ -48,16 +52,47 @@ std::optional<uint64_t> free_bytes(fs::path folder) {
   return error ? std::nullopt : std::optional(space.available);
 }
 
-// Bytes of the files that are not there yet; nothing where the sizes are not known.
-std::optional<uint64_t> bytes_to_fetch(const NeededFiles& needed, const Snapshot& snapshot) {
+std::vector<std::string> files_to_fetch(const NeededFiles& needed, const Snapshot& snapshot) {
+  std::vector<std::string> files;
+  std::error_code ignored;
+  std::ranges::copy_if(needed.files, std::back_inserter(files),
+                       [&](const std::string& file) { return !fs::exists(snapshot.folder / file, ignored); });
+  return files;
+}
+
+// What the commit's listing says of a file.
+ListedFile listed(const Snapshot& snapshot, const std::string& file) {
+  if (!snapshot.listing) return {};
+  const auto found = snapshot.listing->find(file);
+  return found == snapshot.listing->end() ? ListedFile() : found->second;
+}
+
+// Together; nothing where the sizes are not known.
+std::optional<uint64_t> bytes_of(const std::vector<std::string>& files, const Snapshot& snapshot) {
   if (!snapshot.listing) return {};
   uint64_t bytes = 0;
-  for (const std::string& file : needed.files) {
-    const auto listed = snapshot.listing->find(file);
-    std::error_code ignored;
-    if (listed != snapshot.listing->end() && !fs::exists(snapshot.folder / file, ignored)) bytes += listed->second;
-  }
+  for (const std::string& file : files) bytes += listed(snapshot, file).bytes;
   return bytes;
+}
+
+// What came over plain HTTP is not checked by hf. A file that is not what the hub lists is removed.
+void check_hashes(const std::vector<std::string>& files, const Snapshot& snapshot, Progress& progress) {
+  progress.begin("checking", bytes_of(files, snapshot).value_or(0) >> 20, "MiB");
+  for (const std::string& file : files) {
+    check_interrupt();
+    const fs::path path = snapshot.folder / file;
+    const ListedFile expected = listed(snapshot, file);
+    std::error_code error;
+    if (expected.sha256.empty() || !fs::is_regular_file(path, error)) continue;
+    if (sha256_hex(MappedFile(path).bytes()) != expected.sha256) {
+      fs::remove(fs::canonical(path, error), error);
+      fs::remove(path, error);
+      failed("{}: what came is not what {} lists (SHA-256), and is removed; the same command fetches it again",
+             path.string(), hub_endpoint());
+    }
+    progress.advance(expected.bytes >> 20);
+  }
+  progress.end();
 }
 
 // Says what comes, and refuses what has no room.
@@ -80,7 +115,8 @@ Snapshot snapshot_at(const fs::path& folder) {
 
 void fetch_weights(const ModelName& name, const NeededFiles& needed, const Snapshot& snapshot, Progress& progress) {
   const fs::path repository = snapshot.folder.parent_path().parent_path();
-  const auto bytes = bytes_to_fetch(needed, snapshot);
+  const std::vector<std::string> missing = files_to_fetch(needed, snapshot);
+  const auto bytes = bytes_of(missing, snapshot);
   announce(name, bytes, repository.parent_path(), progress);
   const uint64_t before = bytes_in(repository / "blobs");
   const uint64_t total = bytes.value_or(0);
@@ -93,6 +129,7 @@ void fetch_weights(const ModelName& name, const NeededFiles& needed, const Snaps
     shown = std::max(shown, fetched);
   });
   progress.end();
+  check_hashes(missing, snapshot, progress);
 }
 
 // A model that can't be run is refused before its weights come.

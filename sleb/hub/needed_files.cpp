@@ -99,7 +99,7 @@ std::map<std::string, std::string> gguf_models(const std::vector<std::string>& n
 std::vector<std::string> names_in(const Snapshot& snapshot) {
   std::vector<std::string> names;
   if (snapshot.listing) {
-    for (const auto& [name, bytes] : *snapshot.listing) names.push_back(name);
+    for (const auto& [name, file] : *snapshot.listing) names.push_back(name);
     return names;
   }
   std::error_code ignored;
@@ -234,7 +234,7 @@ std::optional<std::string> first_missing(const NeededFiles& needed, const Snapsh
     if (!snapshot.listing) continue;
     const auto listed = snapshot.listing->find(file);
     std::error_code ignored;
-    if (listed != snapshot.listing->end() && fs::file_size(path, ignored) != listed->second) return file;
+    if (listed != snapshot.listing->end() && fs::file_size(path, ignored) != listed->second.bytes) return file;
   }
   return {};
 }

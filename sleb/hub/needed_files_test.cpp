@@ -14,7 +14,7 @@ class ASnapshot : public testing::Test {
   void put(const std::string& file, std::string_view content = "x") { scratch_.write("s/" + file, content); }
   void list(const std::string& file, uint64_t bytes = 1) {
     if (!snapshot_.listing) snapshot_.listing.emplace();
-    snapshot_.listing->emplace(file, bytes);
+    snapshot_.listing->emplace(file, ListedFile{bytes});
   }
   NeededFiles needed(const std::string& name = "org/m", ModelParts parts = ModelParts::all) {
     return needed_files(*parse_model_name(name), parts, snapshot_);

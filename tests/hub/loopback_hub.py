@@ -23,6 +23,7 @@ class Faults:
     only: str = ""  # requests whose path matches this regular expression; "": all
     cut_after: int = -1  # bytes of a file after which the connection is dropped
     lies: dict[str, int] = field(default_factory=dict)  # by where ("listing", "head", "body"): bytes more than there are
+    wrong: bool = False  # files have other bytes than their hash says
     seconds_a_chunk: float = 0  # pause between the chunks of a file
     times: int = 1 << 30  # how many requests it hits
     page: bytes = b""  # answer to everything
@@ -208,6 +209,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             begin = int(found[1])
             headers["Content_Range"] = f"bytes {begin}-{len(content) - 1}/{len(content)}"
         rest = content[begin:]
+        if faults.wrong and faults.hits(path):
+            rest = bytes(byte ^ 1 for byte in rest)
         headers["Content_Length"] = self._claimed(rest, path, "body")
         self.close_connection = self.close_connection or headers["Content_Length"] != len(rest)
         self._send(206 if begin else 200, rest, False, **headers)

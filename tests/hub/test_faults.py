@@ -51,6 +51,7 @@ ANSWERS = {
     "error 404 of the weights": ({"status": 404, "only": WEIGHTS}, {}, "hf download failed: "),
     "not a hub": ({"page": b"<html>log in to the hotel's network</html>"}, {}, "hf download failed: "),
     "the size is a lie": ({"lies": {"head": 7}, "only": "resolve/.*safetensors"}, {}, "a file did not come as long as"),
+    "the hash is a lie": ({"wrong": True, "only": WEIGHTS}, {}, "what came is not what {url} lists (SHA-256), and is removed"),
     "the listing's size is a lie": ({"lies": {"listing": 7}, "only": "^model.safetensors"}, {},
                                     "is not as long as {url} says; remove it"),
 }
