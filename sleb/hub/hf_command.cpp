@@ -121,11 +121,11 @@ fs::path find_hf() {
     if (is_program(own)) return own;
     failed("SLEB_HF={}: no program; give the path of huggingface_hub's command hf", own);
   }
-  if (const fs::path built_with = fs::path(SLEB_PYTHON_PROGRAMS) / "hf"; is_program(built_with)) return built_with;
+  if (fs::path built_with = fs::path(SLEB_PYTHON_PROGRAMS) / "hf"; is_program(built_with)) return built_with;
   const std::string path = variable("PATH");
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find(':', begin), path.size());
-    const fs::path program = fs::path(path.substr(begin, end - begin)) / "hf";
+    fs::path program = fs::path(path.substr(begin, end - begin)) / "hf";
     if (end > begin && is_program(program)) return program;
     begin = end + 1;
   }
