@@ -10,10 +10,23 @@ bool begins_with(const fs::path& path, const fs::path& folder) {
   return !relative.empty() && *relative.begin() != "." && *relative.begin() != "..";
 }
 
-// The cache keeps contents in MODEL/blobs/ and links to them from MODEL/snapshots/REVISION/.
+bool is_hash(const std::string& name) {
+  return name.size() == 64 && name.find_first_not_of("0123456789abcdef") == name.npos;
+}
+
+// Contents that repositories share stand in CACHE/blobs/01/0123..., under the hash of what they are.
+bool is_shared_blob(const fs::path& path, const fs::path& cache) {
+  const std::string hash = path.filename().string();
+  return is_hash(hash) && path == cache / "blobs" / hash.substr(0, 2) / hash;
+}
+
+// The cache keeps contents in MODEL/blobs/ and links to them from MODEL/snapshots/REVISION/ and the folders in it.
 bool is_cached_blob(const fs::path& path, const fs::path& folder) {
-  const fs::path snapshots = folder.parent_path();
-  return snapshots.filename() == "snapshots" && begins_with(path, snapshots.parent_path() / "blobs");
+  fs::path snapshots = folder.parent_path();
+  while (snapshots.filename() != "snapshots" && snapshots.has_relative_path()) snapshots = snapshots.parent_path();
+  if (snapshots.filename() != "snapshots") return false;
+  const fs::path model = snapshots.parent_path();
+  return begins_with(path, model / "blobs") || is_shared_blob(path, model.parent_path());
 }
 
 }  // namespace

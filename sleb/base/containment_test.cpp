@@ -38,5 +38,22 @@ TEST(Containment, TheHuggingFaceCachesOwnLinksAreInside) {
   EXPECT_FALSE(is_inside(snapshot / "others", snapshot, error));
 }
 
+TEST(Containment, ContentsThatModelsShareAreInside) {
+  const testing_files::TemporaryFolder cache;
+  const std::string hash(64, 'a');
+  cache.write("blobs/aa/" + hash, "x");
+  cache.write("blobs/aa/secret", "x");
+  const fs::path snapshot = cache.write("model/snapshots/rev/Q8/plain", "x").parent_path().parent_path();
+  fs::create_directories(cache.path() / "model" / "blobs");
+  fs::create_symlink("../../blobs/aa/" + hash, cache.path() / "model" / "blobs" / "0123");
+  fs::create_symlink("../../blobs/0123", snapshot / "weights");
+  fs::create_symlink("../../../blobs/0123", snapshot / "Q8" / "weights");
+  fs::create_symlink("../../../blobs/aa/secret", snapshot / "secret");
+  std::error_code error;
+  EXPECT_TRUE(is_inside(snapshot / "weights", snapshot, error));
+  EXPECT_TRUE(is_inside(snapshot / "Q8" / "weights", snapshot / "Q8", error));
+  EXPECT_FALSE(is_inside(snapshot / "secret", snapshot, error));
+}
+
 }  // namespace
 }  // namespace sleb

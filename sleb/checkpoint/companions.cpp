@@ -16,7 +16,6 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-// As transformers and its tokenizers name them.
 constexpr std::string_view companion_files[] = {"tokenizer.json",
                                                 "tokenizer_config.json",
                                                 "special_tokens_map.json",
@@ -103,6 +102,10 @@ bool check_content(const fs::path& name, std::string_view content, const std::st
 }
 
 }  // namespace
+
+std::span<const std::string_view> companion_names() {
+  return companion_files;
+}
 
 void copy_companions(const fs::path& folder, const fs::path& target) {
   for (const fs::path& name : companions_of(folder)) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
+#include <string_view>
 
 namespace sleb {
 
@@ -11,5 +13,8 @@ namespace sleb {
 // such a file has (tokenizer.json a "model", a template expressions and "messages"), and kinds that any text could pass
 // for (merges.txt, vocab.txt, tiktoken.model) are refused. Throws Error(bad_input), naming the file.
 void copy_companions(const std::filesystem::path& folder, const std::filesystem::path& target);
+
+// Their names in a model's folder, as transformers and its tokenizers know them.
+std::span<const std::string_view> companion_names();
 
 }  // namespace sleb

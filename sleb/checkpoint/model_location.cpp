@@ -59,7 +59,8 @@ bool is_gguf_file(const fs::path& path) {
 ModelLocation locate_model(const fs::path& path) {
   std::error_code ignored;
   if (!fs::exists(path, ignored)) {
-    bad_input("{}: no such model; give a checkpoint folder or a .gguf file", path.string());
+    bad_input("{}: no such model; give a checkpoint folder, a .gguf file or a name on the hub, org/name",
+              path.string());
   }
   if (fs::is_directory(path, ignored)) return locate_in_folder(path);
   // What is called .gguf and is none is refused by its reader, which says why.

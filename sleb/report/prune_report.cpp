@@ -50,8 +50,9 @@ OrderedJson number(double value) {
                                                                : OrderedJson(value);
 }
 
-std::string base_name(const std::string& model) {
-  const std::filesystem::path path(model);
+std::string base_name(const PruneReport& report) {
+  if (!report.origin.repository.empty()) return report.origin.repository.substr(report.origin.repository.find('/') + 1);
+  const std::filesystem::path path(report.model);
   return (path.has_filename() ? path : path.parent_path()).stem().string();
 }
 
@@ -63,6 +64,9 @@ OrderedJson to_json(const PruneReport& report) {
   for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step));
   OrderedJson json = {
       {"model", report.model},
+  };
+  add_origin(json, report.origin);
+  json.update({
       {"num_blocks", report.num_blocks},
       {"calibration",
        {{"dataset", corpus.name},
@@ -80,7 +84,7 @@ OrderedJson to_json(const PruneReport& report) {
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
       {"seconds", report.seconds},
-  };
+  });
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.held_out) json["held_out"] = to_json(*report.held_out);
   if (report.speed) {
@@ -122,15 +126,16 @@ Table comparison_table(const PruneReport& report) {
 
 std::string model_card(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
-  std::string card = fmt::format(
-      "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
+  std::string card = card_front_matter(report.origin);
+  card += fmt::format(
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
       "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence {} on the\n"
       "calibration text least. No weight was changed.\n\n",
-      base_name(report.model), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()),
+      base_name(report), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()),
       report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
                                         : "raised the loss");
+  card += card_origin(report.origin);
   card += comparison_table(report).text(TableFormat::markdown);
   card += "\n";
   if (report.held_out) {

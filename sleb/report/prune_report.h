@@ -9,6 +9,7 @@
 #include "sleb/corpus/corpus.h"
 #include "sleb/engine/compute.h"
 #include "sleb/eval/perplexity.h"
+#include "sleb/export/model_origin.h"
 #include "sleb/report/table.h"
 #include "sleb/search/search_state.h"
 
@@ -35,6 +36,7 @@ struct PromptSpeed {
 
 struct PruneReport {
   std::string model;  // as the user named it
+  ModelOrigin origin;
   std::string command;
   int64_t num_blocks;
   Corpus calibration;  // without ids

@@ -102,7 +102,7 @@ void agree(ProcessGroup& processes, const Model& model, const std::vector<Corpus
 void guard_outputs(const EvalArguments& arguments) {
   check_one_output(arguments.results);
   OutputGuard guard;
-  guard.reads(arguments.model);
+  guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.texts) guard.reads(text);
   guard.reads(arguments.tasks.data);
   guard.reads(arguments.tasks.tasks_file);
@@ -137,7 +137,8 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   }
   check_names(arguments.texts);
   guard_outputs(arguments);
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   EvalReport report;
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;

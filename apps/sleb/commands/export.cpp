@@ -7,6 +7,7 @@
 #include "apps/sleb/options/output_guard.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
+#include "sleb/export/model_origin.h"
 #include "sleb/export/pruned_checkpoint.h"
 
 namespace sleb::app {
@@ -16,30 +17,36 @@ struct ExportArguments {
   std::string model;
   std::string removal_list;
   std::string out;
+  std::string base_model;
   ExportOptions options;
 };
 
-std::string card(const std::string& command, const std::vector<int64_t>& removal_list, int64_t num_blocks) {
-  return fmt::format(
-      "---\nlibrary_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n"
-      "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\nMade "
-      "by\n\n```\n{}\n```\n",
-      format_list(removal_list), num_blocks, command);
+std::string card(const ModelOrigin& origin, const std::string& command, const std::vector<int64_t>& removal_list,
+                 int64_t num_blocks) {
+  return card_front_matter(origin) +
+         fmt::format(
+             "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\n{}Made "
+             "by\n\n```\n{}\n```\n",
+             format_list(removal_list), num_blocks, card_origin(origin), command);
 }
 
 void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
-  guard.reads(arguments.model);
+  guard.reads(place_of_model(arguments.model));
   guard.writes_folder("--out", arguments.out);
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
   note_warnings(check(checkpoint, options), session.progress);
-  const OrderedJson json = {
-      {"model", arguments.model}, {"num_blocks", num_blocks}, {"removal_list", options.removal_list}};
-  write_pruned_checkpoint(checkpoint, options, {card(session.command_line, options.removal_list, num_blocks), json},
+  const ModelOrigin origin{source.repository, source.commit, arguments.base_model};
+  OrderedJson json = {{"model", arguments.model}};
+  add_origin(json, origin);
+  json.update({{"num_blocks", num_blocks}, {"removal_list", options.removal_list}});
+  write_pruned_checkpoint(checkpoint, options,
+                          {card(origin, session.command_line, options.removal_list, num_blocks), json},
                           session.progress);
   const ExportSize size = export_size(checkpoint, options);
   print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
@@ -66,6 +73,7 @@ void add_export(CLI::App& app, Session& session) {
       ->capture_default_str()
       ->check(at_least(1))
       ->type_name("BYTES");
+  add_base_model(*command, arguments->base_model);
   command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
   command->footer("Example:\n  sleb export SmolLM2-135M --removal-list 12,26,13 --out SmolLM2-27");
   command->callback([arguments, &session] {

@@ -170,10 +170,11 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
 void run(const GenerateArguments& arguments, Session& session) {
   check(arguments);
   OutputGuard guard;
-  guard.reads(arguments.model);
+  guard.reads(place_of_model(arguments.model));
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const std::vector<Variant> wanted = variants(arguments, num_blocks);
   const Tokenizer tokenizer = checkpoint.tokenizer();

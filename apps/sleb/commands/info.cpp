@@ -73,17 +73,18 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
 
 void run(const InfoArguments& arguments, Session& session) {
   OutputGuard guard;
-  guard.reads(arguments.model);
+  guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.json, arguments.force);
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const std::string types = types_text(checkpoint);
   const std::string tokenizer = tokenizer_text(checkpoint);
   if (!arguments.json.empty()) {
-    write_json(
-        arguments.json,
-        {{"model", arguments.model},
-         {"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
+    OrderedJson json = {{"model", arguments.model}};
+    if (!source.commit.empty()) json["commit"] = source.commit;
+    json.update(
+        {{"format", checkpoint.is_gguf() ? "gguf" : "safetensors"},
          {"family", spec.family},
          {"num_blocks", spec.num_blocks},
          {"parameters", spec.parameters()},
@@ -98,6 +99,7 @@ void run(const InfoArguments& arguments, Session& session) {
          {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}},
          {"prune_bytes",
           {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
+    write_json(arguments.json, json);
   }
   if (arguments.json == "-") return;
   const auto line = [](std::string_view what, const std::string& value) { print("{:<14}{}\n", what, value); };
@@ -130,7 +132,10 @@ void add_info(CLI::App& app, Session& session) {
   add_model(*command, arguments->model);
   add_json(*command, arguments->json, "Write this");
   add_force(*command, arguments->force);
-  command->footer("Example:\n  sleb info SmolLM2-135M-Instruct.Q4_1.gguf");
+  command->footer(
+      "Examples:\n"
+      "  sleb info SmolLM2-135M-Instruct.Q4_1.gguf\n"
+      "  sleb info HuggingFaceTB/SmolLM2-135M@main");
   command->callback([arguments, &session] {
     check_alone(session, "info");
     run(*arguments, session);

@@ -72,9 +72,10 @@ void run(const LatencyArguments& arguments, Session& session) {
   const TableFormat format = table_format(arguments.results.table_format());
   check_one_output(arguments.results);
   OutputGuard guard;
-  guard.reads(arguments.model);
+  guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.results.json, arguments.force);
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   LatencyReport report;
   report.model = arguments.model;

@@ -182,10 +182,11 @@ Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, 
 }
 
 // All that is known before the search.
-PruneReport begin_report(const PruneArguments& arguments, const SearchOptions& options, const PlanEvaluator& evaluator,
-                         const Session& session) {
+PruneReport begin_report(const PruneArguments& arguments, const ModelSource& source, const SearchOptions& options,
+                         const PlanEvaluator& evaluator, const Session& session) {
   PruneReport report;
   report.model = arguments.model;
+  report.origin = {source.repository, source.commit, arguments.base_model};
   report.command = session.command_line;
   report.num_blocks = evaluator.model().spec().num_blocks;
   report.calibration = evaluator.corpus();
@@ -237,7 +238,8 @@ void finish(const PruneReport& report, const PruneArguments& arguments, const Ch
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
-  const Checkpoint checkpoint = open_model(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const SearchOptions options = search_options(arguments, spec.num_blocks);
   ExportOptions output = arguments.output;
@@ -273,7 +275,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
                                 memory.host_states);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 
-  PruneReport report = begin_report(arguments, options, evaluator, session);
+  PruneReport report = begin_report(arguments, source, options, evaluator, session);
   if (kept_rounds.possible() || processes != nullptr) {
     report.fingerprint = fingerprint(arguments, options.greedy, evaluator, session.progress);
   }
@@ -292,8 +294,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
 void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
   check_one_output(arguments.results);
   OutputGuard guard;
-  for (const std::string& input :
-       {arguments.model, arguments.calibration.dataset, arguments.calibration.tokens, arguments.held_out}) {
+  guard.reads(place_of_model(arguments.model));
+  for (const std::string& input : {arguments.calibration.dataset, arguments.calibration.tokens, arguments.held_out}) {
     guard.reads(input);
   }
   guard.writes_folder("--out", arguments.out);

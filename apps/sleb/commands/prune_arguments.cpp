@@ -65,6 +65,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
       ->capture_default_str()
       ->type_name("TYPE");
+  add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
@@ -91,8 +92,8 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   add_output(command, arguments);
   command.footer(
       "Examples:\n"
-      "  sleb prune SmolLM2-135M --dataset wiki.train.raw --ratio 0.2 \\\n"
-      "      --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset wiki.train.raw \\\n"
+      "      --ratio 0.2 --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -");
 }

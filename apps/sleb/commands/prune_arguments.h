@@ -27,6 +27,7 @@ struct PruneArguments {
   ComputeOptions compute;
   ExportOptions output;
   std::string out;
+  std::string base_model;  // "org/name"; "": the model's own, if it has one
   std::string held_out;
   int64_t held_out_segments = 0;  // 0: all
   int64_t prompt_tokens = 512;

@@ -20,7 +20,8 @@ struct TokenizeArguments {
 };
 
 void run(const TokenizeArguments& arguments, Session& session) {
-  const Tokenizer tokenizer = load_tokenizer(arguments.model, session.progress);
+  const ModelSource source = find_model(arguments.model, ModelParts::tokenizer, session.progress);
+  const Tokenizer tokenizer = load_tokenizer(source.path, session.progress);
   const MappedFile text(arguments.file);
   const auto ids = tokenizer.encode(text.text(), !arguments.no_special_tokens);
   if (arguments.json) {

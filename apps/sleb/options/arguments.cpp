@@ -75,11 +75,28 @@ CLI::Validator byte_size() {
 }
 
 void add_model(CLI::App& command, std::string& model) {
-  command.add_option("model", model, "Checkpoint folder or .gguf file")->required()->type_name("MODEL");
+  command
+      .add_option("model", model,
+                  "Checkpoint folder, .gguf file, or a name on the Hugging Face hub: org/name[@revision], a GGUF as "
+                  "org/name:Q4_K_M or org/name/file.gguf")
+      ->required()
+      ->type_name("MODEL");
 }
 
-Checkpoint open_model(const std::string& model, Progress& progress) {
-  Checkpoint checkpoint = Checkpoint::open(model);
+void add_base_model(CLI::App& command, std::string& base_model) {
+  const auto check = [](const std::string& text) {
+    return is_repository_name(text) ? "" : text + ": expected a name on the hub, org/name";
+  };
+  command
+      .add_option("--base-model", base_model,
+                  "base_model of the model card, which links it to that model's page on the hub (default: MODEL, if it "
+                  "is a name)")
+      ->check(CLI::Validator(check, "", ""))
+      ->type_name("NAME");
+}
+
+Checkpoint open_model(const ModelSource& model, Progress& progress) {
+  Checkpoint checkpoint = Checkpoint::open(model.path);
   note_warnings(checkpoint.warnings(), progress);
   return checkpoint;
 }

@@ -8,6 +8,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
+#include "sleb/hub/model_source.h"
 
 namespace sleb::app {
 
@@ -24,9 +25,12 @@ CLI::Validator between(double least, double most);
 // Takes "512M" or "2G" (powers of 1024; K, M, G, T, none: bytes) and turns it into a number of bytes.
 CLI::Validator byte_size();
 
+// What it means is find_model's to say.
 void add_model(CLI::App& command, std::string& model);
+// --base-model of commands that write a model card.
+void add_base_model(CLI::App& command, std::string& base_model);
 // Opens the checkpoint, and says what the user should know of it.
-Checkpoint open_model(const std::string& model, Progress& progress);
+Checkpoint open_model(const ModelSource& model, Progress& progress);
 void note_warnings(const std::vector<std::string>& warnings, Progress& progress);
 void add_compute(CLI::App& command, ComputeOptions& options);
 

@@ -1,5 +1,6 @@
 #include "sleb/checkpoint/formats/gguf/split.h"
 
+#include "sleb/base/containment.h"
 #include "sleb/base/error.h"
 
 namespace sleb {
@@ -53,8 +54,10 @@ fs::path part_path(const fs::path& given, const std::string& model, int64_t numb
     bad_input("{}: missing, part {} of a model in {} parts", path.string(), number + 1, count);
   }
   // Links: either the whole model stands here, or it is linked to where it stands (as in the Hugging Face cache).
+  const fs::path folder = real_folder(given.parent_path());
   const fs::path real = fs::canonical(path, error).parent_path();
-  if (error || (real != real_folder(given.parent_path()) && real != fs::canonical(given).parent_path())) {
+  const bool beside = !error && (real == folder || real == fs::canonical(given).parent_path());
+  if (!beside && !is_inside(path, folder, error)) {
     bad_input("{}: a link that leaves the folder", path.string());
   }
   return path;

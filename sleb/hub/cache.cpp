@@ -1,0 +1,150 @@
+#include "sleb/hub/cache.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <cctype>
+#include <cstdlib>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/json.h"
+#include "sleb/hub/model_name.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr uint64_t largest_ref = 4096;
+constexpr uint64_t largest_listing = uint64_t{256} << 20;
+constexpr int64_t listing_version = 1;
+
+std::string text_or(const char* value, const std::string& otherwise) {
+  return value == nullptr ? otherwise : value;
+}
+
+// posixpath.join.
+std::string joined(const std::string& folder, const std::string& name) {
+  if (name.starts_with('/') || folder.empty()) return name;
+  return folder.ends_with('/') ? folder + name : folder + "/" + name;
+}
+
+// posixpath.expanduser.
+std::string with_home(const std::string& path, const EnvironmentVariable& variable) {
+  if (!path.starts_with('~')) return path;
+  const size_t end = std::min(path.find('/'), path.size());
+  std::string home;
+  if (end == 1) {
+    const passwd* user = variable("HOME") == nullptr ? ::getpwuid(::getuid()) : nullptr;
+    home = text_or(variable("HOME"), user == nullptr ? "~" : user->pw_dir);
+  } else {
+    const passwd* user = ::getpwnam(path.substr(1, end - 1).c_str());
+    if (user == nullptr) return path;
+    home = user->pw_dir;
+  }
+  while (home.ends_with('/')) home.pop_back();
+  const std::string expanded = home + path.substr(end);
+  return expanded.empty() ? "/" : expanded;
+}
+
+bool is_identifier(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_';
+}
+
+// posixpath.expandvars: names that are not set stay as they stand.
+std::string with_variables(const std::string& path, const EnvironmentVariable& variable) {
+  std::string out;
+  for (size_t i = 0; i < path.size();) {
+    size_t begin = i + 1;
+    size_t end = begin;
+    size_t next = begin;
+    if (path[i] == '$' && begin < path.size() && path[begin] == '{') {
+      begin += 1;
+      end = path.find('}', begin);
+      next = end + 1;
+    } else if (path[i] == '$') {
+      while (end < path.size() && is_identifier(path[end])) ++end;
+      next = end;
+    }
+    const bool named = path[i] == '$' && end != path.npos && end > begin;
+    const char* value = named ? variable(path.substr(begin, end - begin).c_str()) : nullptr;
+    out += value == nullptr ? path.substr(i, 1) : value;
+    i = value == nullptr ? i + 1 : next;
+  }
+  return out;
+}
+
+std::string expanded(const std::string& path, const EnvironmentVariable& variable) {
+  return with_variables(with_home(path, variable), variable);
+}
+
+std::string home_of(const EnvironmentVariable& variable) {
+  const std::string xdg = text_or(variable("XDG_CACHE_HOME"), joined(with_home("~", variable), ".cache"));
+  return expanded(text_or(variable("HF_HOME"), joined(xdg, "huggingface")), variable);
+}
+
+const char* own_variable(const char* name) {
+  return std::getenv(name);
+}
+
+}  // namespace
+
+fs::path hub_cache(const EnvironmentVariable& variable) {
+  const std::string older = text_or(variable("HUGGINGFACE_HUB_CACHE"), joined(home_of(variable), "hub"));
+  const std::string cache = expanded(text_or(variable("HF_HUB_CACHE"), older), variable);
+  return fs::absolute(cache.empty() ? fs::path(".") : fs::path(cache)).lexically_normal();
+}
+
+fs::path hub_cache() {
+  return hub_cache(own_variable);
+}
+
+fs::path hub_home() {
+  return home_of(own_variable);
+}
+
+fs::path repository_folder(const fs::path& cache, const std::string& repository) {
+  const size_t slash = repository.find('/');
+  return cache / fmt::format("models--{}--{}", repository.substr(0, slash), repository.substr(slash + 1));
+}
+
+std::optional<Snapshot> find_snapshot(const fs::path& repository_folder, const std::string& revision) {
+  std::string commit = revision;
+  if (!is_commit_hash(commit)) {
+    try {
+      commit = read_file(repository_folder / "refs" / revision, largest_ref);
+    } catch (const Error&) {
+      return {};
+    }
+    while (!commit.empty() && std::isspace(static_cast<unsigned char>(commit.back())) != 0) commit.pop_back();
+    if (!is_commit_hash(commit)) return {};
+  }
+  return Snapshot{repository_folder / "snapshots" / commit, commit,
+                  read_listing(repository_folder / "trees" / (commit + ".json"))};
+}
+
+std::optional<Listing> read_listing(const fs::path& file) {
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return {};
+  try {
+    const std::string label = file.string();
+    const Json json = parse_json(read_file(file, largest_listing), label);
+    const JsonView view(json, label);
+    if (view.at("format_version").integer() != listing_version) return {};
+    const JsonView files = view.at("files");
+    if (!files.is_object()) return {};
+    Listing listing;
+    for (const auto& [name, entry] : files.raw().items()) {
+      if (!is_inner_path(name)) continue;
+      const JsonView member = files.at(name);
+      const std::string key = member.has("lfs_size") ? "lfs_size" : "size";
+      listing.emplace(name,
+                      ListedFile{static_cast<uint64_t>(member.at(key).integer(0)), member.string_or("lfs_sha256", "")});
+    }
+    return listing;
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+}  // namespace sleb

@@ -1,0 +1,48 @@
+// The cache that huggingface_hub keeps on disk, read without it: models--ORG--NAME/{refs/REVISION, snapshots/COMMIT,
+// trees/COMMIT.json}, with contents in blobs/ (huggingface_hub, guides/manage-cache).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace sleb {
+
+// A variable of the environment, or nullptr.
+using EnvironmentVariable = std::function<const char*(const char* name)>;
+
+// The cache's folder as huggingface_hub's constants.py takes it from HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME and
+// XDG_CACHE_HOME, else ~/.cache/huggingface/hub; absolute. "~" and $NAME in them are expanded as Python does.
+std::filesystem::path hub_cache(const EnvironmentVariable& variable);
+std::filesystem::path hub_cache();  // this process's
+std::filesystem::path hub_home();   // HF_HOME, where the token is
+
+struct ListedFile {
+  uint64_t bytes = 0;
+  std::string sha256 = {};  // of large files, which the hub keeps as Git LFS does; "": not known
+
+  bool operator==(const ListedFile&) const = default;
+};
+// Each file of a commit, whether it is in the cache or not.
+using Listing = std::map<std::string, ListedFile>;
+
+struct Snapshot {
+  std::filesystem::path folder;
+  std::string commit;
+  std::optional<Listing> listing;  // nothing where the cache has none: only newer versions of huggingface_hub keep it
+};
+
+// The repository's folder inside the cache.
+std::filesystem::path repository_folder(const std::filesystem::path& cache, const std::string& repository);
+
+// The commit of a revision that the cache knows; nothing where it knows none. Its folder may hold a part of the files.
+std::optional<Snapshot> find_snapshot(const std::filesystem::path& repository_folder, const std::string& revision);
+
+// What trees/COMMIT.json says. Names that lead out of the snapshot are left out. Nothing for a file that is not there,
+// malformed, or of another version.
+std::optional<Listing> read_listing(const std::filesystem::path& file);
+
+}  // namespace sleb

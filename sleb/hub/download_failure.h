@@ -1,0 +1,28 @@
+// What a failure of `hf download` says to the user: one line, and what to do.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "sleb/base/error.h"
+#include "sleb/hub/model_name.h"
+
+namespace sleb {
+
+// What is known of a download that failed.
+struct FailedDownload {
+  ModelName name;
+  std::string errors;  // what hf wrote to standard error
+  int exit_code = 1;   // or -signal
+  std::filesystem::path program;
+  std::filesystem::path cache;
+  std::string endpoint;    // "https://huggingface.co"
+  bool has_token = false;  // a token is known to huggingface_hub
+};
+
+// The classes and messages are those of huggingface_hub (errors.py, cli/_errors.py) and of Python's OSError; what is
+// not known is hf's own line.
+Error download_error(const FailedDownload& download);
+
+}  // namespace sleb

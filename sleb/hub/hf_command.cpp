@@ -1,0 +1,166 @@
+#include "sleb/hub/hf_command.h"
+
+#include <fcntl.h>
+#include <fmt/core.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdlib>
+#include <string_view>
+
+#include "sleb/base/error.h"
+#include "sleb/base/json.h"
+#include "sleb/base/progress.h"
+#include "sleb/hub/cache.h"
+#include "sleb/hub/child_process.h"
+#include "sleb/hub/download_failure.h"
+
+namespace sleb {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::chrono::milliseconds between_reports{200};
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+bool is_program(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored) && ::access(path.c_str(), X_OK) == 0;
+}
+
+// huggingface_hub's constants.py, ENV_VARS_TRUE_VALUES.
+bool is_true(std::string value) {
+  std::ranges::transform(value, value.begin(), [](unsigned char c) { return std::toupper(c); });
+  return value == "1" || value == "ON" || value == "YES" || value == "TRUE";
+}
+
+// Whether huggingface_hub will find one (utils/_auth.py); what it is, is its own business.
+bool has_token() {
+  if (!variable("HF_TOKEN").empty() || !variable("HUGGING_FACE_HUB_TOKEN").empty()) return true;
+  std::error_code ignored;
+  const std::string path = variable("HF_TOKEN_PATH");
+  return fs::exists(path.empty() ? hub_home() / "token" : fs::path(path), ignored);
+}
+
+// The files that a download writes before they get their names. hf keeps none of them for another run.
+std::vector<fs::path> open_temporaries(pid_t process) {
+  std::vector<fs::path> files;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", process), ignored)) {
+    const fs::path file = fs::read_symlink(entry.path(), ignored);
+    if (file.extension() == ".incomplete") files.push_back(file);
+  }
+  return files;
+}
+
+// Holds hf's lock on a blob (flock(2), as its filelock does); false where another has it, or nobody can tell.
+class BlobLock {
+ public:
+  explicit BlobLock(const fs::path& lock) : descriptor_(::open(lock.c_str(), O_RDWR | O_CLOEXEC)) {
+    held_ = descriptor_ < 0 ? errno == ENOENT : ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+  }
+  ~BlobLock() {
+    if (descriptor_ >= 0) ::close(descriptor_);
+  }
+  BlobLock(const BlobLock&) = delete;
+  BlobLock& operator=(const BlobLock&) = delete;
+
+  explicit operator bool() const { return held_; }
+
+ private:
+  int descriptor_;
+  bool held_;
+};
+
+// Removes what killed downloads left: BLOB.xxxxxxxx.incomplete that no running one holds a lock for. hf never takes
+// them up again.
+void remove_left_temporaries(const fs::path& cache, const ModelName& name) {
+  const fs::path repository = repository_folder(cache, name.repository);
+  const fs::path locks = cache / ".locks" / repository.filename();
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(repository / "blobs", ignored)) {
+    if (entry.path().extension() != ".incomplete") continue;
+    const std::string blob = entry.path().stem().stem().string();
+    if (const BlobLock lock(locks / (blob + ".lock")); lock) fs::remove(entry.path(), ignored);
+  }
+}
+
+[[noreturn]] void stop(ChildProcess& hf) {
+  const auto temporaries = open_temporaries(hf.pid());
+  hf.stop();
+  std::error_code ignored;
+  for (const fs::path& file : temporaries) fs::remove(file, ignored);
+  throw Interrupted(
+      "stopped while fetching the model; files that came whole are kept, the same command fetches the rest");
+}
+
+// {"path": "..."}, the last line.
+fs::path path_in(const std::string& output, const fs::path& program) {
+  const size_t end = output.find_last_not_of(" \n");
+  const size_t line = end == output.npos ? output.npos : output.rfind('\n', end);
+  try {
+    const std::string text = output.substr(line == output.npos ? 0 : line + 1);
+    const Json json = parse_json(text, "output");
+    return JsonView(json, "output").at("path").string();
+  } catch (const Error&) {
+    failed("{}: did not say where it put the files; bring it up to date: pip install -U huggingface_hub",
+           program.string());
+  }
+}
+
+}  // namespace
+
+fs::path find_hf() {
+  if (const std::string own = variable("SLEB_HF"); !own.empty()) {
+    if (is_program(own)) return own;
+    failed("SLEB_HF={}: no program; give the path of huggingface_hub's command hf", own);
+  }
+  if (fs::path built_with = fs::path(SLEB_PYTHON_PROGRAMS) / "hf"; is_program(built_with)) return built_with;
+  const std::string path = variable("PATH");
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find(':', begin), path.size());
+    fs::path program = fs::path(path.substr(begin, end - begin)) / "hf";
+    if (end > begin && is_program(program)) return program;
+    begin = end + 1;
+  }
+  failed("models by name are fetched by huggingface_hub's command hf, which is not there: pip install huggingface_hub");
+}
+
+fs::path hf_download(const ModelName& name, const std::string& revision, const std::vector<std::string>& patterns,
+                     const std::function<void()>& working) {
+  const fs::path program = find_hf();
+  remove_left_temporaries(hub_cache(), name);
+  std::vector<std::string> arguments = {"download", name.repository, "--revision", revision, "--format", "json"};
+  for (const std::string& pattern : patterns) arguments.insert(arguments.end(), {"--include", pattern});
+  ChildProcess hf(program, arguments, {{"HF_HUB_DISABLE_PROGRESS_BARS", "1"}, {"HF_HUB_DISABLE_UPDATE_CHECK", "1"}});
+  while (!hf.wait(between_reports)) {
+    if (interrupt_requested()) stop(hf);
+    working();
+  }
+  if (interrupt_requested()) stop(hf);
+  if (hf.exit_code() == 0) return path_in(hf.output(), program);
+  remove_left_temporaries(hub_cache(), name);
+  throw download_error({name, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
+}
+
+bool hub_is_offline() {
+  const std::string own = variable("HF_HUB_OFFLINE");
+  return is_true(own.empty() ? variable("TRANSFORMERS_OFFLINE") : own);
+}
+
+std::string hub_endpoint() {
+  std::string endpoint = variable("HF_ENDPOINT");
+  while (endpoint.ends_with('/')) endpoint.pop_back();
+  const size_t host = endpoint.find("://");
+  const size_t user = endpoint.find('@');
+  if (host != endpoint.npos && user != endpoint.npos && user > host) endpoint.erase(host + 3, user - host - 2);
+  return endpoint.empty() ? "https://huggingface.co" : endpoint;
+}
+
+}  // namespace sleb
