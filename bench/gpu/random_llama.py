@@ -1,4 +1,4 @@
-"""LLaMA checkpoints of random weights, made where they are needed: a device machine has no network, and little may travel."""
+"""LLaMA checkpoints of random weights, made where they are needed: little may travel."""
 import json
 import pathlib
 
