@@ -111,6 +111,7 @@ int main(int argc, char** argv) {
   sleb::app::prepare_standard_streams();
   std::signal(SIGINT, on_signal);
   std::signal(SIGTERM, on_signal);
+  std::signal(SIGCHLD, SIG_DFL);  // a parent's choice to ignore it would hide how hf ended
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
   sleb::app::TerminalProgress progress;
   try {

@@ -92,7 +92,11 @@ const char* own_variable(const char* name) {
 fs::path hub_cache(const EnvironmentVariable& variable) {
   const std::string older = text_or(variable("HUGGINGFACE_HUB_CACHE"), joined(home_of(variable), "hub"));
   const std::string cache = expanded(text_or(variable("HF_HUB_CACHE"), older), variable);
-  return fs::absolute(cache.empty() ? fs::path(".") : fs::path(cache)).lexically_normal();
+  // ".." behind a link leads where the system says.
+  std::error_code ignored;
+  const fs::path named = fs::absolute(cache.empty() ? fs::path(".") : fs::path(cache));
+  fs::path place = fs::weakly_canonical(named, ignored);
+  return place.empty() ? named : place;
 }
 
 fs::path hub_cache() {

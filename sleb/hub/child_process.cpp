@@ -121,6 +121,10 @@ void ChildProcess::reap(int flags) {
   while (reaped < 0 && errno == EINTR);
   if (reaped == 0) return;
   ended_ = true;
+  if (reaped < 0) {  // another wait took it, and how it ended is not known
+    exit_code_ = 1;
+    return;
+  }
   exit_code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
@@ -135,7 +139,7 @@ bool ChildProcess::wait(std::chrono::milliseconds longest) {
     if (ready < 0 && errno == EINTR) return false;  // a signal: the caller looks what it asks for
     if (ready > 0 && pipes[0].revents != 0) collect(output_pipe_, output_);
     if (ready > 0 && pipes[1].revents != 0) collect(errors_pipe_, errors_);
-    if (ready == 0 || (output_pipe_ < 0 && errors_pipe_ < 0)) reap(output_pipe_ < 0 && errors_pipe_ < 0 ? 0 : WNOHANG);
+    if (ready == 0) reap(WNOHANG);
   }
   return true;
 }

@@ -1,5 +1,6 @@
 #include "sleb/hub/download_failure.h"
 
+#include <algorithm>
 #include <cstring>
 #include <initializer_list>
 
@@ -20,11 +21,13 @@ bool says(std::string_view text, std::initializer_list<std::string_view> phrases
 std::string own_line(std::string_view errors) {
   const size_t known = errors.rfind("\nError: ");
   const size_t begin = errors.starts_with("Error: ") ? 7 : known == errors.npos ? errors.npos : known + 8;
-  if (begin != errors.npos)
-    return std::string(errors.substr(begin, std::min(errors.find('\n', begin), begin + longest_line) - begin));
+  if (begin != errors.npos) {
+    const size_t end = std::min(errors.find('\n', begin), begin + longest_line);
+    return without_credentials(std::string(errors.substr(begin, end - begin)));
+  }
   while (!errors.empty() && (errors.back() == '\n' || errors.back() == ' ')) errors.remove_suffix(1);
   const size_t last = errors.rfind('\n');
-  return std::string(errors.substr(last == errors.npos ? 0 : last + 1).substr(0, longest_line));
+  return without_credentials(std::string(errors.substr(last == errors.npos ? 0 : last + 1).substr(0, longest_line)));
 }
 
 std::string page_of(const FailedDownload& download) {
@@ -131,6 +134,16 @@ Error download_error(const FailedDownload& download) {
     return failure("{}: too old for sleb; bring it up to date: pip install -U huggingface_hub", program);
   }
   return failure("{}: {} download failed: {}", repository, program, line.empty() ? "it says nothing" : line);
+}
+
+std::string without_credentials(std::string text) {
+  for (size_t host = text.find("://"); host != text.npos; host = text.find("://", host)) {
+    host += 3;
+    const size_t end = std::min(text.find_first_of("/ '\"\n", host), text.size());
+    const size_t user = text.substr(host, end - host).rfind('@');
+    if (user != text.npos) text.erase(host, user + 1);
+  }
+  return text;
 }
 
 }  // namespace sleb

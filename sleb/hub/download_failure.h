@@ -25,4 +25,7 @@ struct FailedDownload {
 // not known is hf's own line.
 Error download_error(const FailedDownload& download);
 
+// Without names and passwords in the addresses of a text: "https://me:secret@hub" becomes "https://hub".
+std::string without_credentials(std::string text);
+
 }  // namespace sleb

@@ -44,5 +44,12 @@ TEST(DownloadFailure, IsHfsOwnLineWhereItIsNotKnown) {
   EXPECT_EQ(line_of(""), "org/m: /bin/hf download failed: it says nothing");
 }
 
+TEST(Credentials, AreNotShown) {
+  EXPECT_EQ(without_credentials("https://hub/a@b"), "https://hub/a@b");
+  EXPECT_EQ(without_credentials("http://me:p@ss@host:1/x"), "http://host:1/x");
+  EXPECT_EQ(without_credentials("for url 'http://me:secret@host/a' and http://me@other"),
+            "for url 'http://host/a' and http://other");
+}
+
 }  // namespace
 }  // namespace sleb

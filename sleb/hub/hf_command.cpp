@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cstdlib>
+#include <set>
 #include <string_view>
 
 #include "sleb/base/error.h"
@@ -49,12 +49,12 @@ bool has_token() {
 }
 
 // The files that a download writes before they get their names. hf keeps none of them for another run.
-std::vector<fs::path> open_temporaries(pid_t process) {
-  std::vector<fs::path> files;
+std::set<fs::path> open_temporaries(pid_t process) {
+  std::set<fs::path> files;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(fmt::format("/proc/{}/fd", process), ignored)) {
     const fs::path file = fs::read_symlink(entry.path(), ignored);
-    if (file.extension() == ".incomplete") files.push_back(file);
+    if (file.extension() == ".incomplete") files.insert(file);
   }
   return files;
 }
@@ -63,7 +63,7 @@ std::vector<fs::path> open_temporaries(pid_t process) {
 class BlobLock {
  public:
   explicit BlobLock(const fs::path& lock) : descriptor_(::open(lock.c_str(), O_RDWR | O_CLOEXEC)) {
-    held_ = descriptor_ < 0 ? errno == ENOENT : ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
+    held_ = descriptor_ >= 0 && ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0;
   }
   ~BlobLock() {
     if (descriptor_ >= 0) ::close(descriptor_);
@@ -78,24 +78,58 @@ class BlobLock {
   bool held_;
 };
 
-// Removes what killed downloads left: BLOB.xxxxxxxx.incomplete that no running one holds a lock for. hf never takes
-// them up again.
-void remove_left_temporaries(const fs::path& cache, const ModelName& name) {
-  const fs::path repository = repository_folder(cache, name.repository);
-  const fs::path locks = cache / ".locks" / repository.filename();
+// Files BLOB.xxxxxxxx.incomplete of a repository, which hf never takes up again. (BLOB.incomplete belongs to programs
+// that do resume.)
+std::set<fs::path> temporaries_of(const fs::path& repository) {
+  constexpr std::string_view random_part = ".xxxxxxxx";
+  std::set<fs::path> files;
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(repository / "blobs", ignored)) {
-    if (entry.path().extension() != ".incomplete") continue;
-    const std::string blob = entry.path().stem().stem().string();
-    if (const BlobLock lock(locks / (blob + ".lock")); lock) fs::remove(entry.path(), ignored);
+    const fs::path& file = entry.path();
+    const bool is_random = file.stem().extension().string().size() == random_part.size();
+    if (file.extension() == ".incomplete" && is_random) files.insert(file);
   }
+  return files;
+}
+
+// Those that no running download holds a lock for.
+void remove_unlocked(const fs::path& repository, const std::set<fs::path>& files) {
+  const fs::path locks = repository.parent_path() / ".locks" / repository.filename();
+  std::error_code ignored;
+  for (const fs::path& file : files) {
+    const std::string blob = file.stem().stem().string();
+    if (const BlobLock lock(locks / (blob + ".lock")); lock) fs::remove(file, ignored);
+  }
+}
+
+// Removes what killed downloads left: nobody has written to it for an hour, as locks do not reach every machine that
+// shares a cache.
+void remove_left_temporaries(const fs::path& repository) {
+  std::set<fs::path> files = temporaries_of(repository);
+  std::erase_if(files, [](const fs::path& file) {
+    std::error_code error;
+    const auto written = fs::last_write_time(file, error);
+    return error || fs::file_time_type::clock::now() - written < std::chrono::hours(1);
+  });
+  remove_unlocked(repository, files);
+}
+
+// What came since, of a download that failed.
+void remove_new_temporaries(const fs::path& repository, const std::set<fs::path>& before) {
+  std::set<fs::path> files = temporaries_of(repository);
+  std::erase_if(files, [&](const fs::path& file) { return before.contains(file); });
+  remove_unlocked(repository, files);
+}
+
+void remove_files(const std::set<fs::path>& files) {
+  std::error_code ignored;
+  for (const fs::path& file : files) fs::remove(file, ignored);
 }
 
 [[noreturn]] void stop(ChildProcess& hf) {
   const auto temporaries = open_temporaries(hf.pid());
   hf.stop();
-  std::error_code ignored;
-  for (const fs::path& file : temporaries) fs::remove(file, ignored);
+  remove_files(temporaries);
   throw Interrupted(
       "stopped while fetching the model; files that came whole are kept, the same command fetches the rest");
 }
@@ -135,7 +169,9 @@ fs::path find_hf() {
 fs::path hf_download(const ModelName& name, const std::string& revision, const std::vector<std::string>& patterns,
                      const std::function<void()>& working) {
   const fs::path program = find_hf();
-  remove_left_temporaries(hub_cache(), name);
+  const fs::path repository = repository_folder(hub_cache(), name.repository);
+  remove_left_temporaries(repository);
+  const std::set<fs::path> before = temporaries_of(repository);
   std::vector<std::string> arguments = {"download", name.repository, "--revision", revision, "--format", "json"};
   for (const std::string& pattern : patterns) arguments.insert(arguments.end(), {"--include", pattern});
   ChildProcess hf(program, arguments, {{"HF_HUB_DISABLE_PROGRESS_BARS", "1"}, {"HF_HUB_DISABLE_UPDATE_CHECK", "1"}});
@@ -145,7 +181,7 @@ fs::path hf_download(const ModelName& name, const std::string& revision, const s
   }
   if (interrupt_requested()) stop(hf);
   if (hf.exit_code() == 0) return path_in(hf.output(), program);
-  remove_left_temporaries(hub_cache(), name);
+  remove_new_temporaries(repository, before);
   throw download_error({name, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
 }
 
@@ -157,10 +193,7 @@ bool hub_is_offline() {
 std::string hub_endpoint() {
   std::string endpoint = variable("HF_ENDPOINT");
   while (endpoint.ends_with('/')) endpoint.pop_back();
-  const size_t host = endpoint.find("://");
-  const size_t user = endpoint.find('@');
-  if (host != endpoint.npos && user != endpoint.npos && user > host) endpoint.erase(host + 3, user - host - 2);
-  return endpoint.empty() ? "https://huggingface.co" : endpoint;
+  return endpoint.empty() ? "https://huggingface.co" : without_credentials(endpoint);
 }
 
 }  // namespace sleb

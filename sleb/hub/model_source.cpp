@@ -75,24 +75,49 @@ std::optional<uint64_t> bytes_of(const std::vector<std::string>& files, const Sn
   return bytes;
 }
 
-// What came over plain HTTP is not checked by hf. A file that is not what the hub lists is removed.
+bool is_as_listed(const fs::path& path, const ListedFile& expected) {
+  std::error_code error;
+  return expected.sha256.empty() || !fs::is_regular_file(path, error) ||
+         sha256_hex(MappedFile(path).bytes()) == expected.sha256;
+}
+
+// The link in the snapshot, and the content if it lies in this repository: hf also keeps some that several share.
+void remove_from_cache(const fs::path& path) {
+  std::error_code error;
+  const fs::path blobs = fs::canonical(path.parent_path(), error).parent_path().parent_path() / "blobs";
+  const fs::path content = fs::canonical(path, error);
+  if (!error && content.parent_path() == blobs) fs::remove(content, error);
+  fs::remove(path, error);
+}
+
+// What came over plain HTTP is not checked by hf. All files of the model are looked at, as an earlier run may have
+// ended before it had checked its own; those that are not what the hub lists are removed.
 void check_hashes(const std::vector<std::string>& files, const Snapshot& snapshot, Progress& progress) {
   progress.begin("checking", bytes_of(files, snapshot).value_or(0) >> 20, "MiB");
+  std::string wrong;
   for (const std::string& file : files) {
     check_interrupt();
     const fs::path path = snapshot.folder / file;
     const ListedFile expected = listed(snapshot, file);
-    std::error_code error;
-    if (expected.sha256.empty() || !fs::is_regular_file(path, error)) continue;
-    if (sha256_hex(MappedFile(path).bytes()) != expected.sha256) {
-      fs::remove(fs::canonical(path, error), error);
-      fs::remove(path, error);
-      failed("{}: what came is not what {} lists (SHA-256), and is removed; the same command fetches it again",
-             path.string(), hub_endpoint());
+    if (!is_as_listed(path, expected)) {
+      remove_from_cache(path);
+      wrong = path.string();
     }
     progress.advance(expected.bytes >> 20);
   }
   progress.end();
+  if (wrong.empty()) return;
+  failed("{}: what came is not what {} lists (SHA-256), and is removed; the same command fetches it again", wrong,
+         hub_endpoint());
+}
+
+// As a pattern that matches it alone (Python's fnmatch, where "[*]" is a star).
+std::string literal(const std::string& name) {
+  std::string pattern;
+  for (const char c : name) {
+    pattern += c == '*' || c == '?' || c == '[' ? std::string{'[', c, ']'} : std::string(1, c);
+  }
+  return pattern;
 }
 
 // Says what comes, and refuses what has no room.
@@ -122,14 +147,16 @@ void fetch_weights(const ModelName& name, const NeededFiles& needed, const Snaps
   const uint64_t total = bytes.value_or(0);
   uint64_t shown = 0;
   progress.begin("fetching", total >> 20, "MiB");
-  hf_download(name, snapshot.commit, needed.files, [&] {
+  std::vector<std::string> patterns;
+  std::ranges::transform(needed.files, std::back_inserter(patterns), literal);
+  hf_download(name, snapshot.commit, patterns, [&] {
     const uint64_t now = bytes_in(repository / "blobs");
     const uint64_t fetched = std::min(total, now > before ? now - before : 0) >> 20;
     progress.advance(fetched > shown ? fetched - shown : 0);
     shown = std::max(shown, fetched);
   });
   progress.end();
-  check_hashes(missing, snapshot, progress);
+  check_hashes(needed.files, snapshot, progress);
 }
 
 // A model that can't be run is refused before its weights come.
@@ -152,6 +179,10 @@ ModelSource fetch(const ModelName& name, ModelParts parts, Progress& progress) {
   const std::string missing = first_missing(needed, snapshot).value_or("");
   std::error_code ignored;
   if (!fs::exists(fs::symlink_status(snapshot.folder / missing, ignored))) {
+    if (!snapshot.listing) {
+      failed("{}: {} did not come; check the network, and that hf is up to date: pip install -U huggingface_hub",
+             name.repository, missing);
+    }
     bad_input("{}: the repository holds no {}", name.repository, missing);
   }
   failed("{}: is not as long as {} says; remove it, and the same command fetches it again",

@@ -2,6 +2,7 @@
 import concurrent.futures
 import hashlib
 import os
+import pathlib
 import resource
 import shutil
 import signal
@@ -202,6 +203,27 @@ def test_an_index_whose_shard_is_not_there(machine, hub, sharded_files):
     machine.ok("info", NAME)
 
 
+def test_every_wrong_shard_is_found(machine, hub, sharded_files):
+    hub.commit(NAME, sharded_files)
+    hub.faults = Faults(wrong=True, only="/cdn/.*model-")
+    assert "is not what" in machine.refusal("info", NAME)
+    check_cache(machine, sharded_files)
+    hub.faults = Faults()
+    machine.ok("info", NAME)
+    assert machine.cached() == sharded_files
+
+
+def test_names_are_no_patterns(machine, hub, sharded_files, gguf):
+    index = sharded_files["model.safetensors.index.json"]
+    shard = min(name for name in sharded_files if name.startswith("model-"))
+    hub.commit(NAME, {**sharded_files, "model.safetensors.index.json": index.replace(shard.encode(), b"*"),
+                      "pytorch_model.bin": b"pickled"})
+    machine.refusal("info", NAME)
+    assert "pytorch_model.bin" not in machine.cached()
+    hub.commit("org/brackets", {"m[v2].Q8_0.gguf": gguf})
+    machine.ok("info", "org/brackets:Q8_0")
+
+
 def test_names_that_lead_out(machine, hub, model_files, tmp_path):
     commit = hub.commit(NAME, model_files)
     hub.repositories[NAME].listed[commit] = {name: 100 for name in (
@@ -319,7 +341,26 @@ def test_killed_half_way(machine, hub, model_files, half_way):
     process.communicate()
     wait_for_end(hf)
     assert machine.temporaries(), "hf could not remove its own"
+    for file in machine.temporaries():
+        age(file)
     check_recovers(machine, hub, model_files)
+
+
+def age(file: pathlib.Path) -> None:
+    """As if nobody had written to it for two hours: what is younger may belong to another machine."""
+    os.utime(file, (time.time() - 7200, time.time() - 7200))
+
+
+def test_what_others_resume_is_left_alone(machine, hub, model_files):
+    """BLOB.incomplete is older versions' and other programs'."""
+    blobs = machine.repository() / "blobs"
+    blobs.mkdir(parents=True)
+    for name in ("0" * 64 + ".incomplete", "notes.incomplete"):
+        (blobs / name).write_bytes(b"half")
+        age(blobs / name)
+    hub.commit(NAME, model_files)
+    machine.ok("info", NAME)
+    assert len(machine.temporaries()) == 2
 
 
 def test_hf_killed_half_way(machine, hub, model_files, half_way):
@@ -337,12 +378,18 @@ def test_what_another_fetches_is_left_alone(machine, hub, model_files, half_way)
     (left,) = machine.temporaries()
     dead = left.with_name("0" * 64 + ".01234567.incomplete")
     dead.write_bytes(b"left by a killed run")
+    age(dead)
+    young = left.with_name("1" * 64 + ".01234567.incomplete")
+    young.write_bytes(b"perhaps another machine's")
+    for file in (dead, young):
+        (machine.cache / ".locks" / machine.repository().name / f"{file.stem[:64]}.lock").touch()
     other = machine.start("info", NAME)
     end = time.monotonic() + 20
     while dead.exists():
         assert time.monotonic() < end
         time.sleep(0.02)
-    assert left.exists()
+    assert left.exists() and young.exists()
+    young.unlink()
     hub.faults = Faults()
     for running in (process, other):
         _, errors = running.communicate()
