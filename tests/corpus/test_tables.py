@@ -398,7 +398,12 @@ def test_bombs(dump, tmp_path):
     (line,) = dump("texts", tmp_path / "text.parquet")
     assert "bytes swell to more than" in line["error"]
     (line,) = dump("records", tmp_path / "nulls.arrow")
-    assert line["error"].endswith("nulls.arrow: holds more than 50000000 values")
+    assert "nulls.arrow: holds more than 50000000 values" in line["error"]
+    (line,) = dump("records", tmp_path / "text.parquet")
+    assert "text.parquet: holds more than 50000000 values, 16 bytes of text counted as one" in line["error"]
+    (tmp_path / "short.csv").write_text(",".join(f"c{i}" for i in range(1000)) + "\n" + "a\n" * 15_000)
+    (line,) = dump("records", tmp_path / "short.csv")
+    assert line["error"].endswith("short.csv, line 1003: too many records lack fields")
 
 
 def test_text_that_is_not_utf8(dump, tmp_path):

@@ -79,7 +79,9 @@ std::vector<int> columns_with_json_form(const arrow::Schema& schema) {
 Json record_at(const arrow::RecordBatch& batch, int64_t row, int64_t& budget) {
   Json record = Json::object();
   for (int i = 0; i < batch.num_columns(); ++i) {
-    record[batch.schema()->field(i)->name()] = json_at(*batch.column(i), row, budget);
+    const std::string& name = batch.schema()->field(i)->name();
+    budget -= values_worth(name);
+    record[name] = json_at(*batch.column(i), row, budget);
   }
   return record;
 }
@@ -119,7 +121,7 @@ int64_t for_each_arrow_record(const fs::path& path, std::optional<int64_t> limit
     const int64_t wanted = limit ? std::clamp(*limit - rows, int64_t{0}, batch->num_rows()) : batch->num_rows();
     for (int64_t row = 0; row < wanted; ++row) {
       Json record = record_at(*batch, row, budget);
-      if (budget < 0) bad_input("{}: holds more than {} values", path.string(), values_limit);
+      if (budget < 0) bad_input("{}: holds more than {} values, 16 bytes of text counted as one", path.string(), values_limit);
       take(rows + row + 1, std::move(record));
     }
     rows += batch->num_rows();

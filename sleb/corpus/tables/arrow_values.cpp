@@ -34,7 +34,9 @@ Json struct_at(const arrow::Array& array, int64_t row, int64_t& budget) {
   const auto& fields = static_cast<const arrow::StructArray&>(array);
   Json members = Json::object();
   for (int i = 0; i < fields.num_fields(); ++i) {
-    members[fields.struct_type()->field(i)->name()] = json_at(*fields.field(i), row, budget);
+    const std::string& name = fields.struct_type()->field(i)->name();
+    budget -= values_worth(name);
+    members[name] = json_at(*fields.field(i), row, budget);
   }
   return members;
 }
@@ -148,7 +150,8 @@ Json json_at(const arrow::Array& array, int64_t row, int64_t& budget) {
       return dictionary_at(array, row, budget);
     default: {
       const auto text = text_at(array, row);
-      return text ? Json(std::string(*text)) : Json();
+      if (text) budget -= values_worth(*text);
+      return text && budget >= 0 ? Json(std::string(*text)) : Json();
     }
   }
 }

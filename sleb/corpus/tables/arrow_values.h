@@ -21,8 +21,13 @@ std::optional<std::string_view> text_at(const arrow::Array& array, int64_t row);
 // Text, whole numbers, floats, booleans, nulls; lists and structs of them.
 bool has_json_form(const arrow::DataType& type);
 
-// Row `row` of an array whose type has such a form. Every value lowers `budget`; below zero, nothing but null is
-// made.
+// What text counts for where values are counted.
+inline int64_t values_worth(std::string_view text) {
+  return static_cast<int64_t>(text.size() / 16);
+}
+
+// Row `row` of an array whose type has such a form. Every value and every 16 bytes of text lower `budget`, as a
+// dictionary's texts take memory each time; below zero, nothing but null is made.
 Json json_at(const arrow::Array& array, int64_t row, int64_t& budget);
 
 }  // namespace sleb

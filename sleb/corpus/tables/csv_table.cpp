@@ -17,6 +17,7 @@ namespace {
 
 // A short record is filled with nulls: without a limit, a line of commas would multiply every short line.
 constexpr size_t columns_limit = 1000;
+constexpr size_t most_absent = 1'000'000;
 
 // A file's records behind the one that names the columns.
 class CsvFile {
@@ -94,7 +95,10 @@ int64_t for_each_csv_record(const fs::path& path, std::optional<int64_t> limit,
   const auto& names = file.columns();
   std::vector<std::vector<std::optional<std::string>>> values(names.size());
   int64_t rows = 0;
+  size_t absent = 0;  // fields that short records lack
   for (; const auto* record = file.next(); ++rows) {
+    absent += names.size() - std::min(names.size(), record->size());
+    if (absent > most_absent) bad_input("{}, line {}: too many records lack fields", path.string(), file.line());
     for (size_t i = 0; i < names.size(); ++i) {
       values[i].push_back(i < record->size() ? std::optional((*record)[i]) : std::nullopt);
     }
