@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/attention_context.h"
 
 #include <ATen/Context.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <limits>
@@ -173,6 +174,7 @@ at::Tensor AttentionContext::mask(int64_t window) const {
 
 at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, const at::Tensor& key,
                                     const at::Tensor& value, int64_t window) const {
+  const c10::DeviceGuard guard(query.device());  // libtorch chooses its kernel for the current device's card
   KeysAndValues all{key, value};
   if (cache_ != nullptr) all = cache_->append(block, key, value);
   std::optional<WithoutCudnn> without_cudnn;

@@ -26,6 +26,8 @@ class PinnedPieces {
   void give_back(const at::Tensor& piece, at::Device device);
 
  private:
+  std::vector<at::Tensor> new_pieces(int64_t count, int64_t bytes, bool is_pinned);
+
   uint64_t limit_, slab_bytes_;
   uint64_t taken_ = 0;                                                           // bytes of all slabs
   std::map<std::pair<at::DeviceIndex, int64_t>, std::vector<at::Tensor>> free_;  // by device and bytes

@@ -35,5 +35,11 @@ TEST(PinnedPieces, HandsOutAgainWhatWasGivenBack) {
   EXPECT_NE(third.data_ptr(), second.data_ptr());
 }
 
+TEST(PinnedPieces, MayBeLargerThanASlab) {
+  const c10::InferenceMode guard;
+  PinnedPieces pieces(1000, 100);
+  EXPECT_TRUE(pieces.take(at::randn({100})).defined());
+}
+
 }  // namespace
 }  // namespace sleb

@@ -15,7 +15,8 @@ StagingBuffer::~StagingBuffer() {
       if (piece.sent) piece.sent->synchronize();
     }
   } catch (const c10::Error&) {
-    // The device has failed: whoever uses it next says so.
+    // The device has failed: whoever uses it next says so, and to free the memory would throw.
+    for (Piece& piece : pieces_) piece.bytes.unsafeReleaseTensorImpl();
   }
 }
 

@@ -97,6 +97,17 @@ class HostCopy {
     arrived_->record(c10::impl::VirtualGuardImpl(numbers.device().type()).getStream(numbers.device()));
   }
 
+  // The memory of numbers still on their way can't be freed; if their device has failed, not at all.
+  ~HostCopy() {
+    try {
+      values();
+    } catch (const c10::Error&) {
+      numbers_.unsafeReleaseTensorImpl();
+    }
+  }
+  HostCopy(const HostCopy&) = delete;
+  HostCopy& operator=(const HostCopy&) = delete;
+
   // Waits for them.
   const int64_t* values() const {
     if (arrived_) arrived_->synchronize();
@@ -172,16 +183,19 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   Generation result;
   result.ids.resize(prompts.size());
   std::vector<bool> ended(prompts.size(), false);
+  // Not where the host waits for blocks to be read.
+  const bool may_run_ahead =
+      decoder.compute().device != "cpu" && state_->model->resident_blocks() == decoder.spec().num_blocks;
   bool goes_on = true;
   at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
   for (int64_t step = 0; goes_on; ++step) {
     const at::Tensor next = choose(logits);
-    HostCopy on_host(next);
+    const HostCopy on_host(next);
     const auto run_next = [&] {
       logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
     };
     // A GPU goes on before these ids are known here; if they turn out to be the last, for nothing.
-    const bool is_ahead = !next.is_cpu() && step > 0 && step + 1 < options.max_new_tokens;
+    const bool is_ahead = may_run_ahead && step > 0 && step + 1 < options.max_new_tokens;
     if (is_ahead) run_next();
     const int64_t* const ids = on_host.values();  // the one place that waits for a GPU
     if (step == 0) result.first_token_seconds = seconds_since(start);
