@@ -226,7 +226,8 @@ def test_tasks_give_the_same_results(sleb_ok, model, data_file, tmp_path, suffix
             shutil.copy(next((tmp_path / task).glob("*.arrow")), tables / source.with_suffix(suffix).name)
     results = []
     for folder in (lines, tables):
-        options = ["--tasks", ",".join(tasks), "--tasks-data", folder, "--limit", 8, "--num-fewshot", 1, "--fewshot-seed", 3]
+        options = ["--tasks", ",".join(tasks), "--tasks-data", folder, "--limit", 8, "--num-fewshot", 1, "--fewshot-seed", 3,
+                   "--dtype", "float32"]
         log = tmp_path / f"{folder.name}.log"
         results.append(json.loads(sleb_ok("eval", model, *options, "--json", "-", "--log-samples", log))["results"])
         results[-1]["log"] = log.read_text()

@@ -143,7 +143,7 @@ def test_what_the_user_said_is_not_reduced(models):
     assert refused.returncode == 2 and "or less --weights-memory" in refused.stderr
     given = arguments(models("deep"), "--threads", 1, "--search", "exact", "--seqlen", 256, "--segments", 30,
                       "--state-memory", "8G")
-    refused = limited(100 << 20, *given)
+    refused = limited(120 << 20, *given)
     assert refused.returncode == 2 and "or less --state-memory" in refused.stderr
 
 
