@@ -91,11 +91,11 @@ def test_a_file_put_there_during_the_work_stays(sleb_program, place):
             deadline = time.monotonic() + 10
             while not list(place.glob(".out.tmp-*/model.safetensors")) and process.poll() is None:
                 assert time.monotonic() < deadline
-            os.kill(process.pid, signal.SIGSTOP)
+            process.send_signal(signal.SIGSTOP)  # nothing, if it has ended
             writing = bool(list(place.glob(".out.tmp-*/model.safetensors")))
             if writing and (place / "out").exists():
                 notes.write_text("kept")
-            os.kill(process.pid, signal.SIGCONT)
+            process.send_signal(signal.SIGCONT)
             process.communicate(timeout=60)
         finally:
             if process.poll() is None:

@@ -121,7 +121,8 @@ int64_t for_each_arrow_record(const fs::path& path, std::optional<int64_t> limit
     const int64_t wanted = limit ? std::clamp(*limit - rows, int64_t{0}, batch->num_rows()) : batch->num_rows();
     for (int64_t row = 0; row < wanted; ++row) {
       Json record = record_at(*batch, row, budget);
-      if (budget < 0) bad_input("{}: holds more than {} values, 16 bytes of text counted as one", path.string(), values_limit);
+      if (budget < 0)
+        bad_input("{}: holds more than {} values, 16 bytes of text counted as one", path.string(), values_limit);
       take(rows + row + 1, std::move(record));
     }
     rows += batch->num_rows();
