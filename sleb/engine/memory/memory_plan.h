@@ -64,10 +64,10 @@ class MemoryPlan {
     std::optional<int64_t> chunk_segments = {};
   };
   // The first of these that fits in `free` bytes of anonymous memory, and which of them does: kept states take what is
-  // left, at most a quarter of what weights leave, of a GPU three quarters; then smaller chunks, halved down to one segment; then blocks are
-  // streamed, as few as possible, with chunks as large as possible. Nothing if none fits. With several devices, `free`
-  // of each: what does not fit with all blocks on the first is spread over them before anything is streamed, which
-  // happens on the first alone.
+  // left, at most a quarter of what weights leave, of a GPU three quarters; then smaller chunks, halved down to one
+  // segment; then blocks are streamed, as few as possible, with chunks as large as possible. Nothing if none fits. With
+  // several devices, `free` of each: what does not fit with all blocks on the first is spread over them before anything
+  // is streamed, which happens on the first alone.
   std::optional<MemoryChoice> choose(std::span<const uint64_t> free, const Preferences& preferences) const;
   std::optional<MemoryChoice> choose(uint64_t free, const Preferences& preferences) const {
     return choose({&free, 1}, preferences);
