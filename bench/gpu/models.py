@@ -176,6 +176,16 @@ def decoding() -> None:
             row(f"{shape}: batch {batch}, of what reading the weights allows", share, goal=str(goal), met=share >= goal)
 
 
+def kernel_times(output: str) -> dict[str, list[float]]:
+    """Microseconds of each launch by the kernel's name, from what ncu --csv prints among other lines."""
+    times: dict[str, list[float]] = {}
+    for fields in csv.DictReader(line for line in output.splitlines() if line.startswith('"')):
+        name = fields["Kernel Name"].removeprefix("void ").replace("(anonymous namespace)::", "")
+        name = name.replace("<unnamed>::", "")
+        times.setdefault(re.split(r"[<(]", name)[0], []).append(float(fields["Metric Value"].replace(",", "")) / 1e3)
+    return times
+
+
 def kernels() -> None:
     """Where a token of decoding goes: each kernel's own time, by ncu, of about one token's worth in the middle."""
     shape = "tiny" if TINY else "llama-2-7b"
@@ -189,12 +199,7 @@ def kernels() -> None:
     done = subprocess.run([*map(str, profile + command)], input=json.dumps(request), capture_output=True, text=True,
                           check=False)
     (OUT / "ncu.csv").write_text(done.stdout + done.stderr)
-    taken: dict[str, list[float]] = {}
-    rows = list(csv.reader(line for line in done.stdout.splitlines() if line.startswith('"')))
-    for line in rows[1:]:
-        fields = dict(zip(rows[0], line))
-        name = re.split(r"[<(]", fields["Kernel Name"].removeprefix("void "))[0][:60]
-        taken.setdefault(name, []).append(float(fields["Metric Value"].replace(",", "")) / 1e3)
+    taken = kernel_times(done.stdout)
     for name, times in sorted(taken.items(), key=lambda item: -sum(item[1]))[:16]:
         row(f"{name} ({len(times)})", sum(times), "us")
     row("all of them", sum(map(sum, taken.values())), "us")

@@ -132,7 +132,7 @@ Compute decide_compute(const ComputeOptions& options) try {
   if (!options.processes->leads()) decide(options.device == "auto" ? kind : options.device);
   return compute;
 } catch (const c10::Error& error) {
-  device_failed("--device", options.device, error);
+  device_failed("choosing device and type", options.device == "auto" ? "this machine" : options.device, error);
 }
 
 }  // namespace sleb

@@ -123,8 +123,10 @@ Error download_error(const FailedDownload& download) {
   if (says(errors, {"Connection refused", "ConnectError", "ConnectTimeout", "ReadTimeout", "timed out", "ProxyError",
                     "Name or service not known", "Temporary failure in name resolution", "Network is unreachable",
                     "No route to host", "CERTIFICATE_VERIFY_FAILED", "Connection reset"})) {
-    return failure("{}: can't reach {} ({}); check the network and proxies; what is whole in the cache needs neither",
-                   repository, download.endpoint, line);
+    return failure(
+        "{}: no such file or folder here, and can't reach {} ({}); check the network and proxies; what is whole in the "
+        "cache needs neither",
+        repository, download.endpoint, line);
   }
   if (says(errors, {"Permission denied", "Read-only file system", "Not a directory", "File exists:"})) {
     return failure("{}: can't write in {}; set HF_HOME to a folder that you may write in ({})", repository,

@@ -19,3 +19,16 @@ def test_every_stage_has_rows(tmp_path):
     correct = [row for row in rows if "test_cuda" in row["what"] or "dense loss" in row["what"] or "to the bit" in row["what"]]
     assert len(correct) == 4 and all(row["met"] == "yes" for row in correct), correct
     assert done.stdout.count("\n| ") == len(rows) + 2
+
+
+def test_kernels_of_a_profile(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "bench/gpu"))
+    from models import kernel_times
+
+    profile = """==PROF== Connected
+"ID","Kernel Name","Metric Name","Metric Unit","Metric Value"
+"0","void at::native::(anonymous namespace)::norm<float, (int)4>(int)","gpu__time_duration.sum","ns","8,300"
+"1","void at::native::<unnamed>::norm<float, (int)4>(int)","gpu__time_duration.sum","ns","100"
+"2","nvjet_sm90_tst","gpu__time_duration.sum","ns","46000"
+"""
+    assert kernel_times(profile) == {"at::native::norm": [8.3, 0.1], "nvjet_sm90_tst": [46.0]}

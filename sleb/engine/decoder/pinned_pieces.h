@@ -15,7 +15,7 @@ namespace sleb {
 // pieces that are given back are handed out again and none is freed before all.
 class PinnedPieces {
  public:
-  // At most so many bytes, of slabs of at most `slab_bytes`.
+  // At most so many bytes, in slabs of `slab_bytes` or, where that is more, of one piece.
   explicit PinnedPieces(uint64_t limit, uint64_t slab_bytes = uint64_t{1} << 30)
       : limit_(limit), slab_bytes_(slab_bytes) {}
 
