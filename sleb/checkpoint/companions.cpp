@@ -101,16 +101,34 @@ bool check_content(const fs::path& name, std::string_view content, const std::st
   return false;
 }
 
+constexpr const char* tokenizer_settings = "tokenizer_config.json";
+constexpr const char* own_code = "auto_map";
+
+std::string without_own_code(std::string content, const std::string& label) {
+  if (content.find(own_code) == content.npos) return content;
+  OrderedJson file = parse_ordered_json(content, label);
+  return file.erase(own_code) > 0 ? file.dump(2) + "\n" : content;
+}
+
 }  // namespace
 
 std::span<const std::string_view> companion_names() {
   return companion_files;
 }
 
+bool tokenizer_names_own_code(const fs::path& folder) {
+  const fs::path file = folder / tokenizer_settings;
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return false;
+  const Json settings = parse_json(read_file(file), file.string());
+  const auto map = JsonView(settings, file.string()).find(own_code);
+  return map && !map->raw().empty();
+}
+
 void copy_companions(const fs::path& folder, const fs::path& target) {
   for (const fs::path& name : companions_of(folder)) {
     const fs::path source = folder / name;
-    const std::string content = read_file(source);
+    std::string content = read_file(source);
     const bool certain = check_content(name, content, source.string());
     std::error_code ignored;
     if (!certain && !is_inside(source, folder, ignored)) {
@@ -119,6 +137,7 @@ void copy_companions(const fs::path& folder, const fs::path& target) {
           "remove it",
           source.string());
     }
+    if (name == tokenizer_settings) content = without_own_code(std::move(content), source.string());
     fs::create_directories((target / name).parent_path());
     write_file_atomically(target / name, content);
   }

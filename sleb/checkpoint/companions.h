@@ -7,12 +7,17 @@
 
 namespace sleb {
 
-// Copies the tokenizer, chat templates and generation settings of the checkpoint `folder` to `target`, byte for byte.
+// Copies the tokenizer, chat templates and generation settings of the checkpoint `folder` to `target`, byte for byte
+// but for the auto_map of tokenizer_config.json, which is left out: the Python code that it names does not go along.
 // What is copied may be published, so each must be what its name says: JSON an object, a template UTF-8, a tokenizer
 // model readable. A link that leaves the folder may lead to a private file: there the content must also have what only
 // such a file has (tokenizer.json a "model", a template expressions and "messages"), and kinds that any text could pass
 // for (merges.txt, vocab.txt, tiktoken.model) are refused. Throws Error(bad_input), naming the file.
 void copy_companions(const std::filesystem::path& folder, const std::filesystem::path& target);
+
+// Whether tokenizer_config.json has an auto_map: transformers may make the tokenizer by Python code in the folder.
+// Throws Error(bad_input) for a file that is no JSON object.
+bool tokenizer_names_own_code(const std::filesystem::path& folder);
 
 // Their names in a model's folder, as transformers and its tokenizers know them.
 std::span<const std::string_view> companion_names();

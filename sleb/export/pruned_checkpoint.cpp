@@ -7,6 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
+#include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/export/pruned_config.h"
 
@@ -239,6 +240,10 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
         fmt::format("{}: auto_map is left out of config.json, with the code it names: the pruned model is "
                     "loaded as transformers' {}",
                     options.out.string(), checkpoint.spec().architecture));
+  }
+  if (!checkpoint.is_gguf() && tokenizer_names_own_code(checkpoint.path())) {
+    progress.note(
+        fmt::format("{}: auto_map is left out of tokenizer_config.json, with the code it names", options.out.string()));
   }
   const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
   const OrderedJson config = new_config(checkpoint, options, kept).config;

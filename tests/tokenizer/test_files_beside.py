@@ -162,6 +162,21 @@ def test_a_class_that_is_not_known_is_said(sleb, tmp_path):
     assert done.returncode == 0 and 'tokenizer_class "GemmaTokenizer" is not known here' in done.stderr + done.stdout
 
 
+def test_code_of_its_own(sleb, tmp_path):
+    """The code is not copied, so nothing may ask for it."""
+    import tiny_models
+    model = save_tokenizer(tiny_models.save_model(tmp_path / "m", num_hidden_layers=2))
+    tiny_models.edit_json(model / "tokenizer_config.json", auto_map={"AutoTokenizer": ["tokenization_own.Own", None]})
+    done = sleb("export", model, "--removal-list", "1", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert "auto_map names Python code of the tokenizer's own" in sleb("info", model).stderr
+    assert "auto_map is left out of tokenizer_config.json" in done.stderr
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    del settings["auto_map"]
+    assert json.loads((tmp_path / "out" / "tokenizer_config.json").read_text()) == settings
+    expect_same(tmp_path / "out")
+
+
 @pytest.mark.parametrize("config,message", [
     ({"eos_token": 3}, "eos_token: expected a string"), ({"eos_token": {"lstrip": True}}, 'eos_token: lacks "content"'),
     ({"added_tokens_decoder": {"x": token("<e>")}}, '"x" is not the id of a token'),
