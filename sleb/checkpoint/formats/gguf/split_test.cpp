@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/formats/gguf/test_support.h"
 
@@ -156,22 +158,18 @@ TEST_F(SplitGguf, RefusesImpossibleNumbers) {
             "metadata 'split.no': -1 is not one of 3 parts");
 }
 
-TEST_F(SplitGguf, LinksMayLeadWhereTheGivenOneDoes) {
+TEST_F(SplitGguf, EachPartMayBeALinkToAnotherFolder) {
   const TemporaryFolder elsewhere;
-  const auto link_all = [&](const fs::path& target) {
-    for (int number = 1; number <= 3; ++number) {
-      fs::rename(path(number), target / std::to_string(number));
-      fs::create_symlink(target / std::to_string(number), path(number));
-    }
-  };
-  link_all(elsewhere.path());  // as the Hugging Face cache does
+  const TemporaryFolder third;
+  for (int number = 1; number <= 3; ++number) {
+    const fs::path target = (number == 3 ? third : elsewhere).path() / std::to_string(number);
+    fs::rename(path(number), target);
+    fs::create_symlink(target, path(number));
+  }
   EXPECT_EQ(GgufFile(path(2)).tensors().size(), 3U);
 
-  const TemporaryFolder third;
-  fs::rename(elsewhere.path() / "3", third.path() / "3");
-  fs::remove(path(3));
-  fs::create_symlink(third.path() / "3", path(3));
-  EXPECT_EQ(refusal_of([&] { GgufFile{path(1)}; }), path(3).string() + ": a link that leaves the folder");
+  std::ofstream(third.path() / "3") << "a private file";
+  EXPECT_NE(refusal_of([&] { GgufFile{path(1)}; }), "");
 }
 
 }  // namespace
