@@ -50,8 +50,15 @@ int64_t cuda_devices() {
 
 std::string default_type(const std::string& device) {
   if (device == "cpu") return fastest_cpu_type();
-  const auto card = graphics_card(at::Device(device).index());
-  return card ? default_gpu_type(card->capability) : "bfloat16";
+  return default_gpu_type(capability_of_card(at::Device(device).index()));
+}
+
+int64_t least_capability(const Compute& compute) {
+  int64_t least = capability_of_card(at::Device(compute.device).index());
+  for (const std::string& device : compute.more_devices) {
+    least = std::min(least, capability_of_card(at::Device(device).index()));
+  }
+  return least;
 }
 
 // Activations come in many sizes, and a segment of libtorch's that holds none of them whole is lost to all others.
@@ -118,6 +125,7 @@ Compute decide_compute(const ComputeOptions& options) try {
     compute.more_devices = std::move(choice.more);
     if (compute.dtype == "auto") compute.dtype = default_type(compute.device);
     if (compute.device == "cpu") return;
+    compute.capability = least_capability(compute);
     forbid_narrow_arithmetic();
     set_up_allocators();
   };

@@ -33,6 +33,7 @@ struct Compute {
   ProcessGroup* processes = nullptr;
   int64_t num_processes = 1;
   std::vector<std::string> more_devices = {};  // that blocks may be placed on besides
+  int64_t capability = 90;                     // of a GPU: ten times the compute capability; of several the least
 
   // The same on another of its devices; 0: the first.
   Compute on(int64_t index) const;

@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/graphics_card.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/plans/attention_kernels.h"
 
@@ -31,7 +32,9 @@ class WithoutCudnn {
 };
 
 AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key) {
-  return {query.size(3), static_cast<uint64_t>(query.element_size()), query.size(1) != key.size(1)};
+  AttentionShape shape{query.size(3), static_cast<uint64_t>(query.element_size()), query.size(1) != key.size(1)};
+  if (query.is_cuda()) shape.capability = capability_of_card(query.device().index());
+  return shape;
 }
 
 // `mask` may be undefined; heads may be grouped.

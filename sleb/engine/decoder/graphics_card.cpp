@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <array>
+#include <vector>
 
 namespace sleb {
 namespace {
@@ -43,6 +44,18 @@ std::optional<GraphicsCard> graphics_card(int64_t index) {
     return {};
   }
   return GraphicsCard{name.data(), int64_t{10} * major + minor};
+}
+
+int64_t capability_of_card(int64_t index) {
+  static const std::vector<int64_t> all = [] {
+    std::vector<int64_t> capabilities;
+    while (const auto card = graphics_card(static_cast<int64_t>(capabilities.size()))) {
+      capabilities.push_back(card->capability);
+    }
+    return capabilities;
+  }();
+  const auto place = static_cast<size_t>(index);
+  return place < all.size() ? all[place] : GraphicsCard{}.capability;
 }
 
 }  // namespace sleb

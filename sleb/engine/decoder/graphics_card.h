@@ -14,4 +14,7 @@ struct GraphicsCard {
 // Of "cuda:`index`", from the driver; nothing if that does not tell.
 std::optional<GraphicsCard> graphics_card(int64_t index);
 
+// The same of each card, asked of the driver once; where it does not tell, that of GraphicsCard's default.
+int64_t capability_of_card(int64_t index);
+
 }  // namespace sleb

@@ -20,7 +20,8 @@ class Activations {
         hidden_(static_cast<uint64_t>(spec.hidden_size)),
         query_(static_cast<uint64_t>(spec.num_heads * spec.head_dim)),
         key_(static_cast<uint64_t>(spec.num_kv_heads * spec.head_dim)),
-        threads_(static_cast<uint64_t>(compute.threads)) {}
+        threads_(static_cast<uint64_t>(compute.threads)),
+        capability_(compute.capability) {}
 
   // The most that stands in memory, beside the hidden states, while a unit is computed on so many rows.
   uint64_t unit(uint64_t rows) const {
@@ -73,7 +74,7 @@ class Activations {
   uint64_t inside_attention(uint64_t rows) const {
     // On the CPU scores of 256 queries against 512 keys, and their output, in each thread.
     if (is_cpu_) return threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6);
-    const AttentionShape shape{spec_.head_dim, element_, spec_.num_heads != spec_.num_kv_heads};
+    const AttentionShape shape{spec_.head_dim, element_, spec_.num_heads != spec_.num_kv_heads, capability_};
     const bool windowed =
         std::ranges::any_of(spec_.sliding_windows, [&](int64_t window) { return window > 0 && window < seqlen_; });
     const bool masked = windowed && !flash_takes_window(shape);
@@ -88,6 +89,7 @@ class Activations {
   uint64_t element_;
   uint64_t hidden_, query_, key_;
   uint64_t threads_;
+  int64_t capability_;
 };
 
 // That are computed before they are cut into slices: on CUDA those of a whole chunk.
@@ -100,7 +102,8 @@ int64_t rows_of_logits(const Compute& compute, const SweepSize& sweep) {
 uint64_t tables_of_losses(const Compute& compute, const SweepSize& sweep) {
   if (compute.device == "cpu" || sweep.scored_rows == 0) return 0;
   const auto states = static_cast<uint64_t>(sweep.states);
-  return static_cast<uint64_t>(rows_of_logits(compute, sweep)) * (2 * 8 + states * (sweep.divergence ? 8 : 4));
+  return static_cast<uint64_t>(rows_of_logits(compute, sweep)) *
+         (uint64_t{2} * 8 + states * (sweep.divergence ? 8 : 4));
 }
 
 // Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around

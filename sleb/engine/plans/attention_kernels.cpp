@@ -3,7 +3,7 @@
 namespace sleb {
 
 bool flash_takes(const AttentionShape& shape) {
-  return shape.element_bytes == 2 && shape.head_dim <= 256;
+  return shape.capability >= 80 && shape.element_bytes == 2 && shape.head_dim <= 256;
 }
 
 bool flash_takes_window(const AttentionShape& shape) {

@@ -9,10 +9,11 @@ namespace sleb {
 struct AttentionShape {
   int64_t head_dim = 0;
   uint64_t element_bytes = 0;
-  bool grouped = false;  // several query heads share one of keys and values
+  bool grouped = false;     // several query heads share one of keys and values
+  int64_t capability = 90;  // of the card: ten times the compute capability
 };
 
-// Flash attention: 16-bit types, no mask; heads may be grouped.
+// Flash attention: 16-bit types, no mask, compute capability 8.0; heads may be grouped.
 bool flash_takes(const AttentionShape& shape);
 // With a sliding window.
 bool flash_takes_window(const AttentionShape& shape);

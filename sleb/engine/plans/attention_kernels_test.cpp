@@ -29,6 +29,15 @@ TEST(AttentionKernels, KeepsScoresOfHeadsThatNoOtherKernelTakes) {
   EXPECT_FALSE(must_repeat_heads({66, 4, true}, /*masked=*/true));
 }
 
+TEST(AttentionKernels, CardsBeforeAmpereHaveNoFlashAttention) {
+  const AttentionShape turing{128, 2, true, 75};
+  EXPECT_FALSE(flash_takes(turing));
+  EXPECT_FALSE(flash_takes_window(turing));
+  EXPECT_TRUE(must_repeat_heads(turing, /*masked=*/false));
+  EXPECT_FALSE(keeps_scores(turing, /*masked=*/false));
+  EXPECT_TRUE(keeps_scores({100, 2, false, 75}, /*masked=*/false));
+}
+
 TEST(AttentionKernels, PlansOfCudnnAreForLongSequencesOfOneLength) {
   EXPECT_TRUE(may_use_cudnn(2048, /*has_cache=*/false, /*masked=*/false));
   EXPECT_FALSE(may_use_cudnn(2048, /*has_cache=*/true, /*masked=*/false));
