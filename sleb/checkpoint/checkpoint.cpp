@@ -66,9 +66,9 @@ Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::stri
   for (TensorShape& tensor : spec.tensors()) expected.insert(std::move(tensor.name));
   Tensors tensors;
   for (const auto& [name, tensor] : stored) {
-    std::string longer = fmt::format("{}{}", base_prefix, name);
+    const std::string longer = fmt::format("{}{}", base_prefix, name);
     const bool lacks_prefix = !expected.contains(name) && expected.contains(longer);
-    const auto [place, added] = tensors.emplace(lacks_prefix ? std::move(longer) : name, tensor);
+    const auto [place, added] = tensors.emplace(lacks_prefix ? longer : name, tensor);
     if (!added) bad_input("{}: tensor '{}' is there twice, with and without \"{}\"", label, place->first, base_prefix);
   }
   return tensors;
@@ -141,6 +141,11 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     checkpoint.warnings_ = config_warnings(view, *find_family(checkpoint.spec_.family));
     if (fs::exists(path / "tokenizer.json", ignored)) {
       if (auto warning = warning_of_json_folder(path)) checkpoint.warnings_.push_back(std::move(*warning));
+    }
+    if (tokenizer_names_own_code(path)) {
+      checkpoint.warnings_.push_back(
+          fmt::format("{}: auto_map names Python code of the tokenizer's own, which is not run; its ids may differ",
+                      (path / "tokenizer_config.json").string()));
     }
     checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
                                             checkpoint.tensor_names(), view, path.string());
