@@ -13,7 +13,6 @@
 
 namespace sleb {
 namespace {
-namespace fs = std::filesystem;
 using testing_files::bytes_of;
 using testing_files::refusal_of;
 using testing_files::TemporaryFolder;

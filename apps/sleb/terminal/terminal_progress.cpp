@@ -62,7 +62,8 @@ std::string TerminalProgress::line(size_t width) const {
   const std::string left = "  " + (done_ > 0 ? format_seconds(elapsed / share - elapsed) + " left" : "starting");
   if (!terminal_) return fmt::format("{}: {}{}{}", stage_, percent, speed, left);
   constexpr size_t narrowest_bar = 8;
-  for (const std::string& figures : {percent + speed + left, percent + left, percent}) {
+  for (const std::string& figures :
+       {fmt::format("{}{}{}", percent, speed, left), fmt::format("{}{}", percent, left), percent}) {
     const size_t fixed = stage_.size() + figures.size() + 4;  // blanks and brackets
     if (fixed + narrowest_bar > width) continue;
     const size_t bar = std::min<size_t>(40, width - fixed);

@@ -32,7 +32,8 @@ size_t fitting(std::string_view line, int width) {
 }
 
 std::string padded(std::string text, int width) {
-  return text + std::string(static_cast<size_t>(std::max(0, width - width_of(text))), ' ');
+  text.append(static_cast<size_t>(std::max(0, width - width_of(text))), ' ');
+  return text;
 }
 
 }  // namespace

@@ -47,7 +47,7 @@ JsonView given(const JsonView& object, const std::string& key) {
 // transformers 4's rope_scaling goes before transformers 5's rope_parameters.
 std::optional<JsonView> parameters_of(const JsonView& config) {
   for (const std::string key : {"rope_scaling", "rope_parameters"}) {
-    const auto member = config.find(key);
+    auto member = config.find(key);
     if (!member || (key == "rope_scaling" && !is_true(member->raw()))) continue;
     if (!member->is_object()) member->fail("expected an object");
     return member;

@@ -45,7 +45,7 @@ Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weigh
 // Of a GPU's few microseconds a token and product at::linear spends several on looking at shapes.
 at::Tensor Linear::on_gpu(const at::Tensor& input) const {
   const at::Tensor rows = input.reshape({-1, input.size(-1)});
-  const at::Tensor output = bias_ ? at::addmm(*bias_, rows, transposed_) : at::mm(rows, transposed_);
+  at::Tensor output = bias_ ? at::addmm(*bias_, rows, transposed_) : at::mm(rows, transposed_);
   if (input.dim() == 2) return output;
   return output.view({input.size(0), input.size(1), output.size(1)});
 }

@@ -54,7 +54,7 @@ void WeightLoader::read(const std::string& name, const at::Tensor& target) const
 at::Tensor WeightLoader::joined(std::span<const std::string> names) const {
   std::vector<int64_t> shape = checkpoint_->tensor(names[0]).shape;
   for (const std::string& name : names.subspan(1)) shape[0] += checkpoint_->tensor(name).shape[0];
-  const at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
+  at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
   int64_t begin = 0;
   for (const std::string& name : names) {
     const int64_t rows = checkpoint_->tensor(name).shape[0];

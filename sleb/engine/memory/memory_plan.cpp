@@ -47,7 +47,7 @@ MemoryPlan::MemoryPlan(const ModelSpec& spec, const Compute& compute, StoredForm
     : spec_(spec),
       compute_(compute),
       forms_(std::move(forms)),
-      workload_(std::move(workload)),
+      workload_(workload),
       weights_(spec_, compute_, forms_) {}
 
 int64_t MemoryPlan::default_chunk() const {
@@ -125,7 +125,7 @@ std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> 
     return choice;
   };
   for (int64_t chunk = wanted_chunk(preferences);; chunk /= 2) {
-    const auto choice = with_chunk(chunk);
+    auto choice = with_chunk(chunk);
     if (choice || chunk == 1 || preferences.chunk_segments) return choice;
   }
 }
@@ -133,9 +133,9 @@ std::optional<MemoryChoice> MemoryPlan::choose_spread(std::span<const uint64_t> 
 std::optional<MemoryChoice> MemoryPlan::choose(std::span<const uint64_t> free, const Preferences& preferences) const {
   if (preferences.weights_memory)
     return choose_with(weights_.residency(*preferences.weights_memory), free[0], preferences);
-  if (const auto choice = choose_with(weights_.all(), free[0], preferences)) return choice;
+  if (auto choice = choose_with(weights_.all(), free[0], preferences)) return choice;
   if (free.size() > 1) {
-    if (const auto choice = choose_spread(free, preferences)) return choice;
+    if (auto choice = choose_spread(free, preferences)) return choice;
   }
   return choose_streamed(free[0], preferences);
 }

@@ -50,7 +50,7 @@ TEST(MemoryPlan, KeepsNoMoreStatesThanAreUseful) {
   const uint64_t state = uint64_t{8} * 256 * 512 * 4;
   EXPECT_EQ(plan.predict({plan.weights().all(), 3 * state + 1, 8}).kept, 3 * state);
   // Where candidate i parts from the rest there are i states: 1 + 2 + 3 + 4, for two chunks.
-  EXPECT_EQ(plan.predict({plan.weights().all(), 1000 * state, 8}).kept, 2 * 10 * state);
+  EXPECT_EQ(plan.predict({plan.weights().all(), 1000 * state, 8}).kept, 20 * state);
 }
 
 TEST(MemoryPlan, GivesUpWhatCostsLeast) {

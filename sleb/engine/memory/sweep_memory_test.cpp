@@ -22,8 +22,8 @@ constexpr SweepSize without_divergence{
 
 TEST(SweepMemory, CountsACpusSlicesOfOneBlock) {
   // 64 rows of 512 values in the norm, and five tensors of logits in float32, or three.
-  EXPECT_EQ(work(float32, search), 64U * 512 * 4 + 64U * vocabulary * 20);
-  EXPECT_EQ(work(float32, without_divergence), 64U * 512 * 4 + 64U * vocabulary * 12);
+  EXPECT_EQ(work(float32, search), uint64_t{64} * 512 * 4 + uint64_t{64} * vocabulary * 20);
+  EXPECT_EQ(work(float32, without_divergence), uint64_t{64} * 512 * 4 + uint64_t{64} * vocabulary * 12);
 }
 
 TEST(SweepMemory, CountsSlicesOfTheWholeChunkOnCuda) {
@@ -33,15 +33,15 @@ TEST(SweepMemory, CountsSlicesOfTheWholeChunkOnCuda) {
   // losses of each state.
   const uint64_t row = 512 * (2 + 2) + 4;
   const uint64_t slice = 1024U * row;
-  EXPECT_EQ(work(cuda, search), slice + 1024U * vocabulary * 12 + 8U * 256 * (16 + 3 * 8));
-  EXPECT_EQ(work(cuda, without_divergence), slice + 1024U * vocabulary * 8 + 8U * 256 * (16 + 3 * 4));
+  EXPECT_EQ(work(cuda, search), slice + uint64_t{1024} * vocabulary * 12 + uint64_t{8} * 256 * (16 + 3 * 8));
+  EXPECT_EQ(work(cuda, without_divergence), slice + uint64_t{1024} * vocabulary * 8 + uint64_t{8} * 256 * (16 + 3 * 4));
   SweepSize whole_segments = search;
   whole_segments.scored_rows = 256;
   EXPECT_EQ(work(cuda, whole_segments), work(cuda, search));
   // A short chunk is one slice; a prompt's head computes one row.
   SweepSize short_chunk = search;
   short_chunk.chunk_segments = 2;
-  EXPECT_EQ(work(cuda, short_chunk), 512U * row + 512U * vocabulary * 12 + 2U * 256 * (16 + 3 * 8));
+  EXPECT_EQ(work(cuda, short_chunk), 512 * row + uint64_t{512} * vocabulary * 12 + uint64_t{2} * 256 * (16 + 3 * 8));
   EXPECT_LT(work(cuda, {.segments = 1, .seqlen = 257, .chunk_segments = 1}), uint64_t{16} << 20);
 }
 

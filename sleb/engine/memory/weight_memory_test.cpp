@@ -7,8 +7,9 @@
 namespace sleb {
 namespace {
 
-constexpr uint64_t query_key_value = 512 * (512 + 2 * 256), attention_output = 512 * 512, gate_up = 2 * 512 * 1280,
-                   down = 512 * 1280, norms = 2 * 512, embedding = 512 * 512, head = 512 * 512, final_norm = 512;
+constexpr uint64_t width = 512, query_key_value = width * 1024, attention_output = width * width,
+                   gate_up = 2 * width * 1280, down = width * 1280, norms = 2 * width, embedding = width * width,
+                   head = width * width, final_norm = width;
 constexpr uint64_t block = query_key_value + attention_output + gate_up + down + norms;
 
 TEST(WeightMemory, CountsWeights) {

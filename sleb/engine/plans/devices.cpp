@@ -54,8 +54,7 @@ std::string default_gpu_type(int64_t capability) {
 
 std::string names_of_cards(std::vector<std::string> names) {
   std::ranges::sort(names);
-  const auto same = std::ranges::unique(names);
-  names.erase(same.begin(), same.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
   return fmt::format("{}", fmt::join(names, " and "));
 }
 

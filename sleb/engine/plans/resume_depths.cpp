@@ -38,7 +38,8 @@ std::vector<ResumeDepth> resume_depths(std::span<const Plan> plans, std::span<co
   for (const auto& [depth, chance] : chances) options.observed.push_back(depth);
   const Schedule schedule = make_schedule(plans, num_blocks, options);
   std::vector<ResumeDepth> depths;
-  for (const auto& [depth, chance] : chances) {
+  for (const auto& [parting, chance] : chances) {
+    const int64_t depth = parting;  // clang 14 captures no structured binding
     const auto states = std::ranges::count(schedule.observed, depth, &ScheduledState::depth);
     const auto before = [&](const ScheduleStep& step) { return depth_of(step.unit) < depth; };
     depths.push_back({depth, states, std::ranges::count_if(schedule.steps, before), chance / sum});

@@ -1,6 +1,7 @@
 // Processes as threads, around a store in memory.
 #include "sleb/engine/processes/process_group.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -108,7 +109,7 @@ TEST(ProcessGroup, GathersInTheOrderOfRanks) {
     const std::string rank = std::to_string(group.rank());
     for (int i = 0; i < 20; ++i) {
       const std::string number = std::to_string(i);
-      EXPECT_EQ(group.all_gather(number + " of " + rank),
+      EXPECT_EQ(group.all_gather(fmt::format("{} of {}", number, rank)),
                 (std::vector<std::string>{number + " of 0", number + " of 1", number + " of 2"}));
     }
     EXPECT_EQ(group.broadcast("from " + rank), "from 0");
