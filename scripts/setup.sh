@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz}
 
 build_packages=(g++ ccache make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
-                zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
+                libyaml-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
 test_packages=(libgtest-dev)
 lint_packages=(clang clang-format clang-tidy)
 

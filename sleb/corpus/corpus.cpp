@@ -18,15 +18,22 @@ namespace {
 constexpr size_t c4_texts = 1100;
 constexpr int64_t c4_segments = 256;
 
-Corpus reference_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                        const EvaluationOptions& options) {
-  const TextRows text = read_first_rows(file, c4_texts);
+// Where the rows came from.
+void describe(Corpus& corpus, const TextSource& source, const TextRows& text) {
+  corpus.column = text.column;
+  corpus.column_found = source.field.empty() && text.column != "text";
+  corpus.origin = source.origin;
+  if (corpus.origin) corpus.origin->field = text.column;
+}
+
+Corpus reference_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
+  const TextRows text = read_first_rows(source, c4_texts);
   const bool c4 = text.rules == RowRules::c4;
   std::vector<int64_t> ids = tokenizer.encode(join_rows(text.rows, text.rules));
   const bool longer = options.seqlen > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= options.seqlen;
   if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * options.seqlen));
-  Corpus corpus = cut_segments(file.string(), std::move(ids), options.seqlen, options.segments);
-  corpus.column = text.column;
+  Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments);
+  describe(corpus, source, text);
   return corpus;
 }
 
@@ -44,8 +51,12 @@ std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& lab
   return whole.size() == bare.size() ? std::nullopt : std::optional(whole.front());
 }
 
-Corpus llama_cpp_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                        const EvaluationOptions& options) {
+Corpus llama_cpp_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
+  if (source.origin) {
+    bad_input("{}: llama.cpp's protocol takes a file of text as it is, and no data set; leave out --protocol",
+              source.name);
+  }
+  const std::filesystem::path& file = source.files.at(0);
   if (options.seqlen < 3) {
     bad_input("{}: a segment whose second half is scored needs at least 3 tokens, not {}", file.string(),
               options.seqlen);
@@ -93,20 +104,18 @@ Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, 
   return corpus;
 }
 
-Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                          const CalibrationOptions& options) {
-  if (options.nsamples < 1) bad_input("{}: at least 1 sample is needed, not {}", file.string(), options.nsamples);
-  const TextRows sample = read_sample(file, options.seed, options.nsamples);
+Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options) {
+  if (options.nsamples < 1) bad_input("{}: at least 1 sample is needed, not {}", source.name, options.nsamples);
+  const TextRows sample = read_sample(source, options.seed, options.nsamples);
   const std::string text = join_rows(sample.rows, sample.rules);
-  Corpus corpus = cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
-  corpus.column = sample.column;
+  Corpus corpus = cut_segments(source.name, tokenizer.encode(text), options.seqlen, options.segments);
+  describe(corpus, source, sample);
   return corpus;
 }
 
-Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                         const EvaluationOptions& options) {
+Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
   const bool reference = options.protocol == EvaluationProtocol::reference;
-  return reference ? reference_corpus(file, tokenizer, options) : llama_cpp_corpus(file, tokenizer, options);
+  return reference ? reference_corpus(source, tokenizer, options) : llama_cpp_corpus(source, tokenizer, options);
 }
 
 }  // namespace sleb

@@ -7,24 +7,24 @@
 #include <string>
 #include <vector>
 
+#include "sleb/corpus/text_source.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {
-
-// How rows become one text: wikitext2 joins rows with a blank line, c4 with a space.
-enum class RowRules { wikitext2, c4 };
 
 // Throws Error(bad_input) with the position of the first byte that is no UTF-8; `before`: bytes before `text` in its
 // file.
 void check_utf8(std::string_view text, size_t before, const std::filesystem::path& path);
 
-// Rows of a file. .txt and .raw follow wikitext2 (each line, as Python's text mode makes it of "\n", "\r\n" and "\r",
+// Rows of a text. .txt and .raw follow wikitext2 (each line, as Python's text mode makes it of "\n", "\r\n" and "\r",
 // is a row and keeps its "\n"; a line of blanks alone, in the sense of Python's str.strip(), is the empty row), .jsonl,
 // .jsonl.gz and .json.gz follow c4 (field "text" of each line; lines of blanks are no rows). Tables (.parquet, .arrow,
 // .csv, .tsv; tables/table.h) follow wikitext2 if their first 1,100 rows are such lines, each empty or with a "\n" at
-// its end and nowhere else, and c4 otherwise.
+// its end and nowhere else, and c4 otherwise. Where the source has rules they are followed instead. Of a data set by
+// name rows are what Hugging Face datasets makes of its files: lines without their "\n", .json and .ndjson too, which
+// may be one array of rows, and .txt.gz.
 struct TextRows {
-  std::string name;  // file name
+  std::string name;  // file name, or the data set's
   RowRules rules;
   std::vector<std::string> rows;
   std::string column = "text";  // of a table
@@ -32,12 +32,12 @@ struct TextRows {
 // Throws Error(bad_input), naming file and line, for a suffix that is not known, text that is not UTF-8, a broken gzip
 // stream or one of more than 8 GiB of text, a line that is no JSON object or lacks the field, and what for_each_text
 // throws.
-TextRows read_rows(const std::filesystem::path& path);
-// Of a file that follows c4 the first `c4_texts` rows, of any other all.
-TextRows read_first_rows(const std::filesystem::path& path, size_t c4_texts);
-// Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer. Of a table only
-// these are held in memory.
-TextRows read_sample(const std::filesystem::path& path, uint64_t seed, int64_t count);
+TextRows read_rows(const TextSource& source);
+// Of a text that follows c4 the first `c4_texts` rows, of any other all.
+TextRows read_first_rows(const TextSource& source, size_t c4_texts);
+// Hugging Face datasets' shuffle(seed), then the first `count` rows, or all where there are fewer. Only these are
+// held in memory; the files are read twice.
+TextRows read_sample(const TextSource& source, uint64_t seed, int64_t count);
 
 // As read_sample, of rows that are there.
 std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_t count);
@@ -47,7 +47,9 @@ std::string join_rows(const std::vector<std::string>& rows, RowRules rules);
 // Consecutive segments of `seqlen` tokens; the tail is dropped.
 struct Corpus {
   std::string name;             // what the user called it
-  std::string column = "text";  // of a table
+  std::string column = "text";  // of a table, or the member of a line of JSON
+  bool column_found = false;    // the user named no column, and none is called "text"
+  std::optional<DatasetOrigin> origin = {};
   int64_t seqlen = 0;
   int64_t first_scored = 1;  // losses are those of a segment's tokens from here on; those before are context alone
   int64_t segments = 0;
@@ -70,8 +72,7 @@ struct CalibrationOptions {
   std::optional<int64_t> segments = {};  // use only the first N
 };
 // DESIGN section 3: rows shuffled, the first nsamples joined, tokenized once with the model's special tokens, cut.
-Corpus calibration_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                          const CalibrationOptions& options);
+Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
 
 // How perplexity is taken of a text.
 // reference: the SLEB reference's way (DESIGN section 3). The rows in file order, joined, tokenized once with the
@@ -87,10 +88,10 @@ struct EvaluationOptions {
   int64_t seqlen = 2048;                 // tokens
   std::optional<int64_t> segments = {};  // use only the first N
 };
-// Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too if the file is compressed, a
-// Parquet or an Arrow file, or the tokenizer puts a token after a text, which llama-perplexity does not take either.
-Corpus evaluation_corpus(const std::filesystem::path& file, const Tokenizer& tokenizer,
-                         const EvaluationOptions& options);
+// Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too for a data set by name, if the
+// file is compressed, a Parquet or an Arrow file, or the tokenizer puts a token after a text, which llama-perplexity
+// does not take either.
+Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options);
 
 // Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32
 // (numpy's format specification, versions 1.0 to 3.0). Throws Error(bad_input) for anything else and for negative ids.

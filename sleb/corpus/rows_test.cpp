@@ -97,9 +97,11 @@ TEST_F(RowsTest, RefusesOtherSuffixesAndMissingFiles) {
   EXPECT_TRUE(error("a.csv.gz", "x").starts_with("a.csv.gz: a packed table; unpack it"));
   EXPECT_TRUE(error("a.txt.gz", "x").starts_with("a.txt.gz: a packed text; unpack it"));
   EXPECT_TRUE(error("ids.npy", "x").ends_with("give ready ids with --tokens"));
-  EXPECT_NE(error_message([] { read_rows("/"); }).find("/: is a folder; give one file of it"), std::string::npos);
+  EXPECT_NE(error_message([] { read_rows(std::filesystem::path("/")); }).find("/: is a folder; give one file of it"),
+            std::string::npos);
   EXPECT_TRUE(error("a.gz", "x").starts_with("a.gz: not a text file"));
-  EXPECT_NE(error_message([] { read_rows("/none/a.txt"); }).find("/none/a.txt"), std::string::npos);
+  EXPECT_NE(error_message([] { read_rows(std::filesystem::path("/none/a.txt")); }).find("/none/a.txt"),
+            std::string::npos);
 }
 
 TEST_F(RowsTest, TablesGiveTheirColumnOfText) {

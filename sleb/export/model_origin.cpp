@@ -4,10 +4,12 @@
 
 namespace sleb {
 
-std::string card_front_matter(const ModelOrigin& origin) {
+std::string card_front_matter(const ModelOrigin& origin, const std::string& dataset) {
   const std::string base = origin.base_model().empty() ? "" : fmt::format("base_model: {}\n", origin.base_model());
+  const std::string datasets = dataset.empty() ? "" : fmt::format("datasets:\n- {}\n", dataset);
   return fmt::format(
-      "---\n{}library_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n", base);
+      "---\n{}{}library_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n", base,
+      datasets);
 }
 
 std::string card_origin(const ModelOrigin& origin) {

@@ -16,8 +16,9 @@ struct ModelOrigin {
   const std::string& base_model() const { return named.empty() ? repository : named; }  // "": not known
 };
 
-// The YAML at the beginning of README.md, by which the hub lists the model and links it to its base_model.
-std::string card_front_matter(const ModelOrigin& origin);
+// The YAML at the beginning of README.md, by which the hub lists the model and links it to its base_model, and to the
+// data set "org/name" that it was calibrated on; "": none that is on the hub.
+std::string card_front_matter(const ModelOrigin& origin, const std::string& dataset = "");
 // A line of the card with the repository and the commit; "" for a path.
 std::string card_origin(const ModelOrigin& origin);
 // "base_model" and "commit" behind "model", as far as they are known.

@@ -3,13 +3,13 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cctype>
 #include <cstdlib>
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
-#include "sleb/hub/model_name.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -83,6 +83,11 @@ std::string home_of(const EnvironmentVariable& variable) {
   return expanded(text_or(variable("HF_HOME"), joined(xdg, "huggingface")), variable);
 }
 
+bool is_file(const fs::path& path) {
+  std::error_code ignored;
+  return fs::is_regular_file(path, ignored);
+}
+
 const char* own_variable(const char* name) {
   return std::getenv(name);
 }
@@ -107,9 +112,10 @@ fs::path hub_home() {
   return home_of(own_variable);
 }
 
-fs::path repository_folder(const fs::path& cache, const std::string& repository) {
-  const size_t slash = repository.find('/');
-  return cache / fmt::format("models--{}--{}", repository.substr(0, slash), repository.substr(slash + 1));
+fs::path repository_folder(const fs::path& cache, const RepositoryName& repository) {
+  std::string folder = repository.kind == RepositoryKind::model ? "models--" : "datasets--";
+  for (const char c : repository.name) folder += c == '/' ? "--" : std::string(1, c);
+  return cache / folder;
 }
 
 std::optional<Snapshot> find_snapshot(const fs::path& repository_folder, const std::string& revision) {
@@ -149,6 +155,32 @@ std::optional<Listing> read_listing(const fs::path& file) {
   } catch (const Error&) {
     return {};
   }
+}
+
+std::vector<std::string> names_in(const Snapshot& snapshot) {
+  std::vector<std::string> names;
+  if (snapshot.listing) {
+    for (const auto& [name, file] : *snapshot.listing) names.push_back(name);
+    return names;
+  }
+  std::error_code ignored;
+  for (fs::recursive_directory_iterator i(snapshot.folder, ignored), end; i != end && !ignored; i.increment(ignored)) {
+    if (is_file(i->path())) names.push_back(i->path().lexically_relative(snapshot.folder).generic_string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+std::optional<std::string> first_missing(const std::vector<std::string>& files, const Snapshot& snapshot) {
+  for (const std::string& file : files) {
+    const fs::path path = snapshot.folder / file;
+    if (!is_file(path)) return file;
+    if (!snapshot.listing) continue;
+    const auto listed = snapshot.listing->find(file);
+    std::error_code ignored;
+    if (listed != snapshot.listing->end() && fs::file_size(path, ignored) != listed->second.bytes) return file;
+  }
+  return {};
 }
 
 }  // namespace sleb

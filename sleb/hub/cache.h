@@ -1,5 +1,6 @@
 // The cache that huggingface_hub keeps on disk, read without it: models--ORG--NAME/{refs/REVISION, snapshots/COMMIT,
-// trees/COMMIT.json}, with contents in blobs/ (huggingface_hub, guides/manage-cache).
+// trees/COMMIT.json}, with contents in blobs/ (huggingface_hub, guides/manage-cache); of data sets
+// datasets--ORG--NAME.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,9 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
+
+#include "sleb/hub/repository_name.h"
 
 namespace sleb {
 
@@ -36,7 +40,7 @@ struct Snapshot {
 };
 
 // The repository's folder inside the cache.
-std::filesystem::path repository_folder(const std::filesystem::path& cache, const std::string& repository);
+std::filesystem::path repository_folder(const std::filesystem::path& cache, const RepositoryName& repository);
 
 // The commit of a revision that the cache knows; nothing where it knows none. Its folder may hold a part of the files.
 std::optional<Snapshot> find_snapshot(const std::filesystem::path& repository_folder, const std::string& revision);
@@ -44,5 +48,11 @@ std::optional<Snapshot> find_snapshot(const std::filesystem::path& repository_fo
 // What trees/COMMIT.json says. Names that lead out of the snapshot are left out. Nothing for a file that is not there,
 // malformed, or of another version.
 std::optional<Listing> read_listing(const std::filesystem::path& file);
+
+// By its listing, or, where it has none, those that its folder holds.
+std::vector<std::string> names_in(const Snapshot& snapshot);
+
+// The first of `files` that is not there as a regular file, or not of the listed size; nothing where all are there.
+std::optional<std::string> first_missing(const std::vector<std::string>& files, const Snapshot& snapshot);
 
 }  // namespace sleb

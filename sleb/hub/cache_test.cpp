@@ -32,8 +32,14 @@ TEST(HubCache, StandsWhereHuggingfaceHubHasIt) {
 
 TEST(HubCache, RevisionsLeadToCommits) {
   const testing_files::TemporaryFolder scratch;
-  const auto folder = repository_folder(scratch.path(), "org/name");
+  RepositoryName name;
+  name.name = "org/name";
+  const auto folder = repository_folder(scratch.path(), name);
   EXPECT_EQ(folder.filename(), "models--org--name");
+  name.kind = RepositoryKind::dataset;
+  EXPECT_EQ(repository_folder(scratch.path(), name).filename(), "datasets--org--name");
+  name.name = "name";
+  EXPECT_EQ(repository_folder(scratch.path(), name).filename(), "datasets--name");
   EXPECT_FALSE(find_snapshot(folder, "main"));
   scratch.write("models--org--name/refs/main", commit);
   scratch.write("models--org--name/refs/pr/1", std::string(commit) + "\n");

@@ -31,7 +31,8 @@ std::string own_line(std::string_view errors) {
 }
 
 std::string page_of(const FailedDownload& download) {
-  return fmt::format("{}/{}", download.endpoint, download.name.repository);
+  const std::string_view folder = download.repository.kind == RepositoryKind::dataset ? "datasets/" : "";
+  return fmt::format("{}/{}{}", download.endpoint, folder, download.repository.name);
 }
 
 template <typename... Arguments>
@@ -45,7 +46,7 @@ Error failure(fmt::format_string<Arguments...> text, Arguments&&... arguments) {
 }
 
 Error access_error(const FailedDownload& download) {
-  const std::string& repository = download.name.repository;
+  const std::string& repository = download.repository.name;
   if (download.has_token) {
     return wrong(
         "{}: is gated, and the account of your token has no access: accept its licence on {}, and give the token the "
@@ -57,22 +58,23 @@ Error access_error(const FailedDownload& download) {
 }
 
 Error absence_error(const FailedDownload& download) {
-  const std::string& repository = download.name.repository;
+  const std::string& repository = download.repository.name;
+  const std::string_view kind = word_for(download.repository.kind);
   if (download.has_token) {
-    return wrong("{}: no such file or folder here, and no such model on {} that your token may read; check the name",
-                 repository, download.endpoint);
+    return wrong("{}: no such file or folder here, and no such {} on {} that your token may read; check the name",
+                 repository, kind, download.endpoint);
   }
   return wrong(
-      "{}: no such file or folder here, and no such model on {}; check the name, or, if it is private, log in with: hf "
+      "{}: no such file or folder here, and no such {} on {}; check the name, or, if it is private, log in with: hf "
       "auth login",
-      repository, download.endpoint);
+      repository, kind, download.endpoint);
 }
 
 }  // namespace
 
 Error download_error(const FailedDownload& download) {
   const std::string& errors = download.errors;
-  const std::string& repository = download.name.repository;
+  const std::string& repository = download.repository.name;
   const std::string line = own_line(errors);
   const std::string program = download.program.string();
   if (download.exit_code == could_not_start && errors.empty()) {
@@ -88,8 +90,15 @@ Error download_error(const FailedDownload& download) {
   }
   if (says(errors, {"GatedRepoError", "requires approval"})) return access_error(download);
   if (says(errors, {"Revision not found", "RevisionNotFoundError"})) {
+    if (download.repository.revision == converted_revision) {
+      return wrong(
+          "{}: holds no data files that are read here, and the hub has made no Parquet files of it; a script, if it "
+          "has "
+          "one, is not run",
+          repository);
+    }
     return wrong("{}: has no revision {}; give a branch, a tag or a commit's whole hash", repository,
-                 download.name.revision);
+                 download.repository.revision);
   }
   if (says(errors, {"RepositoryNotFoundError"}) || says(line, {"' not found.", "Repository not found."})) {
     return absence_error(download);

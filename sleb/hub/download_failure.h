@@ -6,13 +6,13 @@
 #include <string_view>
 
 #include "sleb/base/error.h"
-#include "sleb/hub/model_name.h"
+#include "sleb/hub/repository_name.h"
 
 namespace sleb {
 
 // What is known of a download that failed.
 struct FailedDownload {
-  ModelName name;
+  RepositoryName repository;
   std::string errors;  // what hf wrote to standard error
   int exit_code = 1;   // or -signal
   std::filesystem::path program;

@@ -5,8 +5,13 @@
 namespace sleb {
 namespace {
 
-std::string line_of(const std::string& errors, int exit_code = 1, bool has_token = false) {
-  const Error error = download_error({.name = *parse_model_name("org/m@v1"),
+std::string line_of(const std::string& errors, int exit_code = 1, bool has_token = false,
+                    RepositoryKind kind = RepositoryKind::model) {
+  RepositoryName repository;
+  repository.name = "org/m";
+  repository.revision = "v1";
+  repository.kind = kind;
+  const Error error = download_error({.repository = repository,
                                       .errors = errors,
                                       .exit_code = exit_code,
                                       .program = "/bin/hf",
@@ -34,6 +39,13 @@ TEST(DownloadFailure, SaysWhatToDo) {
   EXPECT_TRUE(has(line_of("Error: Local entry not found. 429 Too Many Requests for url: u.\n"), "wait some minutes"));
   EXPECT_TRUE(has(line_of("Error: Local entry not found. [Errno 111] Connection refused\nHint: x\n"),
                   "can't reach https://hub (Local entry not found. [Errno 111] Connection refused)"));
+}
+
+TEST(DownloadFailure, OfADataSetCallsItSo) {
+  const auto line = [](const std::string& errors) { return line_of(errors, 1, false, RepositoryKind::dataset); };
+  EXPECT_TRUE(has(line("Error: Dataset 'org/m' not found.\n"), "no such data set on https://hub; check the name"));
+  EXPECT_TRUE(
+      has(line("Error: Access denied. Dataset 'org/m' requires approval.\n"), "on https://hub/datasets/org/m,"));
 }
 
 TEST(DownloadFailure, IsHfsOwnLineWhereItIsNotKnown) {

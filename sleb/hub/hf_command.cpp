@@ -126,12 +126,13 @@ void remove_files(const std::set<fs::path>& files) {
   for (const fs::path& file : files) fs::remove(file, ignored);
 }
 
-[[noreturn]] void stop(ChildProcess& hf) {
+[[noreturn]] void stop(ChildProcess& hf, RepositoryKind kind) {
   const auto temporaries = open_temporaries(hf.pid());
   hf.stop();
   remove_files(temporaries);
   throw Interrupted(
-      "stopped while fetching the model; files that came whole are kept, the same command fetches the rest");
+      fmt::format("stopped while fetching the {}; files that came whole are kept, the same command fetches the rest",
+                  word_for(kind)));
 }
 
 // {"path": "..."}, the last line.
@@ -163,26 +164,30 @@ fs::path find_hf() {
     if (end > begin && is_program(program)) return program;
     begin = end + 1;
   }
-  failed("models by name are fetched by huggingface_hub's command hf, which is not there: pip install huggingface_hub");
+  failed(
+      "models and data sets by name are fetched by huggingface_hub's command hf, which is not there: pip install "
+      "huggingface_hub");
 }
 
-fs::path hf_download(const ModelName& name, const std::string& revision, const std::vector<std::string>& patterns,
+fs::path hf_download(const RepositoryName& repository, const std::vector<std::string>& patterns,
                      const std::function<void()>& working) {
   const fs::path program = find_hf();
-  const fs::path repository = repository_folder(hub_cache(), name.repository);
-  remove_left_temporaries(repository);
-  const std::set<fs::path> before = temporaries_of(repository);
-  std::vector<std::string> arguments = {"download", name.repository, "--revision", revision, "--format", "json"};
+  const fs::path folder = repository_folder(hub_cache(), repository);
+  remove_left_temporaries(folder);
+  const std::set<fs::path> before = temporaries_of(folder);
+  std::vector<std::string> arguments = {"download",          repository.name, "--revision",
+                                        repository.revision, "--format",      "json"};
+  if (repository.kind == RepositoryKind::dataset) arguments.insert(arguments.end(), {"--repo-type", "dataset"});
   for (const std::string& pattern : patterns) arguments.insert(arguments.end(), {"--include", pattern});
   ChildProcess hf(program, arguments, {{"HF_HUB_DISABLE_PROGRESS_BARS", "1"}, {"HF_HUB_DISABLE_UPDATE_CHECK", "1"}});
   while (!hf.wait(between_reports)) {
-    if (interrupt_requested()) stop(hf);
+    if (interrupt_requested()) stop(hf, repository.kind);
     working();
   }
-  if (interrupt_requested()) stop(hf);
+  if (interrupt_requested()) stop(hf, repository.kind);
   if (hf.exit_code() == 0) return path_in(hf.output(), program);
-  remove_new_temporaries(repository, before);
-  throw download_error({name, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
+  remove_new_temporaries(folder, before);
+  throw download_error({repository, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
 }
 
 bool hub_is_offline() {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sleb/hub/model_name.h"
+#include "sleb/hub/repository_name.h"
 
 namespace sleb {
 
@@ -16,11 +16,11 @@ namespace sleb {
 // none.
 std::filesystem::path find_hf();
 
-// Runs `hf download` for the files of a revision that match the patterns, and returns the snapshot's folder. `working`
-// is called a few times a second meanwhile. Throws Error, saying what to do, and Interrupted; what it was writing is
-// then removed, and files that came whole stay.
-std::filesystem::path hf_download(const ModelName& name, const std::string& revision,
-                                  const std::vector<std::string>& patterns, const std::function<void()>& working);
+// Runs `hf download` for the files of the revision that match the patterns, and returns the snapshot's folder.
+// `working` is called a few times a second meanwhile. Throws Error, saying what to do, and Interrupted; what it was
+// writing is then removed, and files that came whole stay.
+std::filesystem::path hf_download(const RepositoryName& repository, const std::vector<std::string>& patterns,
+                                  const std::function<void()>& working);
 
 // HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as huggingface_hub reads them.
 bool hub_is_offline();

@@ -8,20 +8,20 @@ namespace {
 TEST(ModelName, SaysRepositoryRevisionAndGguf) {
   const auto plain = parse_model_name("HuggingFaceTB/SmolLM2-135M");
   ASSERT_TRUE(plain);
-  EXPECT_EQ(plain->repository, "HuggingFaceTB/SmolLM2-135M");
-  EXPECT_EQ(plain->revision, "main");
+  EXPECT_EQ(plain->repository.name, "HuggingFaceTB/SmolLM2-135M");
+  EXPECT_EQ(plain->repository.revision, "main");
   EXPECT_EQ(plain->file + plain->quantisation, "");
 
-  EXPECT_EQ(parse_model_name("org/name@v1.0")->revision, "v1.0");
-  EXPECT_EQ(parse_model_name("org/name@refs/pr/3")->revision, "refs/pr/3");
+  EXPECT_EQ(parse_model_name("org/name@v1.0")->repository.revision, "v1.0");
+  EXPECT_EQ(parse_model_name("org/name@refs/pr/3")->repository.revision, "refs/pr/3");
   EXPECT_EQ(parse_model_name("org/name:Q4_K_M")->quantisation, "Q4_K_M");
   EXPECT_EQ(parse_model_name("org/name/a.Q8_0.gguf")->file, "a.Q8_0.gguf");
   EXPECT_EQ(parse_model_name("org/name/Q8/a-00001-of-00002.gguf")->file, "Q8/a-00001-of-00002.gguf");
   for (const char* both : {"org/name@v1:Q4_K_M", "org/name:Q4_K_M@v1"}) {
-    EXPECT_EQ(parse_model_name(both)->revision, "v1") << both;
+    EXPECT_EQ(parse_model_name(both)->repository.revision, "v1") << both;
     EXPECT_EQ(parse_model_name(both)->quantisation, "Q4_K_M") << both;
   }
-  EXPECT_EQ(parse_model_name("org/name/a.gguf@v1")->revision, "v1");
+  EXPECT_EQ(parse_model_name("org/name/a.gguf@v1")->repository.revision, "v1");
 }
 
 TEST(ModelName, LeavesPathsAlone) {

@@ -27,11 +27,6 @@ constexpr std::string_view tokenizer_files[] = {"tokenizer.json", "tokenizer.mod
 // Formats that hold Python objects, or weights that no C++ program reads.
 constexpr std::string_view pickled_endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".h5", ".msgpack"};
 
-bool is_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
-}
-
 std::string upper(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::toupper(c); });
@@ -96,20 +91,6 @@ std::map<std::string, std::string> gguf_models(const std::vector<std::string>& n
   return models;
 }
 
-std::vector<std::string> names_in(const Snapshot& snapshot) {
-  std::vector<std::string> names;
-  if (snapshot.listing) {
-    for (const auto& [name, file] : *snapshot.listing) names.push_back(name);
-    return names;
-  }
-  std::error_code ignored;
-  for (fs::recursive_directory_iterator i(snapshot.folder, ignored), end; i != end && !ignored; i.increment(ignored)) {
-    if (is_file(i->path())) names.push_back(i->path().lexically_relative(snapshot.folder).generic_string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
 bool has(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();
 }
@@ -137,7 +118,8 @@ std::string list_of(const std::vector<std::string>& names) {
 // Why there are no safetensors, and what to do about it.
 std::string why_no_weights(const ModelName& name, const std::vector<std::string>& names) {
   std::vector<std::string> ggufs;
-  for (const auto& [model, file] : gguf_models(names)) ggufs.push_back(fmt::format("{}/{}", name.repository, file));
+  for (const auto& [model, file] : gguf_models(names))
+    ggufs.push_back(fmt::format("{}/{}", name.repository.name, file));
   if (!ggufs.empty()) return fmt::format("holds several GGUF models; give one of them: {}", list_of(ggufs));
   for (const std::string_view ending : pickled_endings) {
     for (const std::string& file : names) {
@@ -146,7 +128,7 @@ std::string why_no_weights(const ModelName& name, const std::vector<std::string>
           "holds its weights as {} and not as safetensors; such files can run code when read, so sleb does not; "
           "https://huggingface.co/spaces/safetensors/convert converts them in a pull request, which {}@refs/pr/NUMBER "
           "names",
-          file, name.repository);
+          file, name.repository.name);
     }
   }
   return "holds neither model.safetensors nor a GGUF; give the name of a language model's repository";
@@ -225,18 +207,6 @@ NeededFiles needed_files(const ModelName& name, ModelParts parts, const Snapshot
   needed.files.emplace_back(index_name);
   for (const std::string& shard : shards_of(snapshot.folder / index_name)) needed.files.push_back(shard);
   return needed;
-}
-
-std::optional<std::string> first_missing(const NeededFiles& needed, const Snapshot& snapshot) {
-  for (const std::string& file : needed.files) {
-    const fs::path path = snapshot.folder / file;
-    if (!is_file(path)) return file;
-    if (!snapshot.listing) continue;
-    const auto listed = snapshot.listing->find(file);
-    std::error_code ignored;
-    if (listed != snapshot.listing->end() && fs::file_size(path, ignored) != listed->second.bytes) return file;
-  }
-  return {};
 }
 
 std::vector<std::string> small_file_patterns() {

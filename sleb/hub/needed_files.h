@@ -25,9 +25,6 @@ struct NeededFiles {
 // The files of the model that `name` says. Where the snapshot has no listing, what its folder holds decides.
 NeededFiles needed_files(const ModelName& name, ModelParts parts, const Snapshot& snapshot);
 
-// The first that is not there as a regular file, or not of the listed size; nothing where all are there.
-std::optional<std::string> first_missing(const NeededFiles& needed, const Snapshot& snapshot);
-
 // The small files, as patterns for `hf download --include`: what a model's folder holds beside its weights. None of
 // them matches anything in a folder but chat templates.
 std::vector<std::string> small_file_patterns();

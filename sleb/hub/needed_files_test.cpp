@@ -21,7 +21,7 @@ class ASnapshot : public testing::Test {
   }
   std::string missing(const std::string& name = "org/m", ModelParts parts = ModelParts::all) {
     const NeededFiles files = needed(name, parts);
-    return files.problem.empty() ? first_missing(files, snapshot_).value_or("") : files.problem;
+    return files.problem.empty() ? first_missing(files.files, snapshot_).value_or("") : files.problem;
   }
 
   testing_files::TemporaryFolder scratch_;

@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
@@ -40,15 +41,17 @@ OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) 
   for (size_t i = 0; i < perplexity.result.rows.size(); ++i) {
     rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? std::vector<int64_t>() : report.removal_lists[i - 1]));
   }
-  return {{"protocol", name_of(report.protocol)},
-          {"tokens", text.total_tokens},
-          {"segments", text.segments},
-          {"seqlen", text.seqlen},
-          {"first_scored", text.first_scored},
-          {"ids_sha256", text.ids_sha256},
-          {"rows", rows},
-          {"seconds", perplexity.result.seconds},
-          {"tokens_per_second", perplexity.tokens_per_second()}};
+  OrderedJson json = {{"protocol", name_of(report.protocol)}};
+  add_source(json, text.origin);
+  json.update({{"tokens", text.total_tokens},
+               {"segments", text.segments},
+               {"seqlen", text.seqlen},
+               {"first_scored", text.first_scored},
+               {"ids_sha256", text.ids_sha256},
+               {"rows", rows},
+               {"seconds", perplexity.result.seconds},
+               {"tokens_per_second", perplexity.tokens_per_second()}});
+  return json;
 }
 
 Cell cell(const std::optional<double>& value) {

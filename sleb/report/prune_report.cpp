@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "sleb/base/numbers.h"
+#include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
@@ -32,12 +33,25 @@ OrderedJson to_json(const GreedyStep& step) {
 }
 
 OrderedJson to_json(const HeldOut& held_out) {
-  return {{"dataset", held_out.name},
-          {"tokens", held_out.tokens},
-          {"perplexity",
-           {{"dense", held_out.perplexity.dense.perplexity.value},
-            {"pruned", held_out.perplexity.pruned.perplexity.value}}},
-          {"divergence", held_out.perplexity.pruned.divergence.value}};
+  OrderedJson json = {{"dataset", held_out.name}};
+  add_source(json, held_out.origin);
+  json["tokens"] = held_out.tokens;
+  json["perplexity"] = {{"dense", held_out.perplexity.dense.perplexity.value},
+                        {"pruned", held_out.perplexity.pruned.perplexity.value}};
+  json["divergence"] = held_out.perplexity.pruned.divergence.value;
+  return json;
+}
+
+OrderedJson calibration_json(const PruneReport& report) {
+  const Corpus& corpus = report.calibration;
+  OrderedJson json = {{"dataset", corpus.name}};
+  add_source(json, corpus.origin);
+  json["tokens"] = corpus.total_tokens;
+  json["segments"] = corpus.segments;
+  json["seqlen"] = corpus.seqlen;
+  json["seed"] = report.seed;
+  json["ids_sha256"] = corpus.ids_sha256;
+  return json;
 }
 
 double calibration_perplexity(const PruneReport& report, double loss) {
@@ -59,7 +73,6 @@ std::string base_name(const PruneReport& report) {
 }  // namespace
 
 OrderedJson to_json(const PruneReport& report) {
-  const Corpus& corpus = report.calibration;
   OrderedJson steps = OrderedJson::array();
   for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step));
   OrderedJson json = {
@@ -68,13 +81,7 @@ OrderedJson to_json(const PruneReport& report) {
   add_origin(json, report.origin);
   json.update({
       {"num_blocks", report.num_blocks},
-      {"calibration",
-       {{"dataset", corpus.name},
-        {"tokens", corpus.total_tokens},
-        {"segments", corpus.segments},
-        {"seqlen", corpus.seqlen},
-        {"seed", report.seed},
-        {"ids_sha256", corpus.ids_sha256}}},
+      {"calibration", calibration_json(report)},
       {"dtype", report.compute.dtype},
       {"device", report.compute.device},
       {"search", report.search},
@@ -126,7 +133,7 @@ Table comparison_table(const PruneReport& report) {
 
 std::string model_card(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
-  std::string card = card_front_matter(report.origin);
+  std::string card = card_front_matter(report.origin, corpus.origin ? corpus.origin->repository : "");
   card += fmt::format(
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
@@ -142,7 +149,7 @@ std::string model_card(const PruneReport& report) {
     card += fmt::format(
         "Held-out text: {}, {} tokens, on which KL is the divergence of the pruned model's next-token\n"
         "distribution from the dense model's.\n",
-        report.held_out->name, report.held_out->tokens);
+        in_words(report.held_out->name, report.held_out->origin), report.held_out->tokens);
   }
   if (report.speed) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,
@@ -151,7 +158,7 @@ std::string model_card(const PruneReport& report) {
   card += fmt::format(
       "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
       "Every candidate's loss, and how sure each choice was, is in `sleb.json`.\n",
-      corpus.name, corpus.segments, corpus.seqlen, report.seed, report.command);
+      in_words(corpus.name, corpus.origin), corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }
 

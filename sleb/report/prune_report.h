@@ -23,6 +23,7 @@ struct ModelSize {
 
 struct HeldOut {
   std::string name;
+  std::optional<DatasetOrigin> origin;  // of a data set by name
   int64_t tokens;
   PerplexityPair perplexity;
 };

@@ -12,9 +12,10 @@ int main(int argc, char** argv) {
     return 2;
   }
   try {
+    const sleb::TextSource file{std::filesystem::path(argv[1])};
     const std::string count = argv[3];
     const sleb::TextRows text =
-        count == "all" ? sleb::read_rows(argv[1]) : sleb::read_sample(argv[1], std::stoull(argv[2]), std::stoll(count));
+        count == "all" ? sleb::read_rows(file) : sleb::read_sample(file, std::stoull(argv[2]), std::stoll(count));
     const std::string joined = sleb::join_rows(text.rows, text.rules);
     return std::fwrite(joined.data(), 1, joined.size(), stdout) == joined.size() ? 0 : 1;
   } catch (const sleb::Error& error) {

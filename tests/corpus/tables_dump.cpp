@@ -15,7 +15,7 @@ sleb::Json content(const char* path, bool records) {
         sleb::for_each_record(path, {}, [&](int64_t, sleb::Json record) { rows.push_back(std::move(record)); });
     return {{"total", total}, {"records", std::move(rows)}};
   }
-  std::string column = sleb::for_each_text(path, [&](std::string_view text) {
+  std::string column = sleb::for_each_text(path, {}, [&](std::string_view text) {
     rows.push_back(std::string(text));
     return true;
   });

@@ -93,7 +93,9 @@ class Machine:
         return lines[0]
 
     def repository(self, name: str = NAME) -> pathlib.Path:
-        return self.cache / ("models--" + name.replace("/", "--"))
+        """Of a model, or of a data set "datasets/org/name"."""
+        kind = "" if name.startswith("datasets/") else "models--"
+        return self.cache / (kind + name.replace("/", "--"))
 
     def cached(self, name: str = NAME) -> dict[str, bytes]:
         """Every file of every snapshot."""

@@ -1,7 +1,8 @@
-"""A hub on loopback that huggingface_hub's own client talks to: models with revisions, and at will every kind of failure.
+"""A hub on loopback that huggingface_hub's own client talks to: models and data sets with revisions, and at will every kind
+of failure.
 
 It speaks what `hf download` asks of it: /api/models/NAME/revision/REV, /api/models/NAME/tree/COMMIT and HEAD and GET of
-/NAME/resolve/REV/FILE, with the headers by which the client knows the hub (X-Repo-Commit, ETag, X-Linked-Size,
+/NAME/resolve/REV/FILE, of data sets /api/datasets/... and /datasets/NAME/resolve/..., with the headers by which the client knows the hub (X-Repo-Commit, ETag, X-Linked-Size,
 X-Error-Code), redirects of large files to another address, and ranges.
 """
 import hashlib
@@ -72,7 +73,7 @@ class Hub:
         self.faults = Faults()
 
     def commit(self, name: str, files: dict[str, bytes], revision: str = "main") -> str:
-        """Puts `files` at the tip of `revision`; the commit's hash."""
+        """Puts `files` at the tip of `revision` of a model, or of a data set "datasets/org/name"; the commit's hash."""
         repository = self.repositories.setdefault(name, Repository())
         digest = hashlib.sha1(f"{name} {len(repository.commits)}".encode())
         for path, content in sorted(files.items()):
@@ -138,13 +139,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             return self._send(200, faults.page, with_body)
         if faults.status and faults.hits(path):
             return self._refuse(faults.status, faults.error_code, f"status {faults.status}", with_body)
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)(?:/revision/(.+))?", path):
+        if found := re.fullmatch(r"/api/(?:models/)?((?:datasets/)?[^/]+/[^/]+)(?:/revision/(.+))?", path):
             return self._info(found[1], found[2] or "main", with_body)
-        if found := re.fullmatch(r"/api/models/([^/]+/[^/]+)/tree/([^/]+)", path):
+        if found := re.fullmatch(r"/api/(?:models/)?((?:datasets/)?[^/]+/[^/]+)/tree/([^/]+)", path):
             return self._tree(found[1], found[2], with_body)
-        if found := re.fullmatch(r"/([^/]+/[^/]+)/resolve/([0-9a-f]{40}|.+?)/(.+)", path):
+        if found := re.fullmatch(r"/((?:datasets/)?[^/]+/[^/]+)/resolve/([0-9a-f]{40}|.+?)/(.+)", path):
             return self._file(found[1], found[2], found[3], with_body, path)
-        if found := re.fullmatch(r"/cdn/([^/]+/[^/]+)/([0-9a-f]{40})/(.+)", path):
+        if found := re.fullmatch(r"/cdn/((?:datasets/)?[^/]+/[^/]+)/([0-9a-f]{40})/(.+)", path):
             return self._content(self.hub.repositories[found[1]].commits[found[2]][found[3]], path)
         return self._refuse(404, "", "no such page", with_body)
 
@@ -163,7 +164,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         repository, commit = self._repository(name, revision, with_body)
         if repository is not None:
             siblings = [{"rfilename": path} for path in repository.commits[commit]]
-            self._send(200, json.dumps({"_id": "0", "id": name, "modelId": name, "sha": commit, "siblings": siblings,
+            self._send(200, json.dumps({"_id": "0", "id": name.removeprefix("datasets/"), "modelId": name, "sha": commit, "siblings": siblings,
                                         "private": False, "gated": False, "tags": [], "downloads": 0}).encode(), with_body)
 
     def _tree(self, name: str, revision: str, with_body: bool):

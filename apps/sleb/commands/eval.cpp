@@ -15,6 +15,7 @@
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/datasets/dataset_files.h"
 #include "sleb/report/eval_report.h"
 
 namespace sleb::app {
@@ -57,11 +58,10 @@ std::vector<std::string> split_names(std::string_view text) {
 void check_names(const std::vector<std::string>& names) {
   std::set<std::filesystem::path> seen;
   for (const std::string& name : names) {
-    if (name.empty()) bad_input("--ppl: a file without a name; give files separated by commas");
+    if (name.empty()) bad_input("--ppl: a text without a name; give names and files separated by commas");
     if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
-      bad_input("--ppl {}: the file stands twice", name);
+      bad_input("--ppl {}: the text stands twice", name);
     }
-    refuse_dataset_by_name("--ppl", name, DatasetPart::evaluation);
   }
 }
 
@@ -70,8 +70,7 @@ std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Chec
   std::vector<Corpus> texts;
   const Tokenizer tokenizer = checkpoint.tokenizer();
   for (const std::string& name : names) {
-    texts.push_back(evaluation_corpus(name, tokenizer, options));
-    note_column(texts.back(), progress);
+    texts.push_back(load_evaluation(name, tokenizer, options, progress));
   }
   return texts;
 }
@@ -103,7 +102,7 @@ void guard_outputs(const EvalArguments& arguments) {
   check_one_output(arguments.results);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
-  for (const std::string& text : arguments.texts) guard.reads(text);
+  for (const std::string& text : arguments.texts) guard.reads(place_of_text(text));
   guard.reads(arguments.tasks.data);
   guard.reads(arguments.tasks.tasks_file);
   guard.writes_file("--json", arguments.results.json, arguments.force);
@@ -133,7 +132,7 @@ std::string text_of(const std::vector<NamedTable>& tables, TableFormat format) {
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.results.table_format());
   if (arguments.texts.empty() && !arguments.tasks.wanted()) {
-    bad_input("nothing to evaluate: give --ppl FILE, or --tasks NAMES with --tasks-data DIR");
+    bad_input("nothing to evaluate: give --ppl TEXT, or --tasks NAMES with --tasks-data DIR");
   }
   check_names(arguments.texts);
   guard_outputs(arguments);
@@ -187,10 +186,10 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   };
   add_repeatable(
       command, "--ppl",
-      "Perplexity on these texts: .txt or .raw (a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv "
-      "or .tsv (field text)",
+      "Perplexity on these texts: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or files: .txt or .raw "
+      "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text)",
       add_texts)
-      ->type_name("FILE[,FILE...]");
+      ->type_name("TEXT[,TEXT...]");
   command.add_option("--segments", arguments.segments, "Use only the first N of each text (default: all)")
       ->check(at_least(1))
       ->type_name("N");
@@ -219,7 +218,7 @@ void add_eval(CLI::App& app, Session& session) {
   add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
-      "  sleb eval SmolLM2-135M --ppl wiki.test.raw,c4-validation.json.gz\n"
+      "  sleb eval HuggingFaceTB/SmolLM2-135M --ppl wikitext2,c4\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy \\\n"

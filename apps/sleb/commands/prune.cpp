@@ -15,6 +15,7 @@
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/datasets/dataset_files.h"
 #include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
@@ -136,7 +137,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   report.pruned_size = {report.num_blocks - removed, pruned.parameters, pruned.bytes};
   const Plan plan = Plan::without_blocks(output.removal_list);
   if (held_out) {
-    report.held_out = HeldOut{held_out->name, held_out->segments * held_out->seqlen,
+    report.held_out = HeldOut{held_out->name, held_out->origin, held_out->segments * held_out->seqlen,
                               compare_perplexity(model, *held_out, plan, progress, evaluator.chunk_segments())};
   }
   if (arguments.prompt_tokens > 0) {
@@ -175,8 +176,7 @@ Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, 
   if (!arguments.held_out.empty()) {
     EvaluationOptions options{.seqlen = texts.calibration.seqlen};
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
-    texts.held_out = evaluation_corpus(arguments.held_out, checkpoint.tokenizer(), options);
-    note_column(*texts.held_out, progress);
+    texts.held_out = load_evaluation(arguments.held_out, checkpoint.tokenizer(), options, progress);
   }
   return texts;
 }
@@ -295,9 +295,9 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   check_one_output(arguments.results);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
-  for (const std::string& input : {arguments.calibration.dataset, arguments.calibration.tokens, arguments.held_out}) {
-    guard.reads(input);
-  }
+  if (arguments.calibration.reads_dataset()) guard.reads(place_of_text(arguments.calibration.dataset));
+  guard.reads(arguments.calibration.tokens);
+  if (!arguments.held_out.empty()) guard.reads(place_of_text(arguments.held_out));
   guard.writes_folder("--out", arguments.out);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);

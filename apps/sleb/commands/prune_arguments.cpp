@@ -70,7 +70,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
-      ->type_name("FILE");
+      ->type_name("TEXT");
   command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
       ->check(at_least(1))
       ->type_name("N");
@@ -92,8 +92,9 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   add_output(command, arguments);
   command.footer(
       "Examples:\n"
-      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset wiki.train.raw \\\n"
-      "      --ratio 0.2 --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --ratio 0.2 --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 \\\n"
+      "      --eval-dataset wikitext2 --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -");
 }

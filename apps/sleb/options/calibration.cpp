@@ -1,20 +1,30 @@
 #include "apps/sleb/options/calibration.h"
 
-#include <filesystem>
-
 #include "apps/sleb/options/arguments.h"
-#include "sleb/base/error.h"
+#include "sleb/base/progress.h"
+#include "sleb/datasets/dataset_files.h"
 
 namespace sleb::app {
+namespace {
+
+// If the texts are not those of a column named "text", and the user named none.
+void note_column(const Corpus& text, Progress& progress) {
+  if (!text.column_found) return;
+  progress.note(
+      fmt::format("{}: has no column \"text\"; the texts are those of its column \"{}\"", text.name, text.column));
+}
+
+}  // namespace
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
   auto* dataset =
       command
           .add_option(
               "--dataset", arguments.dataset,
-              "Calibration text: .txt or .raw (a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv "
-              "or .tsv (field text)")
-          ->type_name("FILE");
+              "Calibration text: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or a file: .txt or .raw "
+              "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text)")
+          ->capture_default_str()
+          ->type_name("TEXT");
   command.add_option("--tokens", arguments.tokens, "Ready token ids (.npy) in place of --dataset")
       ->type_name("FILE.npy")
       ->excludes(dataset);
@@ -40,31 +50,20 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
     return cut_segments(arguments.tokens, read_npy_ids(arguments.tokens), arguments.options.seqlen,
                         arguments.wanted_segments());
   }
-  if (arguments.dataset.empty()) bad_input("no calibration text: give --dataset FILE or --tokens FILE.npy");
-  refuse_dataset_by_name("--dataset", arguments.dataset, DatasetPart::train);
   CalibrationOptions options = arguments.options;
   options.segments = arguments.wanted_segments();
-  Corpus corpus = calibration_corpus(arguments.dataset, checkpoint.tokenizer(), options);
+  const TextSource source = find_text(arguments.dataset, TextPurpose::calibrate, progress);
+  Corpus corpus = calibration_corpus(source, checkpoint.tokenizer(), options);
   note_column(corpus, progress);
   return corpus;
 }
 
-void note_column(const Corpus& text, Progress& progress) {
-  if (text.column == "text") return;
-  progress.note(
-      fmt::format("{}: has no column \"text\"; the texts are those of its column \"{}\"", text.name, text.column));
-}
-
-void refuse_dataset_by_name(std::string_view option, const std::string& text, DatasetPart part) {
-  std::error_code ignored;
-  const bool c4 = text == "c4";
-  if ((!c4 && text != "wikitext2") || std::filesystem::exists(text, ignored)) return;
-  const bool train = part == DatasetPart::train;
-  const std::string_view c4_file = train ? "c4-train.00000-of-01024.json.gz" : "c4-validation.00000-of-00008.json.gz";
-  bad_input("{} {}: data sets are not downloaded by this version; give its file, for example {}", option, text,
-            c4      ? c4_file
-            : train ? "wiki.train.raw"
-                    : "wiki.test.raw");
+Corpus load_evaluation(const std::string& given, const Tokenizer& tokenizer, const EvaluationOptions& options,
+                       Progress& progress) {
+  const TextSource source = find_text(given, TextPurpose::evaluate, progress);
+  Corpus corpus = evaluation_corpus(source, tokenizer, options);
+  note_column(corpus, progress);
+  return corpus;
 }
 
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress) {

@@ -10,26 +10,24 @@
 namespace sleb::app {
 
 struct CalibrationArguments {
-  std::string dataset;
+  std::string dataset = "wikitext2";
   std::string tokens;
   int64_t segments = 0;  // 0: all
   CalibrationOptions options;
 
+  // --tokens go before the data set that is the default.
+  bool reads_dataset() const { return tokens.empty(); }
   // 0 means all.
   std::optional<int64_t> wanted_segments() const { return segments > 0 ? std::optional(segments) : std::nullopt; }
 };
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments);
-// Throws Error(bad_input).
+// Throws Error.
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress);
 
-// A note if the texts are not those of a column named "text".
-void note_column(const Corpus& text, Progress& progress);
-
-// Throws Error(bad_input) for a data set given to `option` by its name, unless there is a file of that name; the
-// message names the file of the data set's `part`.
-enum class DatasetPart { train, evaluation };
-void refuse_dataset_by_name(std::string_view option, const std::string& text, DatasetPart part);
+// As evaluation_corpus, of a file or a data set by name. Throws Error.
+Corpus load_evaluation(const std::string& given, const Tokenizer& tokenizer, const EvaluationOptions& options,
+                       Progress& progress);
 
 // A note if segments have more tokens than the model was made for.
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress);

@@ -14,7 +14,8 @@ namespace {
 
 }  // namespace
 
-std::string for_each_arrow_text(const std::filesystem::path& path, const std::function<bool(std::string_view)>&) {
+std::string for_each_arrow_text(const std::filesystem::path& path, const TextField&,
+                                const std::function<bool(std::string_view)>&) {
   refuse(path);
 }
 

@@ -28,11 +28,12 @@ void check_names(const arrow::FieldVector& fields, const std::string& place) {
   }
 }
 
-int text_column(const arrow::Schema& schema, const std::string& place) {
-  const int named = schema.GetFieldIndex("text");
+int text_column(const arrow::Schema& schema, const TextField& wanted, const std::string& place) {
+  const std::string name = wanted.name.empty() ? "text" : wanted.name;
+  const int named = schema.GetFieldIndex(name);
   if (named >= 0) {
     const auto& type = *schema.field(named)->type();
-    if (!is_text(type)) bad_input("{}: the column \"text\" is of type {}, not text", place, type.ToString());
+    if (!is_text(type)) bad_input("{}: the column \"{}\" is of type {}, not text", place, name, type.ToString());
     return named;
   }
   std::vector<int> found;
@@ -43,8 +44,8 @@ int text_column(const arrow::Schema& schema, const std::string& place) {
     names.push_back(schema.field(i)->name());
   }
   if (found.empty()) bad_input("{}: has no column of text", place);
-  if (found.size() > 1) {
-    bad_input("{}: has no column \"text\", but \"{}\"; rename one of them", place, fmt::join(names, "\", \""));
+  if (found.size() > 1 || !wanted.name.empty()) {
+    bad_input("{}: has no column \"{}\", but \"{}\"; {}", place, name, fmt::join(names, "\", \""), wanted.advice);
   }
   return found[0];
 }
@@ -88,10 +89,11 @@ Json record_at(const arrow::RecordBatch& batch, int64_t row, int64_t& budget) {
 
 }  // namespace
 
-std::string for_each_arrow_text(const fs::path& path, const std::function<bool(std::string_view text)>& take) {
+std::string for_each_arrow_text(const fs::path& path, const TextField& field,
+                                const std::function<bool(std::string_view text)>& take) {
   ArrowFile file(path);
   check_names(file.schema().fields(), path.string());
-  const int column = text_column(file.schema(), path.string());
+  const int column = text_column(file.schema(), field, path.string());
   std::string name = file.schema().field(column)->name();
   file.select({column});
   TextLimit limit(file.size(), path.string());

@@ -66,24 +66,27 @@ class CsvFile {
   std::vector<std::string> columns_;
 };
 
-size_t text_column(const CsvFile& file, const fs::path& path) {
+size_t text_column(const CsvFile& file, const TextField& wanted, const fs::path& path) {
   const auto& columns = file.columns();
-  const auto found = std::ranges::find(columns, "text");
+  const std::string name = wanted.name.empty() ? "text" : wanted.name;
+  const auto found = std::ranges::find(columns, name);
   if (found != columns.end()) return static_cast<size_t>(found - columns.begin());
-  if (columns.size() > 1) {
-    bad_input("{}: has no column \"text\", but \"{}\"; rename one of them", path.string(),
-              fmt::join(columns, "\", \""));
+  if (columns.size() > 1 || !wanted.name.empty()) {
+    bad_input("{}: has no column \"{}\", but \"{}\"; {}", path.string(), name, fmt::join(columns, "\", \""),
+              wanted.advice);
   }
   return 0;
 }
 
 }  // namespace
 
-std::string for_each_csv_text(const fs::path& path, const std::function<bool(std::string_view text)>& take) {
+std::string for_each_csv_text(const fs::path& path, const TextField& field,
+                              const std::function<bool(std::string_view text)>& take) {
   CsvFile file(path);
-  const size_t column = text_column(file, path);
+  const size_t column = text_column(file, field, path);
   while (const auto* record = file.next()) {
-    if (record->size() <= column) bad_input("{}, line {}: lacks \"text\"", path.string(), file.line());
+    if (record->size() <= column)
+      bad_input("{}, line {}: lacks \"{}\"", path.string(), file.line(), file.columns()[column]);
     if (!take((*record)[column])) break;
   }
   return file.columns()[column];

@@ -9,11 +9,12 @@
 #include <string_view>
 
 #include "sleb/base/json.h"
+#include "sleb/corpus/tables/table.h"
 
 namespace sleb {
 
 // A text is what stands in the file: "" and "NA" are texts here, and no missing values.
-std::string for_each_csv_text(const std::filesystem::path& path,
+std::string for_each_csv_text(const std::filesystem::path& path, const TextField& field,
                               const std::function<bool(std::string_view text)>& take);
 // Types are those of typed_column, over the whole file.
 int64_t for_each_csv_record(const std::filesystem::path& path, std::optional<int64_t> limit,

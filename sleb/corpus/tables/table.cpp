@@ -16,8 +16,9 @@ bool is_table(const std::filesystem::path& path) {
   return is_csv(path) || path.extension() == ".parquet" || path.extension() == ".arrow";
 }
 
-std::string for_each_text(const std::filesystem::path& path, const std::function<bool(std::string_view text)>& take) {
-  return is_csv(path) ? for_each_csv_text(path, take) : for_each_arrow_text(path, take);
+std::string for_each_text(const std::filesystem::path& path, const TextField& field,
+                          const std::function<bool(std::string_view text)>& take) {
+  return is_csv(path) ? for_each_csv_text(path, field, take) : for_each_arrow_text(path, field, take);
 }
 
 int64_t for_each_record(const std::filesystem::path& path, std::optional<int64_t> limit,

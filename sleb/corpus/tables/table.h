@@ -15,11 +15,18 @@ namespace sleb {
 // By its name: .parquet, .arrow, .csv, .tsv.
 bool is_table(const std::filesystem::path& path);
 
-// Calls `take` with the text of each row in file order, until it returns false. The text is that of the column "text",
-// or of the only column of text; returns its name. Throws Error(bad_input), naming file and row, for a file that can't
-// be read as what its name says, several columns of text without one named "text", a row without a text, text that is
-// not UTF-8 or swells as gzip_limit and gzip_ratio_limit forbid.
-std::string for_each_text(const std::filesystem::path& path, const std::function<bool(std::string_view text)>& take);
+// Which column holds the texts.
+struct TextField {
+  std::string name = {};                      // "": "text", or the only column of text
+  std::string advice = "rename one of them";  // what to do where that does not say one
+};
+
+// Calls `take` with the text of each row in file order, until it returns false. Returns the column's name. Throws
+// Error(bad_input), naming file and row, for a file that can't be read as what its name says, several columns of text
+// without one named "text", a row without a text, text that is not UTF-8 or swells as gzip_limit and gzip_ratio_limit
+// forbid.
+std::string for_each_text(const std::filesystem::path& path, const TextField& field,
+                          const std::function<bool(std::string_view text)>& take);
 
 // Calls `take` with the first `limit` rows, or all, each an object with a member for each column; returns the file's
 // number of rows. Rows count from 1. Columns of types that JSON lacks (binary, dates, decimals, maps) are left out; a

@@ -1,0 +1,193 @@
+"""Data sets by name: the rows, and so the ids, that Hugging Face datasets and the reference's code give."""
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+
+import huggingface_hub
+import pytest
+import transformers
+
+from hub import data_sets
+from hub.conftest import files_of
+from hub.data_sets import arrow, card, csv, jsonl, packed, parquet, texts
+from programs import SHARED
+from tiny_models import save_model, save_tokenizer
+
+NAME = "org/data"
+KEY = "datasets/" + NAME
+
+
+@pytest.fixture(name="model", scope="module")
+def a_tiny_model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny") / "model"
+    save_tokenizer(save_model(folder, num_hidden_layers=3))
+    return folder
+
+
+@pytest.fixture(name="tokenizer", scope="module")
+def its_tokenizer(model):
+    return transformers.AutoTokenizer.from_pretrained(model)
+
+
+def evaluated(machine, model, text: str, **variables) -> dict:
+    result = json.loads(machine.ok("eval", model, "--ppl", text, "--seqlen", "8", "--segments", "1", "--json", "-", **variables))
+    return result["perplexity_details"][text]
+
+
+def calibrated(machine, model, *arguments, **variables) -> dict:
+    search = ["--num-remove-blocks", "1", "--seqlen", "8", "--segments", "1", "--prompt-tokens", "0", "--json", "-"]
+    return json.loads(machine.ok("prune", model, *search, *arguments, **variables))
+
+
+def wikitext_lines(path) -> list[str]:
+    """The rows of wikitext-2-raw-v1 (shared/data/README.md)."""
+    return [line if line.strip() else "" for line in path.read_text().splitlines(keepends=True)]
+
+
+def made_up_lines(tag: str, count: int) -> list[str]:
+    return list(itertools.chain.from_iterable(
+        ["", f" = {tag} {i} = \n", "", f" Some words of {tag} , and ä few more @-@ odd ones . \n"] for i in range(count)))
+
+
+@pytest.fixture(name="wikitext", params=["made up", "WikiText-2"], scope="module")
+def rows_of_wikitext(request):
+    if request.param == "made up":
+        return made_up_lines("train", 70), made_up_lines("test", 9)
+    folder = SHARED / "data" / "wikitext2"
+    if not folder.exists():
+        pytest.skip(f"{folder} is not there")
+    return wikitext_lines(folder / "wiki.valid.raw"), wikitext_lines(folder / "wiki.test.raw")
+
+
+def test_wikitext2(machine, hub, model, tokenizer, wikitext, tmp_path):
+    files = data_sets.wikitext(*wikitext)
+    commit = hub.commit("datasets/Salesforce/wikitext", files)
+    folder = data_sets.write(tmp_path / "wikitext", files)
+    train = data_sets.loaded(folder, "wikitext-2-raw-v1", "train")
+    test = data_sets.loaded(folder, "wikitext-2-raw-v1", "test")
+    for seed, arguments in ((0, []), (3, ["--dataset", "wikitext2", "--seed", "3"])):
+        record = calibrated(machine, model, *arguments)["calibration"]
+        sample = data_sets.sampled(train, seed, 128)
+        assert record["ids_sha256"] == data_sets.ids_sha256(tokenizer, "\n\n".join(sample))
+    assert record["dataset"] == "wikitext2"
+    assert record["source"] == {"repository": "Salesforce/wikitext", "revision": "main", "commit": commit,
+                                "config": "wikitext-2-raw-v1", "split": "train", "field": "text",
+                                "files": ["wikitext-2-raw-v1/train-00000-of-00001.parquet"]}
+    assert set(machine.cached("datasets/Salesforce/wikitext")) == {"README.md", *record["source"]["files"]}
+    details = evaluated(machine, model, "wikitext2")
+    assert details["ids_sha256"] == data_sets.ids_sha256(tokenizer, "\n\n".join(test["text"]))
+    assert details["source"]["split"] == "test"
+    hub.requests.clear()
+    assert evaluated(machine, model, "wikitext2", HF_HUB_OFFLINE="1", SLEB_HF="/nowhere")["source"] == details["source"]
+    assert not hub.requests, "what is whole needs no network"
+
+
+def documents(tag: str, count: int) -> list[str]:
+    words = random.Random(tag)
+    return [" ".join(words.choice(("one", "two", "three\n", "vier", "fünf")) for _ in range(words.randrange(1, 9)))
+            for _ in range(count)]
+
+
+def test_c4(machine, hub, model, tokenizer, tmp_path):
+    files = data_sets.c4(documents("train", 3000), documents("validation", 1500))
+    hub.commit("datasets/allenai/c4", files)
+    folder = data_sets.write(tmp_path / "c4", files)
+    calibration, validation = "en/c4-train.00000-of-01024.json.gz", "en/c4-validation.00000-of-00008.json.gz"
+    train = data_sets.datasets.load_dataset(str(folder), data_files={"train": calibration}, split="train",
+                                            cache_dir=str(tmp_path / "cache"))
+    record = calibrated(machine, model, "--dataset", "c4")["calibration"]
+    assert record["ids_sha256"] == data_sets.ids_sha256(tokenizer, " ".join(data_sets.sampled(train, 0, 128)))
+    assert record["source"]["files"] == [calibration] and record["source"]["config"] == "en"
+    valid = data_sets.datasets.load_dataset(str(folder), data_files={"validation": validation}, split="validation",
+                                            cache_dir=str(tmp_path / "cache"))
+    details = evaluated(machine, model, "c4")
+    ids = tokenizer(" ".join(valid[:1100]["text"])).input_ids[:256 * 8]
+    assert details["ids_sha256"] == data_sets.hashlib.sha256(data_sets.np.asarray(ids, "<i8").tobytes()).hexdigest()
+    assert set(machine.cached("datasets/allenai/c4")) == {"README.md", calibration, validation}
+
+
+# Files of a repository, and of each name behind it the configuration, the split and the field that datasets is asked for.
+TREES = {
+    "configurations on the card": (
+        {"README.md": card("configs:\n- config_name: en\n  data_files:\n  - split: train\n    path: en/train-*\n"
+                           "  - split: test\n    path:\n    - en/b.parquet\n    - en/a.parquet\n"
+                           "- config_name: de\n  default: true\n  data_files:\n  - split: test\n    path: 'de/*.parquet'\n"),
+         "en/train-00000-of-00002.parquet": parquet(texts("en train", 9)),
+         "en/train-00001-of-00002.parquet": parquet(texts("en more", 7)), "en/a.parquet": parquet(texts("a", 5)),
+         "en/b.parquet": parquet(texts("b", 5)), "de/x.parquet": parquet(texts("de x", 5)), "de/y.parquet": parquet(texts("de y", 5))},
+        {"": ("de", "test", "text"), ":en:train": ("en", "train", "text"), ":en": ("en", "test", "text")}),
+    "a folder on the card": (
+        {"README.md": card("configs:\n- config_name: all\n  data_dir: all\n"), "all/train.csv": csv(texts("train", 9)),
+         "all/test.csv": csv(texts("test, with commas", 9)), "test.csv": b"no"},
+        {":all:test": ("all", "test", "text"), "::train": ("all", "train", "text")}),
+    "one pattern on the card": (
+        {"README.md": card("configs:\n- config_name: default\n  data_files: '**/*.jsonl'\n"), "a/b/c.jsonl": jsonl(texts("deep", 9)),
+         "z.jsonl": jsonl(texts("top", 9))},
+        {"::train": (None, "train", "text")}),
+    ".huggingface.yaml": (
+        {"README.md": card("license: mit\n"), ".huggingface.yaml": b"configs:\n- config_name: own\n  data_files: b.csv\n",
+         "a.csv": csv(texts("a", 9)), "b.csv": csv(texts("b", 9))},
+        {"::train": ("own", "train", "text")}),
+    "names of files": (
+        {"train.csv": csv(texts("train", 9)), "test.csv": csv(texts("test", 9))},
+        {"": (None, "test", "text"), ":default:train": (None, "train", "text")}),
+    "names of files, many words": (
+        {"my_training_1.jsonl": jsonl(texts("one", 5)), "x-train.jsonl": jsonl(texts("two", 5)), "dev.jsonl": jsonl(texts("dev", 9)),
+         "trainer.jsonl": jsonl(texts("no", 5))},
+        {"": (None, "validation", "text"), "::train": (None, "train", "text")}),
+    "names of folders": (
+        {"data/train/1.json": jsonl(texts("one", 5)), "data/train/0.json": jsonl(texts("zero", 5)),
+         "data/eval_set/0.json": jsonl(texts("eval", 9)), "README.md": b"# no front matter"},
+        {"": (None, "test", "text"), "::train": (None, "train", "text")}),
+    "push_to_hub": (
+        {"data/train-00000-of-00002-0a1b.parquet": parquet(texts("zero", 5)), "data/odd-00000-of-00001.parquet": parquet(texts("odd", 9)),
+         "data/train-00001-of-00002-0a1b.parquet": parquet(texts("one", 5)), "train.parquet": parquet(texts("no", 5))},
+        {"::train": (None, "train", "text"), "::odd": (None, "odd", "text")}),
+    "one file": ({"rows.jsonl.gz": packed(jsonl(texts("row", 9)))}, {"::train": (None, "train", "text")}),
+    "one JSON document": ({"rows.json": json.dumps([{"text": row, "n": 1} for row in texts("row", 9)], indent=1).encode()},
+                          {"::train": (None, "train", "text")}),
+    "ndjson": ({"rows.ndjson": jsonl(texts("row", 9))}, {"::train": (None, "train", "text")}),
+    "lines": ({"train.txt": b"one\r\n\n two \nthree\rfour" * 3, "test.txt.gz": packed(b"a b c\nd e f\n")},
+              {"::train": (None, "train", "text"), "": (None, "test", "text")}),
+    "arrow": ({"train.arrow": arrow(texts("row", 9))}, {"::train": (None, "train", "text")}),
+    "tsv": ({"train.tsv": csv(texts("row", 9), "\t")}, {"::train": (None, "train", "text")}),
+    "several formats": ({"a.csv": csv(texts("a", 9)), "b.csv": csv(texts("b", 9)), "c.jsonl": jsonl(texts("no", 9)), "d.py": b"no",
+                         "notes.txt": b"no"},
+                        {"::train": (None, "train", "text")}),
+    "hidden files": ({"a.csv": csv(texts("a", 9)), ".b.csv": csv(texts("no", 9)), "__x__/c.csv": csv(texts("no", 9)),
+                      ".git/d.csv": csv(texts("no", 9)), "dataset_info.json": b"{}"},
+                     {"::train": (None, "train", "text")}),
+    "another field": ({"train.parquet": parquet(texts("body", 9), "body", n=list(range(9)))},
+                      {"::train": (None, "train", "body"), "::train:body": (None, "train", "body")}),
+    "one of two fields": ({"train.parquet": parquet(texts("body", 9), "body", title=texts("title", 9))},
+                          {"::train:title": (None, "train", "title")}),
+    "a field of JSON": ({"train.jsonl": jsonl(texts("body", 9), "body")}, {"::train": (None, "train", "body")}),
+}
+
+
+@pytest.mark.parametrize("case", TREES)
+def test_rows_are_those_of_datasets(machine, hub, model, tokenizer, tmp_path, case):
+    files, names = TREES[case]
+    commit = hub.commit(KEY, files)
+    folder = data_sets.write(tmp_path / "repository", files)
+    for name, (config, split, field) in names.items():
+        rows = data_sets.loaded(folder, config, split)[field]
+        details = evaluated(machine, model, NAME + name)
+        joined = ("\n\n" if case == "lines" else " ").join(rows)
+        assert details["ids_sha256"] == data_sets.ids_sha256(tokenizer, joined), (name, details["source"])
+        source = details["source"]
+        assert (source["config"], source["split"], source["field"]) == (config or "default", split, field)
+        assert source["commit"] == commit and set(source["files"]) <= set(machine.cached(KEY))
+        sample = data_sets.sampled(data_sets.loaded(folder, config, split), 1, 4, field)
+        record = calibrated(machine, model, "--dataset", f"{NAME}:{config or ''}:{split}:{field}", "--nsamples", "4", "--seed", "1")
+        joined = ("\n\n" if case == "lines" else " ").join(sample)
+        assert record["calibration"]["ids_sha256"] == data_sets.ids_sha256(tokenizer, joined)
+    wanted = {file for name in names for file in evaluated(machine, model, NAME + name, HF_HUB_OFFLINE="1")["source"]["files"]}
+    assert set(machine.cached(KEY)) - {"README.md", ".huggingface.yaml"} == wanted, "only what is needed"
+
+
