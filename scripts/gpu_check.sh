@@ -2,7 +2,8 @@
 # Everything that only a GPU can tell, on a machine that has one for a quarter of an hour and no network.
 #
 # usage: scripts/gpu_check.sh build   here: builds sleb against libtorch for CUDA into build/gpu-bundle, which travels
-#        scripts/gpu_check.sh         there: runs the stages (bench/gpu/check.py), at most 8 minutes
+#        scripts/gpu_check.sh         there: runs the stages (bench/gpu/check.py), at most 8 minutes; where the bundle does
+#                                     not start, it is built there first
 #
 # environment: STAGES="ceilings decoding" some of the stages, DEVICE=cpu SIZE=tiny a try without a GPU, BUDGET=480 seconds,
 #              OUT=folder for the rows, PYTHON=python3 one with torch, transformers and pytest
@@ -41,6 +42,17 @@ build() {
   du -sh $bundle
 }
 
+# Against the libtorch of the Python that has it, where the bundle does not start: on another system or processor. There is
+# no network there: the compiler and the libraries of scripts/setup.sh have to be there.
+build_there() {
+  echo "gpu_check: the bundle does not start here; building" >&2
+  cmake -S . -B build/gpu-there -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DSLEB_ARROW=OFF \
+    -DCMAKE_PREFIX_PATH="$(dirname "$1")" >/dev/null
+  cmake --build build/gpu-there --target sleb sleb-engine run_dump sleb_engine_test >&2
+  ln -sf layers/engine/sleb_engine_test build/gpu-there/sleb_engine_test
+  export SLEB_BUILD_DIR=build/gpu-there
+}
+
 run() {
   local python=${PYTHON:-python3}
   if [ -z "${SLEB_BUILD_DIR:-}" ]; then
@@ -48,6 +60,7 @@ run() {
     local torch_lib
     torch_lib=$("$python" -c 'import os, torch; print(os.path.join(os.path.dirname(torch.__file__), "lib"))')
     export LD_LIBRARY_PATH=$torch_lib PYTHONPATH="$PWD/$bundle/python"
+    "$SLEB_BUILD_DIR/sleb-engine" --version >/dev/null 2>&1 || build_there "$torch_lib"
   fi
   "$SLEB_BUILD_DIR/sleb" --version >/dev/null
   exec "$python" bench/gpu/check.py
