@@ -175,13 +175,13 @@ TargetScores score_targets(const Decoder& decoder, const std::vector<at::Tensor>
     const at::Tensor rows = on_device.rows.to(flat.device());
     for (int64_t begin = 0; begin < num_rows; begin += slice) {
       const int64_t end = std::min(begin + slice, num_rows);
-      const auto [first, count] = wanted.targets(begin, end);
-      const at::Tensor row_of = on_device.row_of.narrow(0, first, count).sub(begin);
-      const at::Tensor ids = on_device.ids.narrow(0, first, count);
+      const auto targets = wanted.targets(begin, end);
+      const at::Tensor row_of = on_device.row_of.narrow(0, targets.first, targets.second).sub(begin);
+      const at::Tensor ids = on_device.ids.narrow(0, targets.first, targets.second);
       const at::Tensor logs =
           log_probabilities(decoder.logits(flat.index_select(0, rows.narrow(0, begin, end - begin))));
       const auto place = [&](const at::Tensor& table) {
-        return table.select(0, static_cast<int64_t>(i)).narrow(0, first, count);
+        return table.select(0, static_cast<int64_t>(i)).narrow(0, targets.first, targets.second);
       };
       place(scores.log_probability).copy_(logs.flatten().index_select(0, row_of.mul(logs.size(1)).add(ids)));
       place(scores.is_greedy).copy_(logs.argmax(-1).index_select(0, row_of).eq(ids));

@@ -21,7 +21,9 @@ uint64_t KeptStates::bytes_of(ChunkId chunk) const {
 int64_t KeptStates::deepest(ChunkId chunk, const Plan& plan) const {
   const auto found = states_.find(chunk);
   if (found == states_.end()) return 0;
-  for (const auto& [depth, states] : std::views::reverse(found->second)) {
+  const ByDepth& depths = found->second;
+  for (auto place = depths.rbegin(); place != depths.rend(); ++place) {
+    const auto& [depth, states] = *place;
     if (states.contains(plan.before(depth))) return depth;
   }
   return 0;
