@@ -19,6 +19,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "
 import chat_styles  # noqa: E402
 import jinja_snippets  # noqa: E402
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "hub"))
+import data_cards  # noqa: E402
+
 TEXT = ["The quick brown fox's 12 dogs.\n", "été 한글 👩‍🚀 naïve ﬁne\t\tx = y ** 2"]
 SIZES = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
          "num_key_value_heads": 1, "head_dim": 4, "vocab_size": 6, "max_position_embeddings": 64}
@@ -192,12 +195,17 @@ def rows_seeds() -> dict[str, bytes]:
             "members": gzip.compress(lines[:20], mtime=0) + bytes(8) + gzip.compress(lines[20:], mtime=0)}
 
 
+def dataset_card_seeds() -> dict[str, bytes]:
+    """The cards of the tests."""
+    return {str(i): f"---\n{yaml}---\n".encode() for i, yaml in enumerate(data_cards.CARDS)}
+
+
 def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
              "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
              "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds(),
-             "chat_template": chat_template_seeds()}
+             "chat_template": chat_template_seeds(), "dataset_card": dataset_card_seeds()}
     for target, files in seeds.items():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)

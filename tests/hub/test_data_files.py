@@ -11,6 +11,7 @@ from datasets.load import _ALL_ALLOWED_EXTENSIONS, infer_module_for_data_files
 from datasets.packaged_modules import _MODULE_TO_EXTENSIONS
 from huggingface_hub import DatasetCard
 
+from hub.data_cards import CARDS
 from hub.data_sets import write
 from programs import BUILD, run
 
@@ -64,12 +65,6 @@ FOLDERS = ["", "data/", "train/", "test/", "my_train/", "validation set/", "x/ev
 FILES = ["train.csv", "test.csv", "a.csv", "train-00000-of-00002.csv", "train-00001-of-00002.csv", "x_test_1.csv", "valid.csv",
          "evaluation.csv", "trainer.csv", "latest.csv", "b.jsonl", ".hidden.csv", "a.txt", "x.csv.gz", "train.train.csv",
          "odd-00000-of-00001.csv", "config.json", "README.md", "a.py", "LICENSE"]
-CARDS = [
-    "configs:\n- config_name: a\n  data_files: '**/*.csv'\n",
-    "configs:\n- config_name: a\n  data_dir: data\n- config_name: b\n  data_files:\n  - a.csv\n  - data/*\n",
-    "configs:\n- config_name: a\n  data_files:\n  - split: train\n    path: ['*.csv', '*/a.*', 'data/**']\n  - split: x\n    path: .h/*\n",
-    "configs:\n- config_name: a\n  data_files:\n  - split: train\n    path: '[a-t]*.csv'\n  - split: y\n    path: '__x__/*'\n",
-]
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -15,7 +15,7 @@ import transformers
 from hub import data_sets
 from hub.conftest import files_of
 from hub.data_sets import arrow, card, csv, jsonl, packed, parquet, texts
-from programs import SHARED
+from programs import SHARED, SLEB
 from tiny_models import save_model, save_tokenizer
 
 NAME = "org/data"
@@ -191,3 +191,98 @@ def test_rows_are_those_of_datasets(machine, hub, model, tokenizer, tmp_path, ca
     assert set(machine.cached(KEY)) - {"README.md", ".huggingface.yaml"} == wanted, "only what is needed"
 
 
+
+
+def test_a_path_that_exists_goes_first(machine, hub, model, tmp_path):
+    hub.commit(KEY, {"train.csv": csv(texts("row", 9))})
+    (tmp_path / "wikitext2").write_text("some words of text\n" * 20)
+    assert "wikitext2: not a text file by its name" in machine.refusal("prune", model)
+    (tmp_path / NAME).mkdir(parents=True)
+    assert f"{NAME}: is a folder; give one file of it" in machine.refusal("eval", model, "--ppl", NAME, "--seqlen", "8")
+    for path in (f"./{NAME}x", "C4", "org/data/x", "org/data.txt"):
+        refusal = machine.refusal("eval", model, "--ppl", path, "--seqlen", "8")
+        assert f"{path}: no such file; give a file of text, wikitext2, c4 or ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub" in refusal
+    assert not hub.requests
+
+
+def test_revisions(machine, hub, model):
+    first = hub.commit(KEY, {"train.csv": csv(texts("old", 9))}, "v1.0")
+    second = hub.commit(KEY, {"train.csv": csv(texts("new", 9))})
+    commits = [evaluated(machine, model, f"{NAME}{revision}::train")["source"]["commit"] for revision in ("", "@v1.0", f"@{first}")]
+    assert commits == [second, first, first]
+    third = hub.commit(KEY, {"train.csv": csv(texts("newest", 9)), "dev.csv": csv(texts("dev", 9))})
+    assert evaluated(machine, model, NAME + "::train")["source"]["commit"] == second, "what is there is used"
+    assert evaluated(machine, model, NAME + "::validation")["source"]["commit"] == third, "what is not there is looked for anew"
+
+
+def test_what_is_recorded(machine, hub, model, tmp_path):
+    commit = hub.commit(KEY, {"train.csv": csv(texts("train", 30)), "test.csv": csv(texts("test", 30))})
+    machine.ok("prune", model, "--dataset", NAME, "--eval-dataset", NAME, "--num-remove-blocks", "1", "--seqlen", "8",
+               "--segments", "1", "--prompt-tokens", "0", "--out", "out")
+    record = json.loads((tmp_path / "out" / "sleb.json").read_text())
+    source = {"repository": NAME, "revision": "main", "commit": commit, "config": "default", "field": "text"}
+    assert record["calibration"]["source"] == {**source, "split": "train", "files": ["train.csv"]}
+    assert record["held_out"]["source"] == {**source, "split": "test", "files": ["test.csv"]}
+    text = (tmp_path / "out" / "README.md").read_text()
+    assert f"Calibration: {NAME} ({NAME}, configuration default, split train, commit {commit}), 1 segments of 8 tokens" in text
+    assert f"Held-out text: {NAME} ({NAME}, configuration default, split test, commit {commit}), " in text
+    assert huggingface_hub.ModelCard(text).data.datasets == [NAME]
+    refusal = machine.refusal("prune", model, "--dataset", NAME, "--out", machine.repository(KEY) / "snapshots", "--force")
+    assert re.search("is or holds an input|is an input|holds files that sleb did not write", refusal), "the cache is not written over"
+
+
+SHARDS = {"README.md": card("license: mit\n"), "data/train-00000-of-00002.parquet": parquet(texts("zero", 9)),
+          "data/train-00001-of-00002.parquet": parquet(texts("one", 9)), "data/test-00000-of-00001.parquet": parquet(texts("test", 9))}
+
+
+def test_huggingface_hub_finds_what_sleb_left(machine, hub, model):
+    commit = hub.commit(KEY, SHARDS)
+    evaluated(machine, model, NAME + "::train")
+    wanted = {name for name in SHARDS if "test" not in name}
+    folder = huggingface_hub.snapshot_download(NAME, repo_type="dataset", cache_dir=machine.cache, local_files_only=True,
+                                               allow_patterns=sorted(wanted))
+    assert folder == str(machine.repository(KEY) / "snapshots" / commit)
+    assert files_of(machine.repository(KEY) / "snapshots" / commit) == {name: SHARDS[name] for name in wanted}
+    (repository,) = huggingface_hub.scan_cache_dir(machine.cache).repos
+    assert (repository.repo_id, repository.repo_type) == (NAME, "dataset")
+    assert not huggingface_hub.scan_cache_dir(machine.cache).warnings
+
+
+def test_sleb_finds_what_huggingface_hub_left(machine, hub, model):
+    """The whole repository; without the listing that only newer versions keep; without one of the shards."""
+    commit = hub.commit(KEY, SHARDS)
+    hf = os.path.join(os.path.dirname(sys.executable), "hf")
+    subprocess.run([hf, "download", NAME, "--repo-type", "dataset"], env=machine.environment, check=True, capture_output=True)
+    hub.requests.clear()
+    ids = evaluated(machine, model, NAME + "::train")["ids_sha256"]
+    shutil.rmtree(machine.repository(KEY) / "trees")
+    details = evaluated(machine, model, NAME + "::train")
+    assert details["ids_sha256"] == ids and details["source"]["commit"] == commit
+    (machine.repository(KEY) / "snapshots" / commit / "data" / "train-00001-of-00002.parquet").unlink()
+    text = ["eval", model, "--ppl", NAME + "::train", "--seqlen", "8"]
+    assert f"{NAME}: a part of it is missing in {machine.cache}" in machine.refusal(*text, HF_HUB_OFFLINE="1")
+    assert not hub.requests
+    assert evaluated(machine, model, NAME + "::train")["ids_sha256"] == ids
+
+
+def test_two_at_once(machine, hub, model):
+    hub.commit(KEY, SHARDS)
+    hub.faults.seconds_a_chunk = 0.05
+    running = [machine.start("eval", model, "--ppl", NAME + "::train", "--seqlen", "8", "--segments", "1") for _ in range(2)]
+    for process in running:
+        _, errors = process.communicate()
+        assert process.returncode == 0, errors
+    assert not machine.temporaries()
+
+
+def test_llama_cpps_protocol_takes_files(machine, hub, model):
+    hub.commit(KEY, {"train.csv": csv(texts("row", 9))})
+    assert "llama.cpp's protocol takes a file of text as it is, and no data set; leave out --protocol" in machine.refusal(
+        "eval", model, "--ppl", NAME + "::train", "--protocol", "llama.cpp")
+
+
+def test_the_small_program_knows_no_tables():
+    """`sleb info` starts at once because it loads neither libtorch nor Arrow nor YAML."""
+    loaded = subprocess.run(["ldd", SLEB], capture_output=True, text=True, check=True).stdout
+    assert "libz" in loaded or "libfmt" in loaded
+    assert not re.search("arrow|parquet|yaml|torch", loaded)
