@@ -2,9 +2,11 @@
 import gzip
 import hashlib
 import importlib.util
+import itertools
 import json
 import pathlib
 import subprocess
+import sys
 
 import numpy
 import pytest
@@ -63,6 +65,23 @@ def test_c4_rows_plain_and_compressed(rows_dump, data_file, tmp_path, suffix):
     content = source.read_bytes()
     path.write_bytes(gzip.compress(content) if suffix.endswith(".gz") else content)
     check(rows_dump, path, c4_rows(source), " ")
+
+
+MEASURE = """import resource, subprocess, sys
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"""
+
+
+def test_a_sample_alone_is_held_in_memory(built_program, tmp_path):
+    """Of 120 MB of text, packed to a half, which is mapped."""
+    row = json.dumps({"text": "X" * 3000})
+    digits = iter(numpy.random.default_rng(0).bytes(1500 * 40_000))
+    with gzip.open(tmp_path / "a.json.gz", "wb", compresslevel=1) as file:
+        for _ in range(40_000):
+            file.write(row.replace("X" * 3000, bytes(itertools.islice(digits, 1500)).hex()).encode() + b"\n")
+    command = [sys.executable, "-c", MEASURE, built_program("rows_dump"), tmp_path / "a.json.gz", "0", "128"]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert int(done.stdout) < 100_000, "kilobytes, of which the mapped file is up to 70,000"
 
 
 def test_gzip_members_one_after_the_other(rows_dump, data_file, tmp_path):
