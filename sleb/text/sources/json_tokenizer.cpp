@@ -6,54 +6,13 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
-#include "sleb/text/sources/sentencepiece_tokenizer.h"
+#include "sleb/text/sources/tokenizer_classes.h"
 #include "sleb/text/sources/tokenizer_config.h"
 #include "sleb/text/sources/tokenizer_json.h"
-#include "sleb/text/sources/vocab_merges.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
 namespace {
-
-// Which parts come from the file.
-enum class BackendClass {
-  file,   // all of them
-  llama,  // for these three vocabulary, merges and post-processor
-  gpt2,
-  qwen2,
-  unknown,  // all of them, but transformers has a class that may differ
-};
-
-// Names that transformers loads as its TokenizersBackend.
-constexpr std::string_view generic_classes[] = {"", "PreTrainedTokenizer", "TokenizersBackend", "PythonBackend",
-                                                "BloomTokenizer"};
-
-BackendClass class_by_name(std::string_view name) {
-  if (name == "LlamaTokenizer") return BackendClass::llama;
-  if (name == "GPT2Tokenizer") return BackendClass::gpt2;
-  if (name == "Qwen2Tokenizer") return BackendClass::qwen2;
-  const bool is_generic = std::ranges::find(generic_classes, name) != std::end(generic_classes);
-  return is_generic ? BackendClass::file : BackendClass::unknown;
-}
-
-// TOKENIZER_MAPPING_NAMES.
-std::string_view registered_class(std::string_view model_type) {
-  if (model_type == "mistral") return "TokenizersBackend";
-  if (model_type == "opt" || model_type == "gpt2") return "GPT2Tokenizer";
-  return model_type == "qwen2" ? "Qwen2Tokenizer" : "";
-}
-
-BackendClass backend_class(const TokenizerConfig& config, bool has_byte_level) {
-  const std::string& named = config.tokenizer_class;
-  const std::string_view registered = registered_class(config.model_type);
-  // Of these models the name in the files is known to be wrong (MODELS_WITH_INCORRECT_HUB_TOKENIZER_CLASS).
-  const bool name_is_wrong = config.model_type == "qwen2";
-  if (named == "LlamaTokenizer" && has_byte_level && !name_is_wrong) return BackendClass::file;
-  if (named.empty()) return class_by_name(registered);
-  if (registered.empty() || registered == named) return class_by_name(named);
-  if (registered == "TokenizersBackend") return BackendClass::file;
-  return class_by_name(name_is_wrong ? registered : std::string_view(named));
-}
 
 struct FolderFiles {
   std::string label;  // of tokenizer.json
@@ -66,8 +25,8 @@ FolderFiles read_files(const fs::path& folder) {
   return {file.string(), read_file(file), read_tokenizer_config(folder)};
 }
 
-BackendClass class_of(const FolderFiles& files) {
-  return backend_class(files.config, files.text.find("\"ByteLevel\"") != files.text.npos);
+ChosenClass class_of(const FolderFiles& files) {
+  return choose_tokenizer_class(files.config, names_byte_level(files.text));
 }
 
 struct ListedToken {
@@ -105,32 +64,20 @@ void add_tokens_beside(const FolderFiles& files, Json& document) {
 }
 
 // The class has its own special tokens, normalizer, pre-tokenizer and decoder.
-void rebuild(BackendClass kind, const FolderFiles& files, Json& document) {
+void rebuild(const TokenizerClass& own, const FolderFiles& files, Json& document) {
   TokenizerConfig config = files.config;
   const JsonView file(document, files.label);
   const JsonView model = file.at("model");
   if (!model.at("vocab").is_object() || !model.raw().contains("merges")) {
-    model.fail(fmt::format("tokenizer_class {:?} needs a vocabulary with merges", config.tokenizer_class));
+    model.fail(fmt::format("tokenizer_class {:?} needs a vocabulary with merges", own.name));
   }
   if (!config.has_added_tokens_decoder) {
     for (ListedToken& token : listed_tokens(file)) config.added_tokens_by_id[token.id] = std::move(token.options);
   }
-  TokenizerParts parts;
-  TokenizerClassDefaults defaults = {.roles = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}},
-                                     .extra = {}};
-  if (kind == BackendClass::llama) {
-    set_llama_parts(config, parts);
-  } else {
-    ByteLevelClass own = kind == BackendClass::gpt2 ? gpt2_class(config) : qwen2_class(config);
-    defaults = std::move(own.defaults);
-    parts.normalizer = std::move(own.normalizer);
-    parts.pre_tokenizer = std::move(own.pre_tokenizer);
-    parts.decoder = byte_level_json(true, true);
-    parts.model = bpe_json({}, OrderedJson::object(), OrderedJson::array());
-  }
   config.add_bos = config.add_eos = false;  // transformers drops these settings where there is a tokenizer.json
-  const SpecialTokenParts special = special_token_parts(config, defaults, 0, [](const std::string&) { return 0; });
-  Json rebuilt = plain(parts.model);
+  const SpecialTokenParts special = special_token_parts(config, own.defaults, 0, [](const std::string&) { return 0; });
+  const ClassParts parts = own.parts(config);
+  Json rebuilt = plain(bpe_json(parts.model, OrderedJson::object(), OrderedJson::array()));
   rebuilt["vocab"] = std::move(document["model"]["vocab"]);
   rebuilt["merges"] = std::move(document["model"]["merges"]);
   document["model"] = std::move(rebuilt);
@@ -138,26 +85,30 @@ void rebuild(BackendClass kind, const FolderFiles& files, Json& document) {
   document["pre_tokenizer"] = plain(parts.pre_tokenizer);
   document["decoder"] = plain(parts.decoder);
   document["added_tokens"] = plain(special.added_tokens);
+  if (own.own_post_processor) document["post_processor"] = nullptr;
 }
 
 }  // namespace
+
+bool names_byte_level(std::string_view text) {
+  return text.find("\"ByteLevel\"") != text.npos;
+}
 
 Tokenizer tokenizer_of_json_folder(const fs::path& folder) {
   const FolderFiles files = read_files(folder);
   Json document = parse_json(files.text, files.label);
   if (!document.is_object()) bad_input("{}: expected an object", files.label);
-  const BackendClass kind = class_of(files);
-  if (kind == BackendClass::file || kind == BackendClass::unknown) {
-    add_tokens_beside(files, document);
+  if (const TokenizerClass* own = class_of(files).own) {
+    rebuild(*own, files, document);
   } else {
-    rebuild(kind, files, document);
+    add_tokens_beside(files, document);
   }
   return Tokenizer::from_document(document, files.label, files.config.split_special_tokens);
 }
 
 std::optional<std::string> warning_of_json_folder(const fs::path& folder) {
   const FolderFiles files = read_files(folder);
-  if (class_of(files) != BackendClass::unknown) return {};
+  if (class_of(files).is_known) return {};
   return fmt::format(
       "tokenizer_class {:?} is not known here: tokenizer.json is taken as it stands, where transformers may make parts "
       "of its own",

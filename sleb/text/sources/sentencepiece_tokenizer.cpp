@@ -5,6 +5,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/text/sentencepiece/sentencepiece_model.h"
+#include "sleb/text/sources/tokenizer_classes.h"
 #include "sleb/text/sources/tokenizer_config.h"
 #include "sleb/text/sources/tokenizer_json.h"
 
@@ -12,15 +13,15 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
-// Names that stand for "whatever the files hold".
-bool is_generic(const std::string& tokenizer_class) {
-  return tokenizer_class.empty() || tokenizer_class == "PreTrainedTokenizer" || tokenizer_class == "TokenizersBackend";
+const TokenizerClass* class_of(const TokenizerConfig& config) {
+  const TokenizerClass* own = find_tokenizer_class(config.tokenizer_class);
+  if (config.tokenizer_class.empty()) own = choose_tokenizer_class(config, false).own;
+  return own && own->files == VocabularyFiles::sentencepiece ? own : nullptr;
 }
 
 // transformers, SentencePieceExtractor: control and user-defined pieces are looked for in the text.
-TokenizerClassDefaults llama_defaults(const SentencePieceFile& file) {
-  TokenizerClassDefaults defaults = {.roles = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}},
-                                     .extra = {}};
+TokenizerClassDefaults class_defaults(const TokenizerClass& own, const SentencePieceFile& file) {
+  TokenizerClassDefaults defaults = own.defaults;
   for (const SentencePiece& piece : file.pieces) {
     const bool is_control = piece.type == PieceType::control;
     if (!is_control && piece.type != PieceType::user_defined) continue;
@@ -41,8 +42,8 @@ TokenizerClassDefaults file_defaults(const SentencePieceFile& file, const Tokeni
   return defaults;
 }
 
-// transformers 5, models/llama/tokenization_llama.py.
-Tokenizer llama_tokenizer(const SentencePieceFile& file, const TokenizerConfig& config, const std::string& label) {
+Tokenizer class_tokenizer(const TokenizerClass& own, const SentencePieceFile& file, const TokenizerConfig& config,
+                          const std::string& label) {
   const size_t count = file.pieces.size();
   std::vector<std::string> pieces;
   std::vector<double> scores;  // the class merges by order in the file, whatever the pieces' own scores
@@ -59,40 +60,32 @@ Tokenizer llama_tokenizer(const SentencePieceFile& file, const TokenizerConfig& 
     return found == ids.end() ? std::nullopt : std::optional(found->second);
   };
   SpecialTokenParts special =
-      special_token_parts(config, llama_defaults(file), static_cast<int64_t>(count),
+      special_token_parts(config, class_defaults(own, file), static_cast<int64_t>(count),
                           [&](const std::string& token) -> std::optional<int64_t> { return id_of(token); });
-  TokenizerParts parts;
-  parts.added_tokens = std::move(special.added_tokens);
-  parts.post_processor = std::move(special.post_processor);
-  parts.model = {{"vocab", vocabulary_json(vocabulary)}, {"merges", merges_by_score(pieces, scores, id_of)}};
-  set_llama_parts(config, parts);
-  return Tokenizer::from_json(tokenizer_json(std::move(parts)), label, nullptr, config.split_special_tokens);
+  ClassParts parts = own.parts(config);
+  const std::string text = tokenizer_json(
+      {.added_tokens = std::move(special.added_tokens),
+       .normalizer = std::move(parts.normalizer),
+       .pre_tokenizer = std::move(parts.pre_tokenizer),
+       .post_processor = std::move(special.post_processor),
+       .decoder = std::move(parts.decoder),
+       .model = bpe_json(parts.model, vocabulary_json(vocabulary), merges_by_score(pieces, scores, id_of))});
+  return Tokenizer::from_json(text, label, nullptr, config.split_special_tokens);
 }
 
 }  // namespace
 
-void set_llama_parts(const TokenizerConfig& config, TokenizerParts& parts) {
-  const bool add_prefix_space = config.add_prefix_space.value_or(true);
-  const char* scheme = !add_prefix_space ? "never" : config.legacy.value_or(false) ? "always" : "first";
-  parts.normalizer = nullptr;
-  parts.pre_tokenizer = {
-      {"type", "Metaspace"}, {"replacement", blank_symbol}, {"prepend_scheme", scheme}, {"split", false}};
-  parts.decoder = piece_decoder_json(add_prefix_space);
-  parts.model = bpe_json({.unknown_token = {}, .fuse_unknown = true, .byte_fallback = true, .ignore_merges = false},
-                         std::move(parts.model["vocab"]), std::move(parts.model["merges"]));
-}
-
 Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
   const std::string label = (folder / "tokenizer.model").string();
-  const bool is_llama = config.tokenizer_class == "LlamaTokenizer";
-  if (!is_llama && !is_generic(config.tokenizer_class)) {
+  const TokenizerClass* own = class_of(config);
+  if (!own && !is_generic_tokenizer_class(config.tokenizer_class)) {
     bad_input("{}: tokenizer_class {:?} is not supported for tokenizer.model; save it as tokenizer.json", config.label,
               config.tokenizer_class);
   }
   SentencePieceFile file = read_sentencepiece(read_file(label), label);
-  if (is_llama && file.algorithm == PieceAlgorithm::bpe) return llama_tokenizer(file, config, label);
-  const TokenizerClassDefaults defaults = is_llama ? llama_defaults(file) : file_defaults(file, config);
+  if (own && file.algorithm == PieceAlgorithm::bpe) return class_tokenizer(*own, file, config, label);
+  const TokenizerClassDefaults defaults = own ? class_defaults(*own, file) : file_defaults(file, config);
   auto model = std::make_unique<SentencePieceModel>(std::move(file));
   SpecialTokenParts special = special_token_parts(config, defaults, model->token_count(),
                                                   [&](const std::string& token) { return model->id_of(token); });

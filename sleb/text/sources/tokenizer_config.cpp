@@ -19,10 +19,6 @@ constexpr uint64_t largest_file = uint64_t{64} << 20;
 constexpr std::string_view standard_roles[] = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                "pad_token", "cls_token", "mask_token"};
 
-bool is_standard_role(std::string_view key) {
-  return std::ranges::find(standard_roles, key) != std::end(standard_roles);
-}
-
 AddedTokenOptions plain_token(const std::string& content) {
   return {.content = content};
 }
@@ -164,6 +160,7 @@ void read_settings(const File& file, TokenizerConfig& config) {
   config.add_prefix_space = find("add_prefix_space");
   config.legacy = find("legacy");
   config.split_special_tokens = view.boolean_or("split_special_tokens", false);
+  if (const auto map = view.find("auto_map")) config.has_auto_map = !map->is_object() || map->has("AutoTokenizer");
   read_roles(file, false, config);
   read_extra_tokens(file, "additional_special_tokens", false, config);
   if (const auto extra = view.find("extra_special_tokens"); extra && !extra->raw().empty()) {
@@ -204,9 +201,10 @@ TokenizerConfig read_tokenizer_config(const fs::path& folder) {
   return config;
 }
 
-namespace {
+bool is_standard_role(std::string_view role) {
+  return std::ranges::find(standard_roles, role) != std::end(standard_roles);
+}
 
-// The roles of the files and of the class, in transformers' order: the usual ones first.
 std::vector<RoleToken> all_roles(const TokenizerConfig& config, const TokenizerClassDefaults& defaults) {
   std::vector<RoleToken> roles;
   for (const std::string_view role : standard_roles) {
@@ -223,6 +221,8 @@ std::vector<RoleToken> all_roles(const TokenizerConfig& config, const TokenizerC
   }
   return roles;
 }
+
+namespace {
 
 class TokenList {
  public:
@@ -262,12 +262,20 @@ std::vector<AddedTokenOptions> tokens_to_add(const TokenizerConfig& config, cons
     list.add(special);
   }
   const auto& fallback = config.additional.empty() ? defaults.extra : config.additional;
-  for (const AddedTokenOptions& token : config.extra.value_or(fallback)) {
+  const std::vector<AddedTokenOptions> extra = config.extra.value_or(fallback);
+  for (AddedTokenOptions token : extra) {
+    token.special |= with_role.contains(token.content);
     if (!with_id.contains(token.content)) list.add(token);
-    with_role.insert(token.content);
   }
-  for (const std::string& content : defaults.plain_special_tokens ? with_role : std::set<std::string>()) {
-    list.add(plain_token(content));
+  if (defaults.added_again == AddedAgain::plain) {
+    for (const AddedTokenOptions& token : extra) with_role.insert(token.content);
+    for (const std::string& content : with_role) list.add(plain_token(content));
+  }
+  if (defaults.added_again == AddedAgain::extra) {
+    for (AddedTokenOptions token : extra) {
+      token.special = true;
+      list.add(token);
+    }
   }
   return list.tokens();
 }

@@ -25,6 +25,7 @@ struct TokenizerConfig {
   bool found = false;           // any of the three files is there
   std::string tokenizer_class;  // without a final "Fast"; empty where no file says it
   std::string model_type;       // of config.json; may be empty
+  bool has_auto_map = false;    // a tokenizer class in code beside the files
   bool has_added_tokens_decoder = false;
   bool split_special_tokens = false;
   bool add_bos = false;
@@ -48,14 +49,24 @@ TokenizerConfig read_tokenizer_config(const std::filesystem::path& folder);
 std::vector<AddedTokenOptions> tokens_beside(const TokenizerConfig& config,
                                              const std::vector<AddedTokenOptions>& added_tokens);
 
+// Which special tokens a class adds once more behind the others, so that these options count.
+enum class AddedAgain {
+  none,
+  plain,  // all, as they are without options
+  extra   // those of extra_special_tokens, as these stand there, and special
+};
+
 // What a tokenizer class says where the files are silent.
 struct TokenizerClassDefaults {
   std::vector<std::pair<std::string, std::string>> roles;  // {"bos_token", "<s>"}
   // Stands in for extra_special_tokens; used only where no file gives those.
   std::vector<AddedTokenOptions> extra;
-  // The class adds every special token once more, by which all of them lose their options.
-  bool plain_special_tokens = false;
+  AddedAgain added_again = AddedAgain::none;
 };
+
+// The roles of the files and of the class, in transformers' order: the standard ones first, bos_token to mask_token.
+std::vector<RoleToken> all_roles(const TokenizerConfig& config, const TokenizerClassDefaults& defaults);
+bool is_standard_role(std::string_view role);
 
 // The special tokens in the order in which transformers' TokenizersBackend adds them to a vocabulary, and the
 // post-processor. `id_in_vocabulary` and `vocabulary_size` are those of the model; tokens that it lacks get the next

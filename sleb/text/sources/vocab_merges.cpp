@@ -9,8 +9,8 @@
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/base/utf8.h"
-#include "sleb/text/gguf_pre_tokenizers.h"
 #include "sleb/text/model/token_model.h"
+#include "sleb/text/sources/tokenizer_classes.h"
 #include "sleb/text/sources/tokenizer_config.h"
 #include "sleb/text/sources/tokenizer_json.h"
 
@@ -91,43 +91,28 @@ OrderedJson read_merges(const fs::path& path, const TokenIds& vocabulary) {
   return merges;
 }
 
-const std::string text_end = "<|endoftext|>";
-
-// AutoTokenizer takes GPT-2's for OPT too.
-ByteLevelClass class_of(const TokenizerConfig& config) {
-  if (config.model_type == "qwen2" || config.tokenizer_class == "Qwen2Tokenizer") return qwen2_class(config);
-  if (!config.tokenizer_class.empty() && config.tokenizer_class != "GPT2Tokenizer") {
+// GPT-2's where neither the files nor the model's type name another: these files are its own.
+const TokenizerClass& class_of(const TokenizerConfig& config) {
+  const std::string& named = config.tokenizer_class;
+  const TokenizerClass* own = choose_tokenizer_class(config, false).own;
+  if (!own) own = find_tokenizer_class(is_generic_tokenizer_class(named) ? "GPT2Tokenizer" : named);
+  if (!own || own->files != VocabularyFiles::vocab_and_merges) {
     bad_input("{}: tokenizer_class {:?} is not supported for vocab.json and merges.txt; save it as tokenizer.json",
-              config.label, config.tokenizer_class);
+              config.label, own ? own->name : named);
   }
-  return gpt2_class(config);
+  return *own;
 }
 
 }  // namespace
 
-ByteLevelClass gpt2_class(const TokenizerConfig& config) {
-  return {.defaults = {{{"bos_token", text_end}, {"eos_token", text_end}, {"unk_token", text_end}}, {}},
-          .normalizer = nullptr,
-          .pre_tokenizer = byte_level_json(config.add_prefix_space.value_or(false), true)};
-}
-
-ByteLevelClass qwen2_class(const TokenizerConfig& config) {
-  GgufPreTokenizer parts = gguf_pre_tokenizer("qwen2", config.label);
-  parts.pre_tokenizer["pretokenizers"].back()["add_prefix_space"] = config.add_prefix_space.value_or(false);
-  return {.defaults = {.roles = {{"eos_token", text_end}, {"unk_token", text_end}, {"pad_token", text_end}},
-                       .extra = {},
-                       .plain_special_tokens = true},
-          .normalizer = std::move(parts.normalizer),
-          .pre_tokenizer = std::move(parts.pre_tokenizer)};
-}
-
 Tokenizer tokenizer_of_vocab_and_merges(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
-  ByteLevelClass parts = class_of(config);
+  const TokenizerClass& own = class_of(config);
+  ClassParts parts = own.parts(config);
   const fs::path vocabulary_file = folder / "vocab.json";
   const TokenIds vocabulary = read_vocabulary(vocabulary_file);
   SpecialTokenParts special =
-      special_token_parts(config, parts.defaults, static_cast<int64_t>(vocabulary.size()),
+      special_token_parts(config, own.defaults, static_cast<int64_t>(vocabulary.size()),
                           [&](const std::string& token) -> std::optional<int64_t> {
                             const auto found = vocabulary.find(token);
                             return found == vocabulary.end() ? std::nullopt : std::optional(found->second);
@@ -138,8 +123,8 @@ Tokenizer tokenizer_of_vocab_and_merges(const fs::path& folder) {
                                            .normalizer = std::move(parts.normalizer),
                                            .pre_tokenizer = std::move(parts.pre_tokenizer),
                                            .post_processor = std::move(special.post_processor),
-                                           .decoder = byte_level_json(true, true),
-                                           .model = bpe_json({}, std::move(ids), std::move(merges))});
+                                           .decoder = std::move(parts.decoder),
+                                           .model = bpe_json(parts.model, std::move(ids), std::move(merges))});
   return Tokenizer::from_json(text, vocabulary_file.string(), nullptr, config.split_special_tokens);
 }
 
