@@ -173,6 +173,7 @@ std::vector<int64_t> end_of_text_ids(const GgufFile& file) {
   const std::string prefix = "tokenizer.ggml.";
   GgufVocabulary vocabulary;
   vocabulary.label = file.label();
+  vocabulary.model_name = file.find_string("general.name").value_or("");
   if (file.has(prefix + "tokens")) vocabulary.tokens = file.strings(prefix + "tokens");
   vocabulary.eos = file.find_integer(prefix + "eos_token_id");
   vocabulary.eot = file.find_integer(prefix + "eot_token_id");
@@ -216,6 +217,7 @@ GgufVocabulary vocabulary_of(const GgufFile& file) {
               file.label());
   GgufVocabulary vocabulary;
   vocabulary.label = file.label();
+  vocabulary.model_name = file.find_string("general.name").value_or("");
   vocabulary.model = file.string(prefix + "model");
   vocabulary.pre = file.find_string(prefix + "pre").value_or("");
   vocabulary.tokens = file.strings(prefix + "tokens");

@@ -127,15 +127,16 @@ GgufPreTokenizer lines_of_pieces() {
 }
 
 // llama.cpp has no normalizers; the NFC rows are those whose Hugging Face tokenizer class has one (Qwen2Tokenizer,
-// Qwen3_5Tokenizer, CohereTokenizer). For "default" llama.cpp warns that its pattern degrades quality; like
-// transformers, this takes GPT-2's, of which the models of that time were made. Left out are "gemma4" and
+// Qwen3_5Tokenizer, CohereTokenizer, GPTNeoXTokenizer). For "default" llama.cpp warns that its pattern degrades
+// quality; like transformers, this takes GPT-2's, of which the models of that time were made. Left out are "gemma4" and
 // "granite-embed-multi-311m", whose runs of newlines llama.cpp takes whole past the merges, and "whitespace".
 const std::vector<Row>& rows() {
   static const std::vector<Row> all = {
-      {{"",           "default",    "gpt-2",      "phi-2",        "gigachat",    "a.x-4.0",     "mellum",
-        "exaone4",    "mpt",        "olmo",       "jais",         "trillion",    "jina-es",     "jina-de",
-        "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "modern-bert", "granite-docling"},
+      {{"", "default", "gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "jais", "trillion", "jina-es",
+        "jina-de", "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "modern-bert",
+        "granite-docling"},
        {nullptr, gpt2_alone(), false, false}},
+      {{"mpt", "olmo"}, {nfc(), gpt2_alone(), false, false}},
       {{"smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"},
        {nullptr, digits_then_gpt2(), false, false}},
       {{"command-r"}, {nfc(), digits_then_gpt2(), false, false}},

@@ -1,9 +1,21 @@
 #include "sleb/text/gguf_tokens.h"
 
+#include <algorithm>
+#include <cctype>
+
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 
 namespace sleb {
+namespace {
+
+// llama.cpp, src/llama-vocab.cpp, "Handle per token attributes".
+bool is_phi3(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name.find("phi-3") != name.npos || name.find("phi3") != name.npos;
+}
+
+}  // namespace
 
 GgufTokens::GgufTokens(const GgufVocabulary& vocabulary) : vocabulary_(vocabulary), names_(vocabulary.tokens) {
   if (names_.empty()) bad_input("{}: tokenizer.ggml.tokens is missing or empty", vocabulary.label);
@@ -60,11 +72,14 @@ OrderedJson GgufTokens::vocabulary() const {
 
 OrderedJson GgufTokens::added_tokens() const {
   OrderedJson added = OrderedJson::array();
+  const bool takes_blanks = is_phi3(vocabulary_.model_name);
   for (size_t i = 0; i < names_.size(); ++i) {
     const GgufTokenType type = type_of(i);
     const bool special = type == GgufTokenType::control || type == GgufTokenType::unknown;
     if (!special && type != GgufTokenType::user_defined) continue;
-    added.push_back(added_token_json({.content = names_[i], .special = special}, static_cast<int64_t>(i)));
+    const std::string& name = names_[i];
+    const bool rstrip = takes_blanks && name != "<unk>" && name != "<s>" && name != "<|endoftext|>";
+    added.push_back(added_token_json({.content = name, .rstrip = rstrip, .special = special}, static_cast<int64_t>(i)));
   }
   return added;
 }

@@ -41,7 +41,8 @@ class GgufTokens {
   // tokenizer.json's "vocab" of a BPE model.
   OrderedJson vocabulary() const;
   // Tokens that llama.cpp looks for in the text before anything else: control and unknown ones, which are special, and
-  // those that users defined, which are not.
+  // those that users defined, which are not. A file has no options for them; those of Phi-3 take the blanks behind
+  // them, which llama.cpp knows by the model's name.
   OrderedJson added_tokens() const;
 
  private:

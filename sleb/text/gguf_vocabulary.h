@@ -11,6 +11,7 @@ namespace sleb {
 // The metadata keys tokenizer.ggml.* and tokenizer.chat_template (ggml's docs/gguf.md, "Tokenizer").
 struct GgufVocabulary {
   std::string label;                 // file name, for messages
+  std::string model_name;            // general.name; empty where absent
   std::string model;                 // tokenizer.ggml.model: "gpt2", "llama", ...
   std::string pre;                   // tokenizer.ggml.pre: "smollm", "llama-bpe", ...; empty where absent
   std::vector<std::string> tokens;   // tokenizer.ggml.tokens

@@ -7,8 +7,8 @@ import gguf
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from kinds import (BYTES, GPT2, GPT4O_PATTERN, LLAMA3, LLAMA3_PATTERN, QWEN2_PATTERN, SPECIAL, Kind, Oracle,
-                   added_token, pre_tokenizers, split, tokenizer_json, wheel, with_ids)  # fmt: skip
+from kinds import (BLOOM_PATTERN, BYTES, FALCON, GPT2, GPT4O_PATTERN, LLAMA3, QWEN2_PATTERN, SPECIAL, TEKKEN_PATTERN, Kind,
+                   Oracle, added_token, pre_tokenizers, split, tokenizer_json, wheel, with_ids)  # fmt: skip
 from texts import SPECIAL_TOKENS
 from training import Training
 
@@ -137,20 +137,34 @@ def _write_gguf(path: pathlib.Path, model: str, tokens: list, types: list, **mor
     writer.close()
 
 
-# Names of tokenizer.ggml.pre: what they split by (llama.cpp's src/llama-vocab.cpp), and whether a whole piece is looked up
-# before merging. llama.cpp leaves out Qwen's NFC, transformers and Qwen's own tokenizer.json have it.
+# Names of tokenizer.ggml.pre: what they split by (llama.cpp's src/llama-vocab.cpp), whether a whole piece is looked up
+# before merging, and the normalizer. llama.cpp leaves out NFC, transformers and the families' own tokenizer.json have it.
+NFC = {"type": "NFC"}
+DIGITS = pre_tokenizers({"type": "Digits", "individual_digits": True}, GPT2)
+QWEN2 = pre_tokenizers(split(QWEN2_PATTERN), BYTES)
 PRE_TOKENIZERS = {
-    "gpt-2": (GPT2, False),
-    "llama-bpe": (LLAMA3, True),
-    "qwen2": (pre_tokenizers(split(QWEN2_PATTERN), BYTES), False),
-    "smollm": (pre_tokenizers({"type": "Digits", "individual_digits": True}, GPT2), False),
-    "gpt-4o": (pre_tokenizers(split(GPT4O_PATTERN), BYTES), False),
-    "dbrx": (pre_tokenizers(split(LLAMA3_PATTERN), BYTES), False),
+    "gpt-2": (GPT2, False, None),
+    "exaone4": (GPT2, False, None),
+    "olmo": (GPT2, False, NFC),
+    "llama-bpe": (LLAMA3, True, None),
+    "glm4": (LLAMA3, False, None),
+    "chatglm-bpe": (LLAMA3, False, None),
+    "dbrx": (LLAMA3, False, None),
+    "qwen2": (QWEN2, False, NFC),
+    "stablelm2": (QWEN2, False, None),
+    "smollm": (DIGITS, False, None),
+    "starcoder": (DIGITS, False, None),
+    "minerva-7b": (DIGITS, False, None),
+    "command-r": (DIGITS, False, NFC),
+    "gpt-4o": (pre_tokenizers(split(GPT4O_PATTERN), BYTES), False, None),
+    "tekken": (pre_tokenizers(split(TEKKEN_PATTERN), BYTES), True, None),
+    "falcon": (FALCON, False, None),
+    "bloom": (pre_tokenizers(split(BLOOM_PATTERN), BYTES), False, None),
 }
 
 
 def gguf_bpe_kind(pre: str) -> Kind:
-    pre_tokenizer, ignore_merges = PRE_TOKENIZERS[pre]
+    pre_tokenizer, ignore_merges, normalizer = PRE_TOKENIZERS[pre]
 
     def write(folder: pathlib.Path, training: Training) -> tuple[pathlib.Path, Oracle]:
         """The wheel's file says what the GGUF says."""
@@ -159,7 +173,6 @@ def gguf_bpe_kind(pre: str) -> Kind:
         added = [*SPECIAL, added_token("Tok0000"), added_token("<0000>")]
         tokens = [*model["vocab"], *(token["content"] for token in added)]
         file = folder / "oracle.json"
-        normalizer = {"type": "NFC"} if pre == "qwen2" else None
         file.write_text(json.dumps(tokenizer_json(model, normalizer, pre_tokenizer, ["<s>", "$A"], added)))
         types = [gguf.TokenType.NORMAL] * len(model["vocab"]) + [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.USER_DEFINED] * 2
         merges = [" ".join(merge) for merge in model["merges"]]

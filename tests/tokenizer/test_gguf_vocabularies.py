@@ -20,7 +20,7 @@ def write_gguf(path: pathlib.Path, model: str, **values) -> pathlib.Path:
         "merges": writer.add_token_merges, "pre": writer.add_tokenizer_pre, "bos": writer.add_bos_token_id,
         "eos": writer.add_eos_token_id, "unk": writer.add_unk_token_id, "add_bos": writer.add_add_bos_token,
         "add_eos": writer.add_add_eos_token, "space_prefix": writer.add_add_space_prefix,
-        "remove_whitespaces": writer.add_remove_extra_whitespaces, "charsmap": writer.add_precompiled_charsmap,
+        "name": writer.add_name, "remove_whitespaces": writer.add_remove_extra_whitespaces, "charsmap": writer.add_precompiled_charsmap,
     }
     for name, value in values.items():
         add[name](value)
@@ -42,8 +42,12 @@ def vocabulary_of_pieces(model: bytes) -> dict:
     }
 
 
-def llama_cpp_ids(model: bytes, add_bos: bool, add_eos: bool, space_prefix: bool):
-    """What llama.cpp's llm_tokenizer_spm computes: sentencepiece on each text between special tokens."""
+BLANKS = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+def llama_cpp_ids(model: bytes, add_bos: bool, add_eos: bool, space_prefix: bool, take_blanks: bool = False):
+    """What llama.cpp's llm_tokenizer_spm computes: sentencepiece on each text between special tokens. `take_blanks`: they
+    take those behind them, but for <s> and <unk>."""
     proto = sentencepiece_model_pb2.ModelProto.FromString(model)
     proto.normalizer_spec.add_dummy_prefix = space_prefix
     special = [(piece.piece, i) for i, piece in enumerate(proto.pieces) if piece.type in (2, 3, 4)]
@@ -54,7 +58,10 @@ def llama_cpp_ids(model: bytes, add_bos: bool, add_eos: bool, space_prefix: bool
         if not found:
             return wheel.encode(text) if text else []
         start, length, i = min(found)
-        return [*encode(text[:start]), i, *encode(text[start - length :])]
+        rest = text[start - length :]
+        if take_blanks and i > 1:
+            rest = rest.lstrip(BLANKS)
+        return [*encode(text[:start]), i, *encode(rest)]
 
     return lambda text: [1] * add_bos + encode(text) + [2] * add_eos
 
@@ -72,6 +79,15 @@ def test_gguf_of_pieces(name, values, bos, eos, prefix, train_pieces, tmp_path):
     model = train_pieces(name)
     path = write_gguf(tmp_path / "model.gguf", "llama", **vocabulary_of_pieces(model), **values)
     check(path, llama_cpp_ids(model, bos, eos, prefix))
+
+
+@pytest.mark.parametrize(("model_name", "takes_blanks"), [("Phi-3 Mini", True), ("my phi3.5", True), ("Phi 3", False)])
+def test_special_tokens_of_phi_3_take_the_blanks_behind_them(model_name, takes_blanks, train_pieces, tmp_path):
+    """As in its own tokenizer.json; llama.cpp knows it by the model's name."""
+    model = train_pieces("bpe, symbols")
+    path = write_gguf(tmp_path / "model.gguf", "llama", name=model_name, **vocabulary_of_pieces(model))
+    texts = [b"<user> \n a</s>  b<mask>\tc <s> d", b"cat  cat\ncat", *ALL_TEXTS]
+    check(path, llama_cpp_ids(model, True, False, True, takes_blanks), texts)
 
 
 @pytest.mark.parametrize("prefix", [True, False])
