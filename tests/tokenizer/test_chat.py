@@ -8,6 +8,7 @@ from tokenizers import pre_tokenizers
 from transformers import AutoTokenizer
 
 from chat_styles import CHATML, CONVERSATIONS, STYLES, TOOLS, message
+from family_chat_styles import FAMILY_STYLES
 from programs import BUILD
 from jinja import oracle, sleb_answers
 from test_tokenizer import trained
@@ -15,14 +16,19 @@ from test_tokenizer import trained
 CHAT_DUMP = BUILD / "tests" / "tokenizer" / "chat_dump"
 
 
+ALL_STYLES = STYLES | FAMILY_STYLES
+
+
 @pytest.mark.parametrize("tools", [None, TOOLS], ids=["no tools", "tools"])
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("style", ALL_STYLES)
 def test_styles(style, tools):
     """By themselves, with all that apply_chat_template can pass; an error for an error."""
     special = {"bos_token": "<s>", "eos_token": "</s>"}
+    more = [{}, {"enable_thinking": False}, {"enable_thinking": True, "skip_think": False, "controls": {"length": "short"}}]
+    known = {"tools": tools, "documents": None, **special}
     tasks = [
-        (STYLES[style], {"messages": messages, "tools": tools, "documents": None, "add_generation_prompt": add, **special})
-        for messages in CONVERSATIONS for add in (True, False)
+        (ALL_STYLES[style], {"messages": messages, "add_generation_prompt": add, **known, **extra})
+        for messages in CONVERSATIONS for add in (True, False) for extra in more
     ]  # fmt: skip
     texts = 0
     for (template, variables), answer in zip(tasks, sleb_answers(tasks), strict=True):
@@ -86,9 +92,14 @@ TOKENS = "{{ bos_token }}{{ eos_token }}{{ pad_token }}{{ unk_token }}|"
         ({"chat_template": [{"name": "tool_use", "template": "no"}, {"name": "default", "template": CHATML}]}, {}),
         ({"chat_template": "no"}, {"chat_template__jinja": CHATML}),
         ({}, {"chat_template__jinja": "\n" + CHATML + "\n\n"}),
+        ({"chat_template": TOKENS + CHATML, "tokenizer_class": "GPT2Tokenizer"}, {}),
+        ({"chat_template": TOKENS, "tokenizer_class": "CohereTokenizer", "bos_token": None}, {}),
+        ({"chat_template": TOKENS, "tokenizer_class": "LlamaTokenizer"}, {}),
+        ({"chat_template": TOKENS, "tokenizer_class": None}, {"config__json": json.dumps({"model_type": "gpt_neox"})}),
         ({"chat_template": TOKENS}, {"special_tokens_map__json": json.dumps({"unk_token": "<|bos|>", "eos_token": "x"})}),
     ],
-    ids=["config", "tokens", "named", "file before config", "file", "special_tokens_map"],
+    ids=["config", "tokens", "named", "file before config", "file", "GPT-2's", "Cohere's", "not Llama's", "by model_type",
+         "special_tokens_map"],
 )  # fmt: skip
 def test_where_templates_stand(config, files, write_folder):
     check(write_folder(config, **files))

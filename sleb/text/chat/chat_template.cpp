@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/text/sources/folder_tokenizer.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -78,24 +79,18 @@ std::optional<ChatTemplate> chat_template_of_config(std::string_view tokenizer_c
 }
 
 std::optional<ChatTemplate> chat_template_of_folder(const fs::path& folder) {
-  OrderedJson tokens = OrderedJson::object();
   std::optional<Source> source;
   if (auto text = find_file(folder / "chat_template.jinja")) {
     source = Source{*std::move(text), (folder / "chat_template.jinja").string()};
   }
-  bool has_added_tokens = false;
-  for (const char* name : {"tokenizer_config.json", "special_tokens_map.json", "chat_template.json"}) {
+  for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
     const std::string label = (folder / name).string();
-    const auto text = find_file(label);
-    if (!text) continue;
-    const Json document = parse_json(*text, label);
-    const JsonView file(document, label);
-    // transformers, PreTrainedTokenizerBase._from_pretrained: the older file counts where the newer one is not
-    // complete.
-    if (!has_added_tokens) read_special_tokens(file, tokens);
-    has_added_tokens |= file.has("added_tokens_decoder");
-    if (!source) source = source_of(file);
+    const auto text = source ? std::nullopt : find_file(label);
+    if (text) source = source_of(JsonView(parse_json(*text, label), label));
   }
+  if (!source) return {};
+  OrderedJson tokens = OrderedJson::object();
+  for (const auto& [role, token] : special_tokens_of_folder(folder)) tokens[role] = token;
   return chat_template(source, std::move(tokens));
 }
 
