@@ -42,6 +42,28 @@ TokenizerClassDefaults file_defaults(const SentencePieceFile& file, const Tokeni
   return defaults;
 }
 
+// A class that InternLM2's folders bring as code of their own (tokenization_internlm2.py).
+constexpr std::string_view internlm2 = "InternLM2Tokenizer";
+
+TokenizerClassDefaults internlm2_defaults() {
+  return {.roles = {{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "</s>"}},
+          .extra = {},
+          .add_bos = true};
+}
+
+// Pieces that hold a place have their names in added_tokens_decoder alone (transformers,
+// TokenizersBackend._convert_from_sentencepiece).
+void name_placeholders(const TokenizerConfig& config, SentencePieceFile& file) {
+  StringMap<int32_t> ids = piece_ids(file);
+  for (const auto& [id, token] : config.added_tokens_by_id) {
+    if (static_cast<size_t>(id) >= file.pieces.size()) continue;
+    SentencePiece& piece = file.pieces[static_cast<size_t>(id)];
+    if (piece.type == PieceType::byte || piece.type == PieceType::unknown) continue;
+    if (!ids.emplace(token.content, id).second) continue;
+    piece = {.text = token.content, .type = PieceType::control};
+  }
+}
+
 Tokenizer class_tokenizer(const TokenizerClass& own, const SentencePieceFile& file, const TokenizerConfig& config,
                           const std::string& label) {
   const size_t count = file.pieces.size();
@@ -79,13 +101,17 @@ Tokenizer tokenizer_of_sentencepiece_folder(const fs::path& folder) {
   const TokenizerConfig config = read_tokenizer_config(folder);
   const std::string label = (folder / "tokenizer.model").string();
   const TokenizerClass* own = class_of(config);
-  if (!own && !is_generic_tokenizer_class(config.tokenizer_class)) {
+  const bool is_internlm2 = config.tokenizer_class == internlm2;
+  if (!own && !is_internlm2 && !is_generic_tokenizer_class(config.tokenizer_class)) {
     bad_input("{}: tokenizer_class {:?} is not supported for tokenizer.model; save it as tokenizer.json", config.label,
               config.tokenizer_class);
   }
   SentencePieceFile file = read_sentencepiece(read_file(label), label);
   if (own && file.algorithm == PieceAlgorithm::bpe) return class_tokenizer(*own, file, config, label);
-  const TokenizerClassDefaults defaults = own ? class_defaults(*own, file) : file_defaults(file, config);
+  const TokenizerClassDefaults defaults = own            ? class_defaults(*own, file)
+                                          : is_internlm2 ? internlm2_defaults()
+                                                         : file_defaults(file, config);
+  name_placeholders(config, file);
   auto model = std::make_unique<SentencePieceModel>(std::move(file));
   SpecialTokenParts special = special_token_parts(config, defaults, model->token_count(),
                                                   [&](const std::string& token) { return model->id_of(token); });

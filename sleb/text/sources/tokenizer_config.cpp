@@ -151,12 +151,12 @@ void read_added_tokens(const File& file, TokenizerConfig& config) {
 void read_settings(const File& file, TokenizerConfig& config) {
   const JsonView view = file.view();
   config.tokenizer_class = view.string_or("tokenizer_class", "");
-  config.add_bos = view.boolean_or("add_bos_token", false);
-  config.add_eos = view.boolean_or("add_eos_token", false);
   const auto find = [&](const char* key) {
     const auto value = view.find(key);
     return value ? std::optional(value->boolean()) : std::nullopt;
   };
+  config.add_bos = find("add_bos_token");
+  config.add_eos = find("add_eos_token");
   config.add_prefix_space = find("add_prefix_space");
   config.legacy = find("legacy");
   config.split_special_tokens = view.boolean_or("split_special_tokens", false);
@@ -328,8 +328,8 @@ SpecialTokenParts special_token_parts(
     return NamedToken{content, ids.at(content)};
   };
   return {.added_tokens = std::move(added),
-          .post_processor =
-              template_json(token_of_role(config.add_bos, "bos_token"), token_of_role(config.add_eos, "eos_token"))};
+          .post_processor = template_json(token_of_role(config.add_bos.value_or(defaults.add_bos), "bos_token"),
+                                          token_of_role(config.add_eos.value_or(false), "eos_token"))};
 }
 
 }  // namespace sleb

@@ -28,8 +28,7 @@ struct TokenizerConfig {
   bool has_auto_map = false;    // a tokenizer class in code beside the files
   bool has_added_tokens_decoder = false;
   bool split_special_tokens = false;
-  bool add_bos = false;
-  bool add_eos = false;
+  std::optional<bool> add_bos, add_eos;
   std::optional<bool> add_prefix_space;
   std::optional<bool> legacy;
   std::vector<RoleToken> roles;                             // as far as the files name them, bos_token first
@@ -62,6 +61,7 @@ struct TokenizerClassDefaults {
   // Stands in for extra_special_tokens; used only where no file gives those.
   std::vector<AddedTokenOptions> extra;
   AddedAgain added_again = AddedAgain::none;
+  bool add_bos = false;
 };
 
 // The roles of the files and of the class, in transformers' order: the standard ones first, bos_token to mask_token.
