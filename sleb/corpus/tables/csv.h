@@ -1,4 +1,9 @@
 // Comma-separated values as pandas.read_csv reads them, which Hugging Face datasets reads them with.
+//
+// Not through Arrow's own reader (arrow/csv/api.h, version 26), which no option keeps from giving other texts without a
+// word: of a file that is cut off within quotes, as an unfinished download is, it takes what there is of the last text,
+// where pandas refuses the file; and of one column it takes a line of blanks for a text, where pandas skips it. Texts
+// longer than a block of its memory it refuses.
 #pragma once
 
 #include <cstddef>
