@@ -31,6 +31,14 @@ TEST(NumpyPermutation, EqualsNumpyAtTheSizesOfWikitext2AndOneC4File) {
   for (size_t i = 0; i < c4.size(); ++i) ASSERT_EQ(c4[i], static_cast<int64_t>(i));
 }
 
+TEST(NumpyRandom, EqualsNumpyForSeveralSeeds) {
+  const auto drawn = [](NumpyRandom random) { return std::vector{random.uniform(), random.uniform()}; };
+  EXPECT_EQ(drawn(NumpyRandom(0)), (std::vector{0x1.461fd79fb3850p-1, 0x1.1442f7e20b674p-2}));
+  EXPECT_EQ(drawn({7, 1, 3}), (std::vector{0x1.08982945309edp-1, 0x1.aad38d49b73b0p-3}));
+  EXPECT_EQ(drawn({(uint64_t{1} << 40) + 5, 0, 0xffffffff}), (std::vector{0x1.eafb161c42cc2p-1, 0x1.b266a1c32118cp-1}));
+  EXPECT_EQ(drawn({1, 2, 3, 4, 5, uint64_t{1} << 63}), (std::vector{0x1.32b589a208396p-1, 0x1.0da1e2c50546ap-1}));
+}
+
 TEST(NumpyPermutation, NothingToShuffle) {
   EXPECT_EQ(numpy_permutation(7, 0), Order{});
   EXPECT_EQ(numpy_permutation(7, 1), Order{0});

@@ -144,6 +144,20 @@ std::string Tokenizer::decode(std::span<const int64_t> ids, bool skip_special_to
   return text += stream.finish();
 }
 
+Tokenizer::AroundText Tokenizer::around_text() const {
+  constexpr int64_t text = -1;  // in the place of its ids, which post-processors don't look at
+  const std::vector<int64_t> ids = pipeline_->post_processors.apply({text}, true);
+  const auto place = std::ranges::find(ids, text);
+  return {{ids.begin(), place}, {std::min(place + 1, ids.end()), ids.end()}};
+}
+
+bool Tokenizer::is_ordinary(int64_t id) const {
+  const auto is_added = [id](const AddedTokens::Known& token) { return token.id == id; };
+  if (std::ranges::any_of(pipeline_->added_tokens.known(), is_added)) return false;
+  const std::vector<int64_t> alone = {id};
+  return encode(decode(alone, /*skip_special_tokens=*/true), /*add_special_tokens=*/false) == alone;
+}
+
 int64_t Tokenizer::vocabulary_size() const {
   std::vector<int64_t> ids;
   for (const TokenText& token : pipeline_->model->tokens()) ids.push_back(token.id);

@@ -44,6 +44,17 @@ class Tokenizer {
   // The same for ids as they come. The tokenizer outlives the stream.
   TextStream stream(bool skip_special_tokens) const;
 
+  // What encode() puts before and behind a text ("<s>"; nothing).
+  struct AroundText {
+    std::vector<int64_t> before, behind;
+  };
+  AroundText around_text() const;
+
+  // Whether the id is that of a plain piece of text: no added token (special, unused, a user's own), and a text of one
+  // token is this one. So pieces of characters are none, and what only stands within words of a SentencePiece
+  // vocabulary. Throws what decode throws.
+  bool is_ordinary(int64_t id) const;
+
   // Number of distinct ids, added tokens included.
   int64_t vocabulary_size() const;
   // "BPE"; for `sleb info`.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
+#include <random>
 
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
@@ -119,6 +120,21 @@ class HostCopy {
   std::optional<c10::Event> arrived_;
 };
 
+at::Tensor replaced(const at::Tensor& ids, const std::function<int64_t(int64_t, int64_t)>& replace) {
+  at::Tensor on_host = ids.cpu();
+  for (int64_t i = 0; i < on_host.numel(); ++i) {
+    int64_t& id = on_host.mutable_data_ptr<int64_t>()[i];
+    id = replace(i, id);
+  }
+  return on_host.to(ids.device());
+}
+
+std::function<double(int64_t)> shares_of(uint64_t seed) {
+  return [random = std::mt19937_64(seed)](int64_t) mutable {
+    return std::uniform_real_distribution<double>(0, 1)(random);
+  };
+}
+
 }  // namespace
 
 struct Generator::State {
@@ -179,17 +195,18 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   KvCache& cache = state_->cache;
   cache.clear(static_cast<int64_t>(prompts.size()));
   const PaddedPrompts padded(prompts, decoder.spec(), decoder.compute(), cache.capacity());
-  TokenChoice choose(options.temperature, options.seed);
+  const TokenChoice choose(options.temperature, options.share ? options.share : shares_of(options.seed));
   Generation result;
   result.ids.resize(prompts.size());
   std::vector<bool> ended(prompts.size(), false);
-  // Not where the host waits for blocks to be read.
-  const bool may_run_ahead =
-      decoder.compute().device != "cpu" && state_->model->resident_blocks() == decoder.spec().num_blocks;
+  // Not where the host has a say in the tokens, or waits for blocks to be read.
+  const bool may_run_ahead = !options.replace && decoder.compute().device != "cpu" &&
+                             state_->model->resident_blocks() == decoder.spec().num_blocks;
   bool goes_on = true;
   at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
   for (int64_t step = 0; goes_on; ++step) {
-    const at::Tensor next = choose(logits);
+    at::Tensor next = choose(logits);
+    if (options.replace) next = replaced(next, options.replace);
     const HostCopy on_host(next);
     const auto run_next = [&] {
       logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));

@@ -17,6 +17,10 @@ struct GenerateOptions {
   double temperature = 0;              // 0: the likeliest token (greedy); else drawn from softmax(logits / temperature)
   uint64_t seed = 0;                   // of the draws
   std::vector<int64_t> stop_ids = {};  // a sequence ends with the first of these
+  // In place of `seed`: a number from [0, 1) for that sequence's draw, asked for each in order at each step.
+  std::function<double(int64_t sequence)> share = {};
+  // The id that takes the place of the chosen one; the sequence goes on from it.
+  std::function<int64_t(int64_t sequence, int64_t chosen)> replace = {};
 };
 
 // Hears each new token of each sequence that has not ended; returns false to end the whole generation.
