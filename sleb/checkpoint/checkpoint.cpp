@@ -191,6 +191,7 @@ std::vector<Bytes> Checkpoint::contents() const {
 
 std::string Checkpoint::fingerprint(Progress& progress) const {
   constexpr size_t piece = size_t{4} << 20;  // in memory at a time
+  if (!fingerprint_.empty()) return fingerprint_;
   ContentHash hash;
   hash.add(config_text_);
   progress.begin("reading the model once, for its fingerprint", file_bytes() >> 20, "MiB");
@@ -204,7 +205,7 @@ std::string Checkpoint::fingerprint(Progress& progress) const {
     }
   }
   progress.end();
-  return hash.text();
+  return fingerprint_ = hash.text();
 }
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {

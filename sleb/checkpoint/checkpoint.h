@@ -38,7 +38,7 @@ class Checkpoint {
   // What the user should know of it: members of the configuration that are not read, ...; one line each.
   const std::vector<std::string>& warnings() const { return warnings_; }
   uint64_t file_bytes() const;  // of the files that hold the tensors
-  // Of config.json and the files that hold the tensors; reads all of them. Throws Interrupted.
+  // Of config.json and the files that hold the tensors; reads all of them, once. Throws Interrupted.
   std::string fingerprint(Progress& progress) const;
 
   // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". Throws Error(bad_input) if absent.
@@ -81,6 +81,7 @@ class Checkpoint {
   std::filesystem::path path_;
   ModelSpec spec_;
   std::string config_text_;
+  mutable std::string fingerprint_;  // once it has been asked for
   std::vector<std::string> warnings_;
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;

@@ -39,16 +39,12 @@ Corpus reference_corpus(const TextSource& source, const Tokenizer& tokenizer, co
 
 // What the tokenizer puts before a text, if anything: BOS. Throws Error(bad_input) if it puts something after it.
 std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label) {
-  const auto bare = tokenizer.encode("a", false);
-  const auto whole = tokenizer.encode("a", true);
-  // (clang 14 can't read libstdc++'s std::ranges::search.)
-  const auto place = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
-  const auto before = static_cast<size_t>(place - whole.begin());
-  if (!bare.empty() && before + bare.size() < whole.size()) {
+  const Tokenizer::AroundText around = tokenizer.around_text();
+  if (!around.behind.empty()) {
     bad_input("{}: the model's tokenizer puts token {} after a text, for which llama.cpp's protocol has no place",
-              label, whole.back());
+              label, around.behind.back());
   }
-  return whole.size() == bare.size() ? std::nullopt : std::optional(whole.front());
+  return around.before.empty() ? std::nullopt : std::optional(around.before.front());
 }
 
 Corpus llama_cpp_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
@@ -101,6 +97,20 @@ Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, 
   corpus.ids_sha256 = sha256_hex(std::as_bytes(std::span(ids)));
   ids.resize(static_cast<size_t>(corpus.segments * seqlen));
   corpus.ids = std::move(ids);
+  return corpus;
+}
+
+Corpus unwritten_corpus(std::string name, const SelfTextOptions& options, int64_t seqlen,
+                        std::optional<int64_t> segments) {
+  std::vector<int64_t> ids(static_cast<size_t>(options.tokens));
+  Corpus corpus = cut_segments(std::move(name), std::move(ids), seqlen, segments);
+  corpus.self_text = options;
+  return corpus;
+}
+
+Corpus written_corpus(const Corpus& unwritten, std::vector<int64_t> ids) {
+  Corpus corpus = cut_segments(unwritten.name, std::move(ids), unwritten.seqlen, unwritten.segments);
+  corpus.self_text = unwritten.self_text;
   return corpus;
 }
 

@@ -44,6 +44,14 @@ std::vector<std::string> sample_rows(const TextRows& rows, uint64_t seed, int64_
 // "\n\n" or " " between rows.
 std::string join_rows(const std::vector<std::string>& rows, RowRules rules);
 
+// Of text that the model writes itself. Two parts of one seed have nothing in common.
+enum class SelfTextPart { train, evaluation };
+struct SelfTextOptions {
+  int64_t tokens = 0;
+  uint64_t seed = 0;
+  SelfTextPart part = SelfTextPart::train;
+};
+
 // Consecutive segments of `seqlen` tokens; the tail is dropped.
 struct Corpus {
   std::string name;             // what the user called it
@@ -53,9 +61,10 @@ struct Corpus {
   int64_t seqlen = 0;
   int64_t first_scored = 1;  // losses are those of a segment's tokens from here on; those before are context alone
   int64_t segments = 0;
-  int64_t total_tokens = 0;  // before the tail was dropped and --segments applied
-  std::string ids_sha256;    // of all `total_tokens` ids as little-endian int64
-  std::vector<int64_t> ids;  // [segments * seqlen]
+  int64_t total_tokens = 0;                       // before the tail was dropped and --segments applied
+  std::string ids_sha256;                         // of all `total_tokens` ids as little-endian int64
+  std::vector<int64_t> ids;                       // [segments * seqlen]
+  std::optional<SelfTextOptions> self_text = {};  // how the model writes it
 
   // Tokens of a segment that losses are summed over.
   int64_t scored() const { return seqlen - first_scored; }
@@ -64,6 +73,13 @@ struct Corpus {
 // Cuts `ids` into segments and keeps the first `segments` of them where given. Throws Error(bad_input) if there is not
 // one whole segment ("... 812 tokens, one segment needs 2048") or fewer than asked for.
 Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments);
+
+// One that the model is still to write: ids are zeros, and all else but their hash is known. Throws what cut_segments
+// throws.
+Corpus unwritten_corpus(std::string name, const SelfTextOptions& options, int64_t seqlen,
+                        std::optional<int64_t> segments);
+// With the ids that the model has written, [options.tokens].
+Corpus written_corpus(const Corpus& unwritten, std::vector<int64_t> ids);
 
 struct CalibrationOptions {
   uint64_t seed = 0;

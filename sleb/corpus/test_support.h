@@ -29,6 +29,8 @@ class ScratchFolder {
     return path_ / name;
   }
 
+  const std::filesystem::path& path() const { return path_; }
+
  private:
   std::filesystem::path path_ = std::filesystem::temp_directory_path() / fmt::format("sleb-corpus-test-{}", ::getpid());
 };

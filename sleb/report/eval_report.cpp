@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/corpus/self_text_cache.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
@@ -51,6 +52,7 @@ OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) 
                {"rows", rows},
                {"seconds", perplexity.result.seconds},
                {"tokens_per_second", perplexity.tokens_per_second()}});
+  if (text.self_text) json["self_text"] = to_json(*text.self_text);
   return json;
 }
 

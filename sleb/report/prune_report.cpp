@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "sleb/base/numbers.h"
+#include "sleb/corpus/self_text_cache.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
@@ -92,6 +93,10 @@ OrderedJson to_json(const PruneReport& report) {
       {"steps", steps},
       {"seconds", report.seconds},
   });
+  if (corpus.self_text) {
+    json["calibration"]["dataset"] = "self";
+    json["calibration"]["self_text"] = to_json(*corpus.self_text);
+  }
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.held_out) json["held_out"] = to_json(*report.held_out);
   if (report.speed) {
@@ -155,10 +160,12 @@ std::string model_card(const PruneReport& report) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,
                         report.compute.device, report.compute.dtype);
   }
+  const std::string calibration =
+      corpus.self_text ? "text that the unpruned model wrote itself" : in_words(corpus.name, corpus.origin);
   card += fmt::format(
       "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
       "Every candidate's loss, and how sure each choice was, is in `sleb.json`.\n",
-      in_words(corpus.name, corpus.origin), corpus.segments, corpus.seqlen, report.seed, report.command);
+      calibration, corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }
 

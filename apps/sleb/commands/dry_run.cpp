@@ -7,6 +7,7 @@
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/plans/operations.h"
+#include "sleb/engine/sequences/self_text.h"
 
 namespace sleb::app {
 namespace {
@@ -33,6 +34,20 @@ std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
   const int64_t resident = memory.choice.residency.resident_blocks();
   return resident == num_blocks ? "all in memory"
                                 : fmt::format("{} of {} blocks streamed", num_blocks - resident, num_blocks);
+}
+
+std::vector<const Corpus*> self_texts(const SearchToPlan& search) {
+  std::vector<const Corpus*> texts;
+  if (search.calibration.self_text) texts.push_back(&search.calibration);
+  if (search.held_out && search.held_out->self_text) texts.push_back(&*search.held_out);
+  return texts;
+}
+
+// Of a text that the model is to write, about.
+double seconds_to_write(const SearchToPlan& search, const Corpus& text) {
+  const SelfTextSheets sheets = self_text_sheets(search.checkpoint.spec(), text.self_text->tokens);
+  const int64_t times = (sheets.count + sheets.batch - 1) / sheets.batch * sheets.tokens_each;
+  return static_cast<double>(times) * probe_token_seconds(search.checkpoint, search.compute, sheets.batch);
 }
 
 std::string operations_text(double operations) {
@@ -67,6 +82,10 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                                   {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
   const double seconds = operations.blocks / rates.blocks + operations.heads / rates.heads;
 
+  const std::vector<const Corpus*> unwritten = self_texts(search);
+  double writing = 0;
+  for (const Corpus* text : unwritten) writing += seconds_to_write(search, *text);
+
   if (!run.json.empty()) {
     write_json(run.json, {{"model", run.model},
                           {"num_blocks", spec.num_blocks},
@@ -89,7 +108,8 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                             {"free", memory.free}}},
                           {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
                           {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
-                          {"seconds", seconds}});
+                          {"seconds", seconds},
+                          {"seconds_to_write_texts", writing}});
   }
   if (run.json == "-") return;
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
@@ -113,10 +133,14 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   }
   print_lines(lines);
   print("\n");
-  print_lines({{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
-               {"head", operations_text(operations.heads), rate_text(rates.heads)},
-               {"time", format_seconds(seconds),
-                run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}});
+  lines = {{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
+           {"head", operations_text(operations.heads), rate_text(rates.heads)},
+           {"time", format_seconds(seconds),
+            run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}};
+  if (!unwritten.empty()) {
+    lines.push_back({"writing text", format_seconds(writing), "estimated, before the search; nothing if it is kept"});
+  }
+  print_lines(lines);
 }
 
 }  // namespace sleb::app

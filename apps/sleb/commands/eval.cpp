@@ -12,6 +12,7 @@
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
+#include "apps/sleb/options/self_text.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -70,7 +71,7 @@ std::vector<Corpus> load_texts(const std::vector<std::string>& names, const Chec
   std::vector<Corpus> texts;
   const Tokenizer tokenizer = checkpoint.tokenizer();
   for (const std::string& name : names) {
-    texts.push_back(load_evaluation(name, tokenizer, options, progress));
+    texts.push_back(load_evaluation("--ppl", name, /*seed=*/0, tokenizer, options, progress));
   }
   return texts;
 }
@@ -145,11 +146,12 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
   report.protocol = options.protocol;
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
-  const std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options, session.progress);
+  std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options, session.progress);
 
   ComputeOptions compute = arguments.compute;
   share_machine(session.environment, processes, compute);
   const Model model(checkpoint, compute, session.progress);
+  for (Corpus& text : texts) write_self_texts(model, {&text}, processes, session.progress);
   if (processes != nullptr) agree(*processes, model, texts, tasks, session.progress);
   report.compute = model.compute();
   std::vector<PlanEvaluator> evaluators;  // of all texts before the first is computed: they check the ids
@@ -187,7 +189,8 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
   add_repeatable(
       command, "--ppl",
       "Perplexity on these texts: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or files: .txt or .raw "
-      "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text)",
+      "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text); self[:TOKENS]: "
+      "text that the dense model writes",
       add_texts)
       ->type_name("TEXT[,TEXT...]");
   command.add_option("--segments", arguments.segments, "Use only the first N of each text (default: all)")

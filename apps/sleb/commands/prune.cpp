@@ -12,6 +12,7 @@
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/options/self_text.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
@@ -176,7 +177,8 @@ Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, 
   if (!arguments.held_out.empty()) {
     EvaluationOptions options{.seqlen = texts.calibration.seqlen};
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
-    texts.held_out = load_evaluation(arguments.held_out, checkpoint.tokenizer(), options, progress);
+    texts.held_out = load_evaluation("--eval-dataset", arguments.held_out, arguments.calibration.options.seed,
+                                     checkpoint.tokenizer(), options, progress);
   }
   return texts;
 }
@@ -249,7 +251,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
-  const Texts texts = load_texts(checkpoint, arguments, session.progress);
+  Texts texts = load_texts(checkpoint, arguments, session.progress);
 
   ComputeOptions compute_options = arguments.compute;
   kept_rounds.adopt(compute_options);
@@ -271,6 +273,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     return;
   }
   const Model model(checkpoint, compute, memory.choice.residency, session.progress);
+  write_self_texts(model, {&texts.calibration, texts.held_out ? &*texts.held_out : nullptr}, processes,
+                   session.progress);
   const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
                                 memory.host_states);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);

@@ -8,6 +8,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
+#include "sleb/engine/sequences/self_text.h"
 #include "sleb/search/round_sweep.h"
 
 namespace sleb::app {
@@ -21,6 +22,10 @@ Workload workload_of(const SearchToPlan& search) {
                         .scored_rows = default_block_tokens,
                         .divergence = true};
   Workload workload = search_workload(spec, search.compute, candidates, sizes);
+  for (const Corpus* text : {&search.calibration, search.held_out ? &*search.held_out : nullptr}) {
+    if (text == nullptr || !text->self_text) continue;
+    workload.writing = std::max(workload.writing, self_text_bytes(spec, search.compute, text->self_text->tokens));
+  }
   if (search.held_out) {
     workload.held_out = SweepSize{.segments = search.held_out->segments,
                                   .seqlen = search.held_out->seqlen,

@@ -1,6 +1,8 @@
 #include "apps/sleb/options/calibration.h"
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/self_text.h"
+#include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/datasets/dataset_files.h"
 
@@ -14,6 +16,11 @@ void note_column(const Corpus& text, Progress& progress) {
       fmt::format("{}: has no column \"text\"; the texts are those of its column \"{}\"", text.name, text.column));
 }
 
+// A decoder that is not known, by which first tokens are told, is refused before the model is loaded.
+void check_can_begin_texts(const Tokenizer& tokenizer) {
+  tokenizer.stream(/*skip_special_tokens=*/true);
+}
+
 }  // namespace
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
@@ -22,7 +29,9 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
           .add_option(
               "--dataset", arguments.dataset,
               "Calibration text: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or a file: .txt or .raw "
-              "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text)")
+              "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text); "
+              "self[:TOKENS]: "
+              "text that the dense model writes, kept for the next time")
           ->capture_default_str()
           ->type_name("TEXT");
   command.add_option("--tokens", arguments.tokens, "Ready token ids (.npy) in place of --dataset")
@@ -39,7 +48,7 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
       ->type_name("N");
-  command.add_option("--seed", arguments.options.seed, "Seed of the shuffle")
+  command.add_option("--seed", arguments.options.seed, "Seed of the shuffle, or of what the model writes")
       ->capture_default_str()
       ->check(at_least(0))
       ->type_name("N");
@@ -51,6 +60,14 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
                         arguments.wanted_segments());
   }
   CalibrationOptions options = arguments.options;
+  if (auto text = self_text_corpus("--dataset", arguments.dataset, {.seed = options.seed}, options.seqlen,
+                                   arguments.wanted_segments())) {
+    check_can_begin_texts(checkpoint.tokenizer());
+    if (options.nsamples != CalibrationOptions().nsamples) {
+      progress.note("warning: --nsamples counts for nothing: text that the model writes has no rows to sample");
+    }
+    return *text;
+  }
   options.segments = arguments.wanted_segments();
   const TextSource source = find_text(arguments.dataset, TextPurpose::calibrate, progress);
   Corpus corpus = calibration_corpus(source, checkpoint.tokenizer(), options);
@@ -58,8 +75,16 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
   return corpus;
 }
 
-Corpus load_evaluation(const std::string& given, const Tokenizer& tokenizer, const EvaluationOptions& options,
-                       Progress& progress) {
+Corpus load_evaluation(std::string_view option, const std::string& given, uint64_t seed, const Tokenizer& tokenizer,
+                       const EvaluationOptions& options, Progress& progress) {
+  const SelfTextOptions self_text{.seed = seed, .part = SelfTextPart::evaluation};
+  if (auto text = self_text_corpus(option, given, self_text, options.seqlen, options.segments)) {
+    if (options.protocol == EvaluationProtocol::llama_cpp) {
+      bad_input("{} {}: llama.cpp's protocol takes a file of text; leave out --protocol", option, given);
+    }
+    check_can_begin_texts(tokenizer);
+    return *text;
+  }
   const TextSource source = find_text(given, TextPurpose::evaluate, progress);
   Corpus corpus = evaluation_corpus(source, tokenizer, options);
   note_column(corpus, progress);

@@ -22,12 +22,13 @@ struct CalibrationArguments {
 };
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments);
-// Throws Error.
+// Text that the model is to write comes without its ids (self_text.h). Throws Error.
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress);
 
-// As evaluation_corpus, of a file or a data set by name. Throws Error.
-Corpus load_evaluation(const std::string& given, const Tokenizer& tokenizer, const EvaluationOptions& options,
-                       Progress& progress);
+// As evaluation_corpus, of what is given to `option`: a file, a data set by name, or text that the model is to write by
+// `seed`. Throws Error.
+Corpus load_evaluation(std::string_view option, const std::string& given, uint64_t seed, const Tokenizer& tokenizer,
+                       const EvaluationOptions& options, Progress& progress);
 
 // A note if segments have more tokens than the model was made for.
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress);

@@ -69,6 +69,9 @@ MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
   const SweepMemory widest = sweep_memory(spec_, compute_, forms_, search);
   prediction.states = widest.states;
   prediction.growth = larger(weights_.loading(choice.residency), running(widest) + kept);
+  if (workload_.writing > 0) {
+    prediction.growth = larger(prediction.growth, held + Footprint::of(workload_.writing));
+  }
   for (std::optional<SweepSize> after : {workload_.held_out, workload_.prompt}) {
     if (!after) continue;
     if (after->chunk_segments == 0) after->chunk_segments = choice.chunk_segments;

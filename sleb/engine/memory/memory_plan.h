@@ -29,6 +29,7 @@ struct Workload {
   uint64_t useful_states = 0;              // bytes: more states than these are never kept between rounds
   std::optional<SweepSize> held_out = {};  // what comes after the search
   std::optional<SweepSize> prompt = {};
+  uint64_t writing = 0;  // bytes that texts take beside the weights while the model writes them, before the search
 };
 // The search's first round, the widest: every candidate and the dense model.
 Workload search_workload(const ModelSpec& spec, const Compute& compute, std::span<const Plan> candidates,

@@ -72,6 +72,12 @@ double rate_of_head(const Decoder& decoder, const ProbedText& text) {
          head_operations(decoder.spec()) / seconds;
 }
 
+Residency first_block(const Checkpoint& checkpoint) {
+  Residency residency{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
+  residency.is_resident[0] = true;
+  return residency;
+}
+
 }  // namespace
 
 void warm_up(const Compute& compute) try {
@@ -87,10 +93,30 @@ void warm_up(const Compute& compute) try {
 
 Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) try {
   const c10::InferenceMode guard;
-  Residency first_block{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
-  first_block.is_resident[0] = true;
-  const Decoder decoder(checkpoint, compute, first_block, silent_progress());
+  const Decoder decoder(checkpoint, compute, first_block(checkpoint), silent_progress());
   return {rate_of_blocks(decoder, text), rate_of_head(decoder, text)};
+} catch (const c10::Error& error) {
+  device_failed("measuring the speed", compute.device, error);
+}
+
+double probe_token_seconds(const Checkpoint& checkpoint, const Compute& compute, int64_t batch) try {
+  const c10::InferenceMode guard;
+  const Decoder decoder(checkpoint, compute, first_block(checkpoint), silent_progress());
+  const AttentionContext context(checkpoint.spec(), compute, 1);
+  const at::Tensor hidden = random({batch, 1, checkpoint.spec().hidden_size}, compute);
+  const double block = mean_seconds([&] {
+    at::Tensor next = decoder.apply({0, Half::attention}, hidden, context);
+    decoder.apply_in_place({0, Half::mlp}, next, context);
+    next.flatten().narrow(0, 0, 1).cpu();
+  });
+  const double head = mean_seconds([&] {
+    at::_softmax(decoder.logits(hidden.select(1, 0)).to(at::kDouble), -1, false)
+        .cumsum(-1)
+        .flatten()
+        .narrow(0, 0, 1)
+        .cpu();
+  });
+  return static_cast<double>(checkpoint.spec().num_blocks) * block + head;
 } catch (const c10::Error& error) {
   device_failed("measuring the speed", compute.device, error);
 }

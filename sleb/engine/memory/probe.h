@@ -23,4 +23,8 @@ struct ProbedText {
 // Throws what loading throws.
 Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text);
 
+// Seconds for one more token of each of `batch` texts, short ones, all blocks resident: of the first block's, times the
+// number of blocks, and the head's. Loads these. Throws what loading throws.
+double probe_token_seconds(const Checkpoint& checkpoint, const Compute& compute, int64_t batch);
+
 }  // namespace sleb

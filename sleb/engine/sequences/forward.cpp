@@ -26,20 +26,6 @@ at::Tensor last_hidden(const Model& model, const Plan& plan, std::span<const int
   return rows == LogitRows::last ? hidden.narrow(1, tokens - 1, 1) : hidden;
 }
 
-// What the states take at most: the residual state beside one unit's input and widest output, and a slice of logits
-// twice, as computed and in float32.
-uint64_t working_bytes(const Model& model, int64_t batch, int64_t tokens) {
-  const ModelSpec& spec = model.spec();
-  const int64_t attention = 2 * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
-  const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size;
-  const int64_t rows = batch * tokens;
-  const int64_t mlp_rows = model.compute().device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
-  const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
-  const int64_t logits = std::max(batch, head_slice_rows(model.spec(), model.compute())) * spec.vocabulary_size;
-  return static_cast<uint64_t>(states + logits) * bytes_per_element(model.compute()) +
-         static_cast<uint64_t>(logits) * 2 * sizeof(float);
-}
-
 }  // namespace
 
 std::vector<float> compute_logits(const Model& model, const Plan& plan, std::span<const int64_t> ids,
@@ -66,9 +52,20 @@ void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> 
   device_failed("computing logits", model.compute().device, error);
 }
 
+uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t tokens) {
+  const int64_t attention = 2 * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
+  const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size;
+  const int64_t rows = batch * tokens;
+  const int64_t mlp_rows = compute.device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
+  const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
+  const int64_t logits = std::max(batch, head_slice_rows(spec, compute)) * spec.vocabulary_size;
+  return static_cast<uint64_t>(states + logits) * bytes_per_element(compute) +
+         static_cast<uint64_t>(logits) * 2 * sizeof(float);
+}
+
 void check_memory(const Model& model, int64_t batch, int64_t tokens, uint64_t kept_bytes) {
   if (model.compute().device != "cpu") return;
-  const uint64_t work = working_bytes(model, batch, tokens);
+  const uint64_t work = working_bytes(model.spec(), model.compute(), batch, tokens);
   const uint64_t free = available_memory();
   if (work + kept_bytes <= free) return;
   const auto fits = static_cast<int64_t>(static_cast<double>(batch) * static_cast<double>(free) /

@@ -1,0 +1,102 @@
+#include "apps/sleb/options/self_text.h"
+
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "apps/sleb/options/many_processes.h"
+#include "sleb/base/error.h"
+#include "sleb/corpus/self_text_cache.h"
+#include "sleb/engine/sequences/self_text.h"
+
+namespace sleb::app {
+namespace {
+
+constexpr std::string_view name = "self";
+constexpr int64_t default_tokens = 8192;  // of WikiText-2's rows the default number makes 4 segments of 2,048
+constexpr int64_t most_tokens = int64_t{1} << 24;
+
+// Nothing for another text.
+std::optional<std::string_view> after_name(std::string_view text) {
+  if (text == name) return "";
+  if (!text.starts_with(name) || text[name.size()] != ':') return {};
+  return text.substr(name.size() + 1);
+}
+
+int64_t tokens_of(std::string_view option, const std::string& text, std::string_view number) {
+  int64_t tokens = 0;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), tokens);
+  if (error != std::errc() || end != number.data() + number.size() || tokens < 2 || tokens > most_tokens) {
+    bad_input("{} {}: expected self or self:TOKENS, a whole number from 2 to {}", option, text, most_tokens);
+  }
+  return tokens;
+}
+
+int64_t tokens_for(std::string_view option, int64_t seqlen, const std::optional<int64_t>& segments) {
+  const int64_t count = segments.value_or((default_tokens + seqlen - 1) / seqlen);
+  if (count > most_tokens / seqlen) {
+    bad_input("{} self: {} segments of {} tokens are more than the {} tokens that a model writes at most", option,
+              count, seqlen, most_tokens);
+  }
+  return count * seqlen;
+}
+
+// All that the ids' bits depend on.
+OrderedJson key_of(const Model& model, const SelfTextOptions& options, Progress& progress) {
+  const Compute& compute = model.compute();
+  const SelfTextSheets sheets = self_text_sheets(model.spec(), options.tokens);
+  return {{"sleb", SLEB_VERSION},
+          {"model", model.checkpoint().fingerprint(progress)},
+          {"text", to_json(options)},
+          {"tokens_each", sheets.tokens_each},
+          {"at_a_time", sheets.batch},
+          {"dtype", compute.dtype},
+          {"device", compute.device == "cpu" ? "cpu" : arithmetic_of(compute)},
+          {"threads", compute.device == "cpu" ? compute.threads : 0}};
+}
+
+std::vector<int64_t> kept_or_written(const Model& model, const Corpus& text, Progress& progress) {
+  const SelfTextOptions& options = *text.self_text;
+  const SelfTextCache cache(SelfTextCache::default_folder(), key_of(model, options, progress));
+  if (auto kept = cache.load(options.tokens, progress)) {
+    progress.note(fmt::format("{}: {} tokens that the model has written before: {}", text.name, options.tokens,
+                              cache.file().string()));
+    return *kept;
+  }
+  progress.note(fmt::format("{}: the model writes {} tokens, once for this seed", text.name, options.tokens));
+  std::vector<int64_t> ids = write_self_text(model, text_bounds(model.checkpoint()), options, progress);
+  cache.save(ids, progress);
+  return ids;
+}
+
+std::vector<int64_t> of_rank_0(ProcessGroup& processes, const std::vector<int64_t>& ids) {
+  const std::string bytes =
+      processes.broadcast({reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int64_t)});
+  std::vector<int64_t> result(bytes.size() / sizeof(int64_t));
+  std::memcpy(result.data(), bytes.data(), bytes.size());
+  return result;
+}
+
+}  // namespace
+
+std::optional<Corpus> self_text_corpus(std::string_view option, const std::string& text, SelfTextOptions options,
+                                       int64_t seqlen, std::optional<int64_t> segments) {
+  std::error_code ignored;
+  const auto number = after_name(text);
+  if (!number || std::filesystem::exists(text, ignored)) return {};
+  options.tokens = text == name ? tokens_for(option, seqlen, segments) : tokens_of(option, text, *number);
+  return unwritten_corpus(text, options, seqlen, segments);
+}
+
+void write_self_texts(const Model& model, std::initializer_list<Corpus*> texts, ProcessGroup* processes,
+                      Progress& progress) {
+  for (Corpus* text : texts) {
+    if (text == nullptr || !text->self_text) continue;
+    std::vector<int64_t> ids;
+    if (leads(processes)) ids = kept_or_written(model, *text, progress);
+    if (processes != nullptr) ids = of_rank_0(*processes, ids);
+    *text = written_corpus(*text, std::move(ids));
+  }
+}
+
+}  // namespace sleb::app
