@@ -3,6 +3,7 @@
 #include <fmt/core.h>
 
 #include "sleb/base/numbers.h"
+#include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
@@ -25,6 +26,14 @@ OrderedJson results_json(const std::vector<LoadedTask>& tasks, const std::vector
     }
   }
   return json;
+}
+
+// Rows have no one field.
+OrderedJson source_json(const DatasetOrigin& origin) {
+  OrderedJson json;
+  add_source(json, origin);
+  json["source"].erase("field");
+  return json["source"];
 }
 
 Cell cell(const std::optional<double>& value) {
@@ -66,6 +75,8 @@ OrderedJson to_json(const TaskReport& report) {
     json["versions"][task.task.name] = task.task.version;
     json["n-shot"][task.task.name] = task.examples;
     json["n-samples"][task.task.name] = {{"original", task.total}, {"effective", task.questions.size()}};
+    if (task.source) json["sources"][task.task.name] = source_json(*task.source);
+    if (task.examples_source) json["fewshot_sources"][task.task.name] = source_json(*task.examples_source);
   }
   json["tasks_seconds"] = report.run.seconds;
   return json;

@@ -144,7 +144,6 @@ def test_a_users_task(sleb_ok, model, tmp_path):
 
 @pytest.mark.parametrize("options,message", [
     (["--tasks", "pica", "--tasks-data", "."], 'there is no task "pica"; known are arc_challenge, arc_easy, '),
-    (["--tasks", "piqa"], "--tasks needs --tasks-data DIR"),
     (["--tasks", "piqa", "--tasks-data", "none"], "none: can't be read as a folder"),
     (["--tasks", "piqa", "--tasks-data", "."], ".: has no rows of piqa"),
     (["--tasks-data", ".", "--ppl", "text.txt"], "need --tasks"),

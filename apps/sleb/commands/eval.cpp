@@ -104,7 +104,7 @@ void guard_outputs(const EvalArguments& arguments) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.texts) guard.reads(place_of_text(text));
-  guard.reads(arguments.tasks.data);
+  for (const auto& place : places_of_rows(arguments.tasks)) guard.reads(place);
   guard.reads(arguments.tasks.tasks_file);
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
@@ -133,7 +133,7 @@ std::string text_of(const std::vector<NamedTable>& tables, TableFormat format) {
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.results.table_format());
   if (arguments.texts.empty() && !arguments.tasks.wanted()) {
-    bad_input("nothing to evaluate: give --ppl TEXT, or --tasks NAMES with --tasks-data DIR");
+    bad_input("nothing to evaluate: give --ppl TEXT, or --tasks NAMES");
   }
   check_names(arguments.texts);
   guard_outputs(arguments);
@@ -224,8 +224,7 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval HuggingFaceTB/SmolLM2-135M --ppl wikitext2,c4\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
-      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy \\\n"
-      "      --tasks-data rows\n"
+      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
   command->callback([arguments, &session] {
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) {

@@ -51,12 +51,24 @@ std::string speed_line(const TaskReport& report) {
 
 }  // namespace
 
+std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments) {
+  if (!arguments.wanted()) return {};
+  if (!arguments.data.empty()) return {arguments.data};
+  std::vector<std::filesystem::path> places;
+  for (const Task& task : wanted_tasks(arguments)) {
+    if (task.dataset) places.push_back(place_of_text(task.dataset->repository));
+  }
+  return places;
+}
+
 void add_tasks(CLI::App& command, TaskArguments& arguments) {
   command.add_option("--tasks", arguments.names, "Zero-shot tasks: piqa, winogrande, hellaswag, ...")
       ->type_name("NAME[,NAME...]");
   command
-      .add_option("--tasks-data", arguments.data,
-                  "Folder with the tasks' rows: piqa.validation.jsonl (or .parquet, .arrow, .csv, .tsv), ...")
+      .add_option(
+          "--tasks-data", arguments.data,
+          "Folder with the tasks' rows: piqa.validation.jsonl (or .parquet, .arrow, .csv, .tsv), ... (default: each "
+          "task's data set on the hub, from the cache or fetched into it)")
       ->type_name("DIR");
   command.add_option("--tasks-file", arguments.tasks_file, "Further tasks, in the form of tasks.json")
       ->type_name("FILE");
@@ -87,7 +99,6 @@ std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpo
     return {};
   }
   const std::vector<Task> tasks = wanted_tasks(arguments);
-  if (arguments.data.empty()) bad_input("--tasks needs --tasks-data DIR, the folder with the tasks' rows");
   TaskOptions options{.data = arguments.data};
   if (arguments.limit > 0) options.limit = arguments.limit;
   options.few_shot = {arguments.num_fewshot, arguments.fewshot_seed};

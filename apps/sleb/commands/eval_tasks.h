@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -27,6 +28,9 @@ struct TaskArguments {
 };
 
 void add_tasks(CLI::App& command, TaskArguments& arguments);
+
+// The folders that rows are read from, on the hub's cache too.
+std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments);
 
 // All checks that need no work of the model. Throws Error(bad_input), also for options that make no sense without
 // tasks; without tasks there are none to load.

@@ -10,23 +10,56 @@ bool is_whole_text(const Task& task) {
   return std::holds_alternative<WholeText>(task.form);
 }
 
-// The rows that examples are taken from: a file of their own where there is one, else the questions' own.
+// Where a task's rows are.
+struct FoundRows {
+  TaskFiles files;
+  std::optional<DatasetOrigin> source = {}, examples_source = {};
+};
+
+DatasetFiles find_split(const TaskDataset& dataset, const std::string& split, Progress& progress) {
+  DatasetRequest request;
+  request.repository.name = dataset.repository;
+  request.repository.kind = RepositoryKind::dataset;
+  request.config = dataset.config;
+  request.splits = {split};
+  return find_dataset(request, progress);
+}
+
+FoundRows find_rows(const Task& task, const TaskOptions& options, Progress& progress) {
+  if (!options.data.empty()) return {find_task_files(options.data, task.data)};
+  if (!task.dataset) {
+    bad_input("the task {} names no data set on the hub (dataset_path); give its rows with --tasks-data DIR",
+              task.name);
+  }
+  const DatasetFiles rows = find_split(*task.dataset, task.dataset->split, progress);
+  FoundRows found{{.rows = rows.files}, rows.origin};
+  if (options.few_shot.count > 0 && !is_whole_text(task) && !task.dataset->fewshot_split.empty()) {
+    const DatasetFiles examples = find_split(*task.dataset, task.dataset->fewshot_split, progress);
+    found.files.examples = examples.files;
+    found.examples_source = examples.origin;
+  }
+  return found;
+}
+
+// The rows that examples are taken from: files of their own where there are such, else the questions' own.
 TaskRows example_rows(const TaskFiles& files, const FewShotOptions& options) {
   // The first rows are enough for the first examples, and one more for a question's own.
   const auto needed = options.seed ? std::nullopt : std::optional(options.count + 1);
-  return read_task_rows(files.examples.value_or(files.rows), needed);
+  return read_task_rows(files.examples.empty() ? files.rows : files.examples, needed);
 }
 
-LoadedTask load_task(const Task& task, const TaskOptions& options, const Tokenizer& tokenizer,
+LoadedTask load_task(const Task& task, const FoundRows& found, const TaskOptions& options, const Tokenizer& tokenizer,
                      const ContextRules& rules, Progress& progress) {
-  const TaskFiles files = find_task_files(options.data, task.data);
+  const TaskFiles& files = found.files;
   const TaskRows rows = read_task_rows(files.rows, options.limit);
-  LoadedTask loaded{.task = task, .total = rows.total};
+  LoadedTask loaded{
+      .task = task, .total = rows.total, .source = found.source, .examples_source = found.examples_source};
   if (!is_whole_text(task)) loaded.examples = options.few_shot.count;
-  const TaskRows pool = loaded.examples > 0 ? example_rows(files, options.few_shot) : TaskRows{.file = files.rows};
+  const TaskRows pool =
+      loaded.examples > 0 ? example_rows(files, options.few_shot) : TaskRows{.file = files.rows.front()};
   FewShotOptions few_shot = options.few_shot;
   few_shot.count = loaded.examples;
-  FewShotSampler sampler({pool, task.harness_skips_own_row, !files.examples}, few_shot);
+  FewShotSampler sampler({pool, task.harness_skips_own_row, files.examples.empty()}, few_shot);
   progress.begin("reading " + task.name, rows.rows.size(), "rows");
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     check_interrupt();
@@ -51,8 +84,12 @@ LoadedTask load_task(const Task& task, const TaskOptions& options, const Tokeniz
 
 std::vector<LoadedTask> load_tasks(std::span<const Task> tasks, const TaskOptions& options, const Tokenizer& tokenizer,
                                    const ContextRules& rules, Progress& progress) {
+  std::vector<FoundRows> found;
+  for (const Task& task : tasks) found.push_back(find_rows(task, options, progress));
   std::vector<LoadedTask> loaded;
-  for (const Task& task : tasks) loaded.push_back(load_task(task, options, tokenizer, rules, progress));
+  for (size_t i = 0; i < tasks.size(); ++i) {
+    loaded.push_back(load_task(tasks[i], found[i], options, tokenizer, rules, progress));
+  }
   return loaded;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sleb/base/progress.h"
+#include "sleb/datasets/dataset_files.h"
 #include "sleb/eval/tasks/few_shot.h"
 #include "sleb/eval/tasks/question.h"
 #include "sleb/eval/tasks/request_tokens.h"
@@ -17,7 +18,7 @@
 namespace sleb {
 
 struct TaskOptions {
-  std::filesystem::path data;         // the folder with row files
+  std::filesystem::path data;         // the folder with row files; empty: the tasks' data sets on the hub
   std::optional<int64_t> limit = {};  // the first rows only
   FewShotOptions few_shot = {};
 };
@@ -25,13 +26,16 @@ struct TaskOptions {
 struct LoadedTask {
   Task task;
   int64_t total = 0;  // rows in the data set
+  // Of rows from the hub: where the questions are from, and the examples where these have a split of their own.
+  std::optional<DatasetOrigin> source = {}, examples_source = {};
   int64_t examples = 0;
   std::vector<Question> questions = {};
   std::vector<std::vector<TokenRequest>> sequences = {};  // [questions][requests, or windows]
   int64_t truncated = 0;                                  // sequences that lost tokens in front
 };
 
-// Throws Error(bad_input) for missing data and whatever is wrong with rows. Sequences that don't fit the model's
+// Throws what find_dataset throws, for any task before rows are read; Error(bad_input) for missing data and whatever is
+// wrong with rows. Sequences that don't fit the model's
 // context are cut in front and counted, as lm-evaluation-harness does.
 std::vector<LoadedTask> load_tasks(std::span<const Task> tasks, const TaskOptions& options, const Tokenizer& tokenizer,
                                    const ContextRules& rules, Progress& progress);

@@ -6,6 +6,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/json.h"
 #include "sleb/eval/tasks/built_in.h"
+#include "sleb/hub/repository_name.h"
 
 namespace sleb {
 namespace {
@@ -77,8 +78,9 @@ const std::vector<FormEntry>& forms() {
   return entries;
 }
 
-constexpr std::string_view common_keys[] = {"version",           "split",       "data",   "target_delimiter",
-                                            "fewshot_delimiter", "description", "metrics"};
+constexpr std::string_view common_keys[] = {
+    "version", "dataset_path",     "dataset_name",      "dataset_split", "split",  "fewshot_split",
+    "data",    "target_delimiter", "fewshot_delimiter", "description",   "metrics"};
 
 bool is_common(std::string_view key) {
   return std::ranges::find(common_keys, key) != std::end(common_keys);
@@ -120,6 +122,23 @@ std::vector<Metric> metrics_of(const JsonView& entry, const FormEntry& form) {
   return metrics;
 }
 
+std::optional<TaskDataset> dataset_of(const JsonView& entry, const std::string& split) {
+  const auto path = entry.find("dataset_path");
+  if (!path) {
+    for (const char* key : {"dataset_name", "dataset_split", "fewshot_split"}) {
+      if (entry.has(key)) entry.at(key).fail("says nothing without dataset_path");
+    }
+    return {};
+  }
+  if (!is_repository_name(path->string())) path->fail("is not the name of a data set on the hub, org/name");
+  TaskDataset dataset{.repository = path->string(),
+                      .config = entry.string_or("dataset_name", ""),
+                      .split = entry.string_or("dataset_split", split),
+                      .fewshot_split = entry.string_or("fewshot_split", "")};
+  if (dataset.fewshot_split == dataset.split) dataset.fewshot_split = "";
+  return dataset;
+}
+
 Task task_of(const std::string& name, const JsonView& entry) {
   if (!is_task_name(name)) entry.fail("a task's name consists of letters, digits, _ and -");
   if (!entry.is_object()) entry.fail("expected an object");
@@ -133,6 +152,7 @@ Task task_of(const std::string& name, const JsonView& entry) {
   task.version = entry.number_or("version", 0);
   const std::string split = entry.string_or("split", "test");
   if (split != "test" && split != "validation") entry.at("split").fail("is neither \"test\" nor \"validation\"");
+  task.dataset = dataset_of(entry, split);
   task.harness_skips_own_row = split == "validation";
   task.target_delimiter = entry.string_or("target_delimiter", " ");
   task.fewshot_delimiter = entry.string_or("fewshot_delimiter", "\n\n");

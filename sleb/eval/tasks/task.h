@@ -39,12 +39,21 @@ struct WholeText {
   Template counted;  // the text whose words and bytes count
 };
 
+// Where the rows are on the Hugging Face hub.
+struct TaskDataset {
+  std::string repository;     // "org/name"
+  std::string config;         // "": the only one, or the default
+  std::string split;          // of the questions
+  std::string fewshot_split;  // of the examples; "": the questions' own rows
+};
+
 using TaskForm = std::variant<MultipleChoice, PartialScoring, SingleContinuation, WholeText>;
 
 struct Task {
   std::string name;
   double version = 0;
-  std::string data;                    // row files begin with it: "piqa" for piqa.validation.jsonl
+  std::string data;  // row files begin with it: "piqa" for piqa.validation.jsonl
+  std::optional<TaskDataset> dataset = {};
   bool harness_skips_own_row = false;  // from few-shot examples: so where it scores a validation split
   std::string target_delimiter = " ";  // between a prompt and each choice
   std::string fewshot_delimiter = "\n\n";

@@ -39,8 +39,8 @@ bool is_blank_line(std::string_view line) {
   return line.find_first_not_of(" \t\r\n") == line.npos;
 }
 
-TaskRows read_lines(const fs::path& file, std::optional<int64_t> limit) {
-  TaskRows result{.file = file};
+// Appends them.
+void read_lines(const fs::path& file, std::optional<int64_t> limit, TaskRows& result) {
   int64_t line_number = 0;
   const Packing packing = file.extension() == ".gz" ? Packing::gzip : Packing::none;
   for_each_line(file, packing, [&](std::string_view line) {
@@ -55,15 +55,14 @@ TaskRows read_lines(const fs::path& file, std::optional<int64_t> limit) {
     if (!fields.is_object()) bad_input("{}: expected an object", place);
     result.rows.push_back({std::move(fields), std::move(place)});
   });
-  return result;
 }
 
-TaskRows read_records(const fs::path& file, std::optional<int64_t> limit) {
-  TaskRows result{.file = file};
-  result.total = for_each_record(file, limit, [&](int64_t row, Json record) {
+// Appends them.
+void read_records(const fs::path& file, std::optional<int64_t> limit, TaskRows& result) {
+  if (limit) limit = std::max<int64_t>(0, *limit - result.total);
+  result.total += for_each_record(file, limit, [&](int64_t row, Json record) {
     result.rows.push_back({std::move(record), fmt::format("{}, row {}", file.string(), row)});
   });
-  return result;
 }
 
 }  // namespace
@@ -86,12 +85,15 @@ TaskFiles find_task_files(const fs::path& folder, const std::string& name) {
         ".arrow, .csv or .tsv",
         folder.string(), name, name, name);
   }
-  return {*rows, examples};
+  TaskFiles files{.rows = {*rows}};
+  if (examples) files.examples.push_back(*examples);
+  return files;
 }
 
-TaskRows read_task_rows(const fs::path& file, std::optional<int64_t> limit) {
-  TaskRows result = is_table(file) ? read_records(file, limit) : read_lines(file, limit);
-  if (result.rows.empty()) bad_input("{}: has no rows", file.string());
+TaskRows read_task_rows(const std::vector<fs::path>& files, std::optional<int64_t> limit) {
+  TaskRows result{.file = files.at(0)};
+  for (const fs::path& file : files) (is_table(file) ? read_records : read_lines)(file, limit, result);
+  if (result.rows.empty()) bad_input("{}: has no rows", result.file.string());
   return result;
 }
 

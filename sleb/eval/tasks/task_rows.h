@@ -17,8 +17,8 @@ struct TaskRow {
 };
 
 struct TaskRows {
-  std::filesystem::path file;
-  int64_t total = 0;               // rows of the file
+  std::filesystem::path file;      // the first
+  int64_t total = 0;               // rows of the files
   std::vector<TaskRow> rows = {};  // the first of them, as many as were asked for
 };
 
@@ -27,14 +27,15 @@ struct TaskRows {
 // with "train" for <anything> hold the examples of few-shot prompts. Throws Error(bad_input) if the folder can't be
 // read, or two files would do.
 struct TaskFiles {
-  std::filesystem::path rows;
-  std::optional<std::filesystem::path> examples;
+  std::vector<std::filesystem::path> rows;  // one file behind the other
+  std::vector<std::filesystem::path> examples = {};
 };
 // Throws Error(bad_input) if there is no file of rows, too.
 TaskFiles find_task_files(const std::filesystem::path& folder, const std::string& name);
 
-// The first `limit` rows, or all. Lines of blanks are no rows. Throws Error(bad_input), naming file and line, for a
-// line that is no JSON object, and for a file without rows; of a table what for_each_record throws.
-TaskRows read_task_rows(const std::filesystem::path& file, std::optional<int64_t> limit);
+// The first `limit` rows, or all, of files one behind the other. Lines of blanks are no rows. Throws Error(bad_input),
+// naming file and line, for a line that is no JSON object, and for files without rows; of a table what for_each_record
+// throws.
+TaskRows read_task_rows(const std::vector<std::filesystem::path>& files, std::optional<int64_t> limit);
 
 }  // namespace sleb

@@ -20,11 +20,11 @@ TEST(TaskRows, FilesAreFoundByTheTasksName) {
   folder.write("piqa..jsonl", "");
   folder.write("my_piqa.jsonl", "");
   const std::filesystem::path parent = rows.parent_path();
-  EXPECT_EQ(find_task_files(parent, "piqa").rows, rows);
-  EXPECT_FALSE(find_task_files(parent, "piqa").examples);
+  EXPECT_EQ(find_task_files(parent, "piqa").rows, std::vector{rows});
+  EXPECT_TRUE(find_task_files(parent, "piqa").examples.empty());
   const auto examples = folder.write("piqa.train.jsonl.gz", "");
-  EXPECT_EQ(find_task_files(parent, "piqa").examples, examples);
-  EXPECT_EQ(find_task_files(parent, "piqa2").rows.filename(), "piqa2.jsonl");
+  EXPECT_EQ(find_task_files(parent, "piqa").examples, std::vector{examples});
+  EXPECT_EQ(find_task_files(parent, "piqa2").rows.at(0).filename(), "piqa2.jsonl");
   folder.write("piqa.jsonl.gz", "");
   EXPECT_EQ(error_message([&] { find_task_files(parent, "piqa"); }),
             parent.string() + ": both piqa.jsonl.gz and piqa.validation.jsonl could be the rows of piqa; keep one");
@@ -41,11 +41,11 @@ TEST(TaskRows, LinesOfBlanksAreNoRows) {
   const ScratchFolder folder;
   const std::string text = "{\"q\": \"a\"}\r\n\n  \n{\"q\": \"b\"}\n{\"q\": \"c\"}";
   for (const auto& file : {folder.write("x.jsonl", text), folder.write("x.jsonl.gz", gzip(text))}) {
-    const TaskRows all = read_task_rows(file, {});
+    const TaskRows all = read_task_rows({file}, {});
     EXPECT_EQ(all.total, 3);
     EXPECT_EQ(names(all.rows), (std::vector<std::string>{"a", "b", "c"}));
     EXPECT_EQ(all.rows[1].place, file.string() + ", line 4");
-    const TaskRows two = read_task_rows(file, 2);
+    const TaskRows two = read_task_rows({file}, 2);
     EXPECT_EQ(two.total, 3);
     EXPECT_EQ(names(two.rows), (std::vector<std::string>{"a", "b"}));
   }
@@ -54,22 +54,23 @@ TEST(TaskRows, LinesOfBlanksAreNoRows) {
 TEST(TaskRows, RecordsOfATableAreRows) {
   const ScratchFolder folder;
   const auto file = folder.write("x.validation.csv", "q,n\na,1\n\n\"b, \"\"c\"\"\",2\n");
-  EXPECT_EQ(find_task_files(file.parent_path(), "x").rows, file);
-  const TaskRows all = read_task_rows(file, {});
+  EXPECT_EQ(find_task_files(file.parent_path(), "x").rows, std::vector{file});
+  const TaskRows all = read_task_rows({file}, {});
   EXPECT_EQ(names(all.rows), (std::vector<std::string>{"a", "b, \"c\""}));
   EXPECT_EQ(all.rows[1].fields.at("n"), 2);
   EXPECT_EQ(all.rows[1].place, file.string() + ", row 2");
-  const TaskRows one = read_task_rows(file, 1);
+  const TaskRows one = read_task_rows({file}, 1);
   EXPECT_EQ(one.total, 2);
   EXPECT_EQ(names(one.rows), std::vector<std::string>{"a"});
-  EXPECT_TRUE(error_message([&] { read_task_rows(folder.write("y.csv", "q\n"), {}); }).ends_with("y.csv: has no rows"));
+  EXPECT_TRUE(
+      error_message([&] { read_task_rows({folder.write("y.csv", "q\n")}, {}); }).ends_with("y.csv: has no rows"));
 }
 
 TEST(TaskRows, BadLinesAreRefusedByNumber) {
   const ScratchFolder folder;
   const auto error = [&](std::string_view text) {
     const auto file = folder.write("x.jsonl", text);
-    const std::string message = error_message([&] { read_task_rows(file, {}); });
+    const std::string message = error_message([&] { read_task_rows({file}, {}); });
     return message.starts_with(file.string()) ? message.substr(file.string().size()) : message;
   };
   EXPECT_EQ(error(""), ": has no rows");
