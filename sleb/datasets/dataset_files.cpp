@@ -221,6 +221,13 @@ TextSource find_text(const std::string& given, TextPurpose purpose, Progress& pr
     bad_input("{}: no such file; give a file of text, wikitext2, c4 or ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub",
               given);
   }
+  std::error_code ignored;
+  if (!name && fs::is_directory(given, ignored) && parse_dataset_name(given, purpose)) {
+    bad_input(
+        "{}: is a folder here, which goes before the data set of that name; give one file of it, or work in another "
+        "folder",
+        given);
+  }
   if (!name) return {fs::path(given)};
   DatasetFiles found = find_dataset({name->repository, name->config, name->splits, name->files}, progress);
   TextSource source;
