@@ -188,7 +188,7 @@ std::vector<SplitPatterns> sharded(const Names& names) {
   }
   splits.insert(splits.end(), found.begin(), found.end());
   std::vector<SplitPatterns> patterns;
-  for (const std::string& split : splits) patterns.push_back({split, {"data/" + split + tail}});
+  for (const std::string& split : splits) patterns.push_back({split, {fmt::format("data/{}{}", split, tail)}});
   return patterns;
 }
 
@@ -210,13 +210,11 @@ std::vector<SplitPatterns> patterns_by_names(const Names& names) {
   return {{"train", {"**"}}};
 }
 
-// Names inside a folder, without it.
+// Names inside a folder "a/b/", without it.
 Names inside(const std::string& folder, const Names& names) {
-  if (folder.empty()) return names;
-  const std::string begin = folder.ends_with('/') ? folder : folder + "/";
   Names found;
   for (const std::string& name : names) {
-    if (name.starts_with(begin)) found.push_back(name.substr(begin.size()));
+    if (name.starts_with(folder)) found.push_back(name.substr(folder.size()));
   }
   return found;
 }
@@ -261,14 +259,14 @@ Names matching_files(const std::string& pattern, const Names& names) {
 }
 
 std::vector<SplitFiles> splits_of(const DatasetConfig& config, const Names& names, const std::string& label) {
-  const std::string folder = config.data_dir.empty() ? "" : inner_pattern(config.data_dir, label);
+  std::string folder = config.data_dir;
+  while (folder.ends_with('/')) folder.pop_back();
+  if (!folder.empty()) folder = inner_pattern(folder, label) + "/";
   const Names own = inside(folder, names);
   std::vector<SplitFiles> splits;
   for (const SplitPatterns& patterns : config.patterns ? *config.patterns : patterns_by_names(own)) {
     SplitFiles split = files_of(patterns, own, label);
-    for (std::string& file : split.files) {
-      if (!folder.empty()) file = (folder.ends_with('/') ? folder : folder + "/") + file;
-    }
+    for (std::string& file : split.files) file.insert(0, folder);
     if (!split.files.empty()) splits.push_back(std::move(split));
   }
   return splits;
