@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const ModelSpec spec = spec_from_config(JsonView(config, "config.json"));
     config_warnings(JsonView(config, "config.json"), *find_family(spec.family));
     if (spec.num_blocks < 2) return;
-    prune_config(parse_ordered_json(text, "config.json"), kept_blocks(spec.num_blocks, {0}), "bfloat16", "c")
+    prune_config(parse_ordered_json(text, "config.json"), spec, kept_blocks(spec.num_blocks, {0}), "bfloat16", "c")
         .config.dump();
   });
   return 0;

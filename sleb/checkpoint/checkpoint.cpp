@@ -13,6 +13,7 @@
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
 #include "sleb/checkpoint/model_location.h"
+#include "sleb/checkpoint/multimodal.h"
 #include "sleb/text/gguf_vocabulary.h"
 #include "sleb/text/sources/folder_tokenizer.h"
 #include "sleb/text/sources/json_tokenizer.h"
@@ -56,12 +57,12 @@ bool is_ignored(const StoredTensor& tensor) {
   return std::ranges::find(buffers, name) != std::end(buffers);
 }
 
-// The model without its head, saved alone, has names without this; transformers puts it in front where it is missing.
-constexpr std::string_view base_prefix = "model.";
-
 using Tensors = std::map<std::string, StoredTensor>;
 
+// The model without its head, saved alone, has names without the base's; transformers puts it in front where it is
+// missing.
 Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::string_view label) {
+  const std::string_view base_prefix = spec.names.base_prefix;
   std::set<std::string> expected;
   for (TensorShape& tensor : spec.tensors()) expected.insert(std::move(tensor.name));
   Tensors tensors;
@@ -70,6 +71,18 @@ Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::stri
     const bool lacks_prefix = !expected.contains(name) && expected.contains(longer);
     const auto [place, added] = tensors.emplace(lacks_prefix ? longer : name, tensor);
     if (!added) bad_input("{}: tensor '{}' is there twice, with and without \"{}\"", label, place->first, base_prefix);
+  }
+  return tensors;
+}
+
+// The language model's tensors under its family's names; those of other parts as they are, listed in `others`.
+Tensors with_language_names(const Tensors& stored, std::vector<std::string>& others, std::string_view label) {
+  Tensors tensors;
+  for (const auto& [name, tensor] : stored) {
+    const auto own = language_name(name);
+    if (!own) others.push_back(name);
+    const auto [place, added] = tensors.emplace(own.value_or(name), tensor);
+    if (!added) bad_input("{}: tensor '{}' is there twice, under two names", label, place->first);
   }
   return tensors;
 }
@@ -103,8 +116,8 @@ bool are_equal(const StoredTensor& one, const StoredTensor& other) {
 // A tied head and the embedding are one matrix, and files hold it under either name or under both.
 void keep_one_of_tied(Tensors& tensors, const ModelSpec& spec, std::string_view label) {
   if (!spec.tied_head) return;
-  const std::string embedding_name = fmt::format("{}.weight", spec.names->embedding);
-  const std::string head_name = fmt::format("{}.weight", spec.names->head);
+  const std::string embedding_name = fmt::format("{}.weight", spec.names.embedding);
+  const std::string head_name = fmt::format("{}.weight", spec.names.head);
   const auto head = tensors.find(head_name);
   if (head == tensors.end()) return;
   const auto [embedding, embedding_absent] = tensors.emplace(embedding_name, head->second);
@@ -135,10 +148,14 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
     check_block_count(checkpoint.spec_, checkpoint.safetensors_->tensors().size(), path.string());
-    checkpoint.tensors_ = with_base_prefix(checkpoint.safetensors_->tensors(), checkpoint.spec_, path.string());
+    const Tensors& stored = checkpoint.safetensors_->tensors();
+    checkpoint.tensors_ = checkpoint.spec_.is_multimodal
+                              ? with_language_names(stored, checkpoint.other_names_, path.string())
+                              : with_base_prefix(stored, checkpoint.spec_, path.string());
     keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
-    checkpoint.warnings_ = config_warnings(view, *find_family(checkpoint.spec_.family));
+    const JsonView own = checkpoint.spec_.is_multimodal ? view.at(text_config) : view;
+    checkpoint.warnings_ = config_warnings(own, *find_family(checkpoint.spec_.family));
     if (fs::exists(path / "tokenizer.json", ignored)) {
       if (auto warning = warning_of_json_folder(path)) checkpoint.warnings_.push_back(std::move(*warning));
     }
@@ -174,6 +191,7 @@ void Checkpoint::check_all_known() const {
   std::set<std::string> known;
   for (std::string& name : tensor_names()) known.insert(std::move(name));
   for (std::string& name : scale_names()) known.insert(std::move(name));
+  known.insert(other_names_.begin(), other_names_.end());
   for (const auto& [name, stored] : tensors_) {
     if (known.contains(name) || is_ignored(stored)) continue;
     bad_input("{}: tensor '{}' is not part of this {} model of {} blocks; running without it would be wrong",
@@ -309,8 +327,8 @@ std::vector<int64_t> Checkpoint::stop_ids() const {
 }
 
 std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
-  if (!name.starts_with(spec.names->block_prefix)) return {};
-  name.remove_prefix(spec.names->block_prefix.size());
+  if (!name.starts_with(spec.names.block_prefix)) return {};
+  name.remove_prefix(spec.names.block_prefix.size());
   int64_t block = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
   const bool is_number = error == std::errc() && end != name.data() + name.size() && *end == '.';

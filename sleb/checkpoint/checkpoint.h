@@ -41,7 +41,8 @@ class Checkpoint {
   // Of config.json and the files that hold the tensors; reads all of them, once. Throws Interrupted.
   std::string fingerprint(Progress& progress) const;
 
-  // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". Throws Error(bad_input) if absent.
+  // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". In a multimodal model's file it may have
+  // another, which is StoredTensor::name. Throws Error(bad_input) if absent.
   const StoredTensor& tensor(const std::string& name) const;
   // Every tensor that belongs to the model: embedding, blocks, final norm, and the head unless it is tied.
   std::vector<std::string> tensor_names() const;
@@ -49,6 +50,8 @@ class Checkpoint {
   std::vector<std::string> scale_names() const;
   // Reads the weights' scales. Throws Error(bad_input) for one that is not a positive number, as read() does.
   void check_scales() const;
+  // Of a multimodal model: the tensors of its other parts, by the names that they have in the file.
+  const std::vector<std::string>& other_names() const { return other_names_; }
   // Types of the tensors with their share of the parameters, most first.
   std::vector<std::pair<StoredType, int64_t>> stored_types() const;
 
@@ -87,6 +90,7 @@ class Checkpoint {
   std::unique_ptr<GgufFile> gguf_;
   std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
   std::map<std::string, WeightScale> scales_;    // by the weight's name
+  std::vector<std::string> other_names_;
 };
 
 // The block that a tensor belongs to by its name ("model.layers.3.mlp.up_proj.weight": 3); nothing for the others.

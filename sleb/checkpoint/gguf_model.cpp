@@ -21,8 +21,12 @@ std::string_view hidden_act(Activation activation) {
       return "gelu";
     case Activation::gelu_tanh:
       return "gelu_pytorch_tanh";
+    case Activation::quick_gelu:
+      return "quick_gelu";
     case Activation::relu:
       return "relu";
+    case Activation::relu_squared:
+      return "relu2";
   }
   return "";
 }
@@ -44,8 +48,8 @@ std::vector<double> llama3_divisors(const RopeSpec& rope, int64_t head_dim) {
 // A GGUF keeps only the resulting divisors. Llama 3.1 to 3.3 all used low and high factors 1 and 4 over 8192 positions,
 // with the largest divisor as factor; anything else has no name in config.json.
 OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& spec) {
-  const auto& divisors = spec.rope.frequency_divisors;
-  RopeSpec rope = spec.rope;
+  const auto& divisors = spec.ropes[0].frequency_divisors;
+  RopeSpec rope = spec.ropes[0];
   rope.factor = *std::ranges::max_element(divisors);
   rope.low_freq_factor = 1;
   rope.high_freq_factor = 4;
@@ -66,11 +70,12 @@ OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& s
 }
 
 OrderedJson rope_parameters(const GgufFile& file, const ModelSpec& spec) {
-  if (!spec.rope.frequency_divisors.empty()) return rope_parameters_of_divisors(file, spec);
-  OrderedJson parameters = {{"rope_type", "default"}, {"rope_theta", spec.rope.theta}};
-  if (spec.rope.scaling == RopeSpec::Scaling::linear) {
+  const RopeSpec& rope = spec.ropes[0];
+  if (!rope.frequency_divisors.empty()) return rope_parameters_of_divisors(file, spec);
+  OrderedJson parameters = {{"rope_type", "default"}, {"rope_theta", rope.theta}};
+  if (rope.scaling == RopeSpec::Scaling::linear) {
     parameters["rope_type"] = "linear";
-    parameters["factor"] = spec.rope.factor;
+    parameters["factor"] = rope.factor;
   }
   return parameters;
 }
@@ -89,12 +94,13 @@ void add_token_ids(const GgufFile& file, OrderedJson& config) {
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
   check_block_count(spec, file.tensors().size(), file.label());
   std::map<std::string, std::string> renamed = {
-      {"token_embd.weight", fmt::format("{}.weight", spec.names->embedding)},
-      {"output_norm.weight", fmt::format("{}.weight", spec.names->final_norm)},
-      {"output.weight", fmt::format("{}.weight", spec.names->head)},
+      {"token_embd.weight", fmt::format("{}.weight", spec.names.embedding)},
+      {"output_norm.weight", fmt::format("{}.weight", spec.names.final_norm)},
+      {"output.weight", fmt::format("{}.weight", spec.names.head)},
   };
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     for (const Part part : all_parts) {
+      if (!spec.has_weight(part)) continue;
       for (const std::string_view ending : {".weight", ".bias"}) {
         renamed[fmt::format("{}{}", gguf_part_name(block, part), ending)] =
             fmt::format("{}{}", spec.part_name(block, part), ending);
@@ -118,7 +124,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
 
 int64_t permuted_heads(const ModelSpec& spec, const std::string& name) {
   const auto holds = [&](Part part) {
-    return name.find(fmt::format(".{}.", spec.names->parts[static_cast<size_t>(part)])) != std::string::npos;
+    return name.find(fmt::format(".{}.", spec.names.parts[part])) != std::string::npos;
   };
   return holds(Part::query) ? spec.num_heads : holds(Part::key) ? spec.num_kv_heads : 0;
 }
@@ -162,7 +168,7 @@ OrderedJson config_from_gguf(const GgufFile& file, const ModelSpec& spec) {
       {"tie_word_embeddings", spec.tied_head},
       {"rope_parameters", rope_parameters(file, spec)},
       // transformers 4 reads these two instead.
-      {"rope_theta", spec.rope.theta},
+      {"rope_theta", spec.ropes[0].theta},
   };
   if (config["rope_parameters"]["rope_type"] != "default") config["rope_scaling"] = config["rope_parameters"];
   add_token_ids(file, config);

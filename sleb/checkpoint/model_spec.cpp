@@ -29,49 +29,108 @@ std::string bias_name(std::string_view name) {
   return fmt::format("{}.bias", name);
 }
 
-bool is_norm(Part part) {
-  return part == Part::attention_norm || part == Part::mlp_norm;
+bool is_vector(Part part) {
+  switch (part) {
+    case Part::attention_norm:
+    case Part::query_norm:
+    case Part::key_norm:
+    case Part::attention_post_norm:
+    case Part::mlp_norm:
+    case Part::mlp_post_norm:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// NAME.weight and NAME.bias of [hidden], as far as the model's norms have them.
+void append_norm(std::vector<TensorShape>& list, const ModelSpec& spec, std::string_view name) {
+  if (spec.norm_weight) list.push_back({weight_name(name), {spec.hidden_size}});
+  if (spec.norm_bias) list.push_back({bias_name(name), {spec.hidden_size}});
 }
 
 // The tensors outside the blocks, up to them and after them.
 std::vector<TensorShape> tensors_before_blocks(const ModelSpec& spec) {
   std::vector<TensorShape> list;
-  list.push_back({weight_name(spec.names->embedding), {spec.vocabulary_size, spec.embedding_size}});
+  list.push_back({weight_name(spec.names.embedding), {spec.vocabulary_size, spec.embedding_size}});
   if (spec.position == PositionKind::learned) {
-    list.push_back({weight_name(spec.names->positions), {spec.max_positions + spec.position_offset, spec.hidden_size}});
+    list.push_back({weight_name(spec.names.positions), {spec.max_positions + spec.position_offset, spec.hidden_size}});
   }
   if (spec.has_projections()) {
-    list.push_back({weight_name(spec.names->project_in), {spec.hidden_size, spec.embedding_size}});
+    list.push_back({weight_name(spec.names.project_in), {spec.hidden_size, spec.embedding_size}});
   }
+  if (spec.embedding_norm) append_norm(list, spec, spec.names.embedding_norm);
   return list;
 }
 
 std::vector<TensorShape> tensors_after_blocks(const ModelSpec& spec) {
   std::vector<TensorShape> list;
-  if (spec.final_norm && spec.norm_weight) list.push_back({weight_name(spec.names->final_norm), {spec.hidden_size}});
-  if (spec.final_norm && spec.norm_bias) list.push_back({bias_name(spec.names->final_norm), {spec.hidden_size}});
+  if (spec.final_norm) append_norm(list, spec, spec.names.final_norm);
   if (spec.has_projections()) {
-    list.push_back({weight_name(spec.names->project_out), {spec.embedding_size, spec.hidden_size}});
+    list.push_back({weight_name(spec.names.project_out), {spec.embedding_size, spec.hidden_size}});
   }
   if (!spec.tied_head) {
-    list.push_back({weight_name(spec.names->head), {spec.vocabulary_size, spec.embedding_size}});
+    list.push_back({weight_name(spec.names.head), {spec.vocabulary_size, spec.embedding_size}});
+  }
+  if (spec.head_bias) list.push_back({bias_name(spec.names.head), {spec.vocabulary_size}});
+  return list;
+}
+
+// The parts that share a tensor with this one, itself among them.
+std::vector<Part> parts_of_tensor(const ModelSpec& spec, Part part) {
+  std::vector<Part> parts;
+  for (const Part other : all_parts) {
+    if (spec.names.parts[other] == spec.names.parts[part] && spec.has_weight(other)) parts.push_back(other);
+  }
+  return parts;
+}
+
+// [out, in] of the tensor that holds a part, or that of a vector.
+std::vector<int64_t> stored_shape(const ModelSpec& spec, Part part) {
+  std::vector<int64_t> shape = spec.part_shape(part);
+  if (is_vector(part)) return shape;
+  shape[0] = 0;
+  for (const Part other : parts_of_tensor(spec, part)) shape[0] += spec.part_shape(other)[0];
+  if (spec.transposed_matrices) std::swap(shape[0], shape[1]);
+  return shape;
+}
+
+constexpr std::string_view each_head = "*";
+
+// Of a block's part: one, or one for each head.
+std::vector<TensorShape> weights_of_part(const ModelSpec& spec, int64_t block, Part part) {
+  const std::string name = spec.part_name(block, part);
+  const std::vector<int64_t> shape = stored_shape(spec, part);
+  const size_t place = name.find(each_head);
+  if (place == name.npos) return {{weight_name(name), shape}};
+  std::vector<TensorShape> list;
+  for (int64_t head = 0; head < shape[0]; ++head) {
+    const std::string own = std::string(name).replace(place, each_head.size(), std::to_string(head));
+    list.push_back({weight_name(own), {shape[1]}});
   }
   return list;
+}
+
+// Whether one of `parts` before this one has the same name, and so the same tensor.
+bool is_listed(const ModelSpec& spec, std::span<const Part> parts, Part part) {
+  const auto end = std::ranges::find(parts, part);
+  return std::any_of(parts.begin(), end, [&](Part earlier) {
+    return spec.names.parts[earlier] == spec.names.parts[part] && spec.has_weight(earlier);
+  });
+}
+
+void append(std::vector<TensorShape>& list, std::vector<TensorShape> more) {
+  std::ranges::move(more, std::back_inserter(list));
 }
 
 std::vector<TensorShape> tensors_of_block(const ModelSpec& spec, int64_t block) {
   std::vector<TensorShape> list;
   for (const Part part : all_parts) {
-    const auto shape = spec.part_shape(part);
-    const std::string name = spec.part_name(block, part);
-    if (spec.has_weight(part)) list.push_back({weight_name(name), shape});
-    if (spec.has_bias(part)) list.push_back({bias_name(name), {shape[0]}});
+    if (is_listed(spec, all_parts, part)) continue;
+    append(list, spec.stored_weights(block, {&part, 1}));
+    append(list, spec.stored_biases(block, {&part, 1}));
   }
   return list;
-}
-
-void append(std::vector<TensorShape>& list, std::vector<TensorShape> more) {
-  std::ranges::move(more, std::back_inserter(list));
 }
 
 int64_t elements(const std::vector<TensorShape>& tensors) {
@@ -80,29 +139,62 @@ int64_t elements(const std::vector<TensorShape>& tensors) {
   return sum;
 }
 
-void check_rope(const ModelSpec& spec, std::string_view label) {
-  require(spec.head_dim % 2 == 0, label, fmt::format("head dimension {} is odd, rope needs pairs", spec.head_dim));
-  require(spec.rope.theta > 0 && std::isfinite(spec.rope.theta), label, "rope theta is not positive");
-  require(spec.rope.factor > 0, label, "the rope scaling factor is not positive");
-  if (spec.rope.scaling == RopeSpec::Scaling::llama3) {
-    require(spec.rope.high_freq_factor > spec.rope.low_freq_factor && spec.rope.low_freq_factor > 0 &&
-                spec.rope.original_max_positions > 0,
-            label, "the llama3 rope scaling's frequency factors are out of order");
-  }
-  for (const float divisor : spec.rope.frequency_divisors) {
+void check_divisors(const std::vector<float>& divisors, std::string_view label) {
+  for (const float divisor : divisors) {
     require(divisor > 0 && std::isfinite(divisor), label, "a rope frequency's divisor is not positive");
   }
+}
+
+void check_rope(const ModelSpec& spec, const RopeSpec& rope, std::string_view label) {
+  require(rope.dims % 2 == 0, label, fmt::format("head dimension {} is odd, rope needs pairs", rope.dims));
+  require(rope.dims >= 2 && rope.dims <= spec.head_dim, label,
+          fmt::format("rope turns {} of a head's {} dimensions", rope.dims, spec.head_dim));
+  require(rope.theta > 0 && std::isfinite(rope.theta), label, "rope theta is not positive");
+  require(rope.factor > 0, label, "the rope scaling factor is not positive");
+  if (rope.scaling == RopeSpec::Scaling::llama3) {
+    require(rope.high_freq_factor > rope.low_freq_factor && rope.low_freq_factor > 0 && rope.original_max_positions > 0,
+            label, "the llama3 rope scaling's frequency factors are out of order");
+  }
+  if (rope.scaling == RopeSpec::Scaling::yarn) {
+    require(rope.original_max_positions > 0 && rope.beta_fast > 0 && rope.beta_slow > 0 && rope.theta != 1, label,
+            "the yarn rope scaling's positions and betas are not positive");
+  }
+  if (rope.scaling == RopeSpec::Scaling::longrope) {
+    require(rope.original_max_positions > 0, label, "the longrope scaling's original positions are not positive");
+  }
+  require(rope.attention_factor > 0 && std::isfinite(rope.attention_factor), label,
+          "the rope scaling's attention factor is not positive");
+  check_divisors(rope.frequency_divisors, label);
+  check_divisors(rope.short_divisors, label);
+  check_divisors(rope.long_divisors, label);
+}
+
+void check_number(double value, std::string_view what, std::string_view label) {
+  require(std::isfinite(value), label, fmt::format("{} is {}", what, value));
 }
 
 }  // namespace
 
 std::string ModelSpec::part_name(int64_t block, Part part) const {
-  return fmt::format("{}{}.{}", names->block_prefix, block, names->parts[static_cast<size_t>(part)]);
+  return fmt::format("{}{}.{}", names.block_prefix, block, names.parts[part]);
 }
 
 bool ModelSpec::has_weight(Part part) const {
-  if (is_norm(part)) return norm_weight;
-  return part != Part::gate || mlp == MlpKind::gated;
+  switch (part) {
+    case Part::attention_norm:
+    case Part::mlp_norm:
+      return norm_weight && norm_placement != NormPlacement::inside;
+    case Part::attention_post_norm:
+    case Part::mlp_post_norm:
+      return norm_weight && (norm_placement == NormPlacement::inside || norm_placement == NormPlacement::both);
+    case Part::query_norm:
+    case Part::key_norm:
+      return qk_norm != QkNorm::none;
+    case Part::gate:
+      return mlp == MlpKind::gated;
+    default:
+      return true;
+  }
 }
 
 bool ModelSpec::has_bias(Part part) const {
@@ -118,20 +210,35 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::up:
     case Part::down:
       return mlp_bias;
+    case Part::query_norm:
+    case Part::key_norm:
+      return qk_norm != QkNorm::none && qk_norm_bias;
     case Part::attention_norm:
     case Part::mlp_norm:
+      return norm_bias && norm_placement != NormPlacement::inside;
+    case Part::attention_post_norm:
+    case Part::mlp_post_norm:
       break;
   }
-  return norm_bias;
+  return norm_bias && (norm_placement == NormPlacement::inside || norm_placement == NormPlacement::both);
 }
 
 std::vector<int64_t> ModelSpec::part_shape(Part part) const {
+  const auto qk_norm_shape = [&](int64_t heads) -> std::vector<int64_t> {
+    if (qk_norm == QkNorm::whole) return {heads * head_dim};
+    if (qk_norm == QkNorm::per_head_own) return {heads, head_dim};
+    return {head_dim};
+  };
   switch (part) {
     case Part::query:
       return {num_heads * head_dim, hidden_size};
     case Part::key:
     case Part::value:
       return {num_kv_heads * head_dim, hidden_size};
+    case Part::query_norm:
+      return qk_norm_shape(num_heads);
+    case Part::key_norm:
+      return qk_norm_shape(num_kv_heads);
     case Part::attention_output:
       return {hidden_size, num_heads * head_dim};
     case Part::gate:
@@ -140,10 +247,31 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
     case Part::down:
       return {hidden_size, intermediate_size};
     case Part::attention_norm:
+    case Part::attention_post_norm:
     case Part::mlp_norm:
+    case Part::mlp_post_norm:
       break;
   }
   return {hidden_size};
+}
+
+std::vector<TensorShape> ModelSpec::stored_weights(int64_t block, std::span<const Part> parts) const {
+  std::vector<TensorShape> list;
+  for (const Part part : parts) {
+    if (has_weight(part) && !is_listed(*this, parts, part)) append(list, weights_of_part(*this, block, part));
+  }
+  return list;
+}
+
+std::vector<TensorShape> ModelSpec::stored_biases(int64_t block, std::span<const Part> parts) const {
+  std::vector<TensorShape> list;
+  for (const Part part : parts) {
+    if (!has_bias(part) || is_listed(*this, parts, part)) continue;
+    const std::vector<int64_t> shape = stored_shape(*this, part);
+    list.push_back(
+        {bias_name(part_name(block, part)), {!is_vector(part) && transposed_matrices ? shape[1] : shape[0]}});
+  }
+  return list;
 }
 
 std::vector<TensorShape> ModelSpec::tensors() const {
@@ -178,7 +306,13 @@ void check(const ModelSpec& spec, std::string_view label) {
   require(spec.num_heads % spec.num_kv_heads == 0, label,
           fmt::format("{} attention heads can't share {} key/value heads evenly", spec.num_heads, spec.num_kv_heads));
   require(spec.norm_eps >= 0 && std::isfinite(spec.norm_eps), label, "the norm's epsilon is negative");
-  if (spec.position == PositionKind::rotary) check_rope(spec, label);
+  for (const RopeSpec& rope : spec.ropes) check_rope(spec, rope, label);
+  check_number(spec.attention_scale, "the scale of attention", label);
+  check_number(spec.embedding_scale, "the scale of the embedding", label);
+  check_number(spec.residual_scale, "the scale of residuals", label);
+  check_number(spec.logit_scale, "the scale of logits", label);
+  require(spec.attention_cap >= 0 && spec.logit_cap >= 0 && spec.qkv_clip >= 0, label,
+          "a cap of scores, of logits or of queries is negative");
   if (spec.position == PositionKind::learned) size("the number of learned positions", spec.max_positions);
   for (const int64_t window : spec.sliding_windows) {
     require(window >= 0, label, fmt::format("a sliding window of {} tokens", window));
@@ -186,7 +320,9 @@ void check(const ModelSpec& spec, std::string_view label) {
 }
 
 void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
-  require(static_cast<size_t>(spec.num_blocks) <= num_tensors, label,
+  const bool each_has_its_own = spec.names.parts[Part::query_norm].find(each_head) != std::string_view::npos;
+  const int64_t heads = each_has_its_own && spec.qk_norm != QkNorm::none ? spec.num_heads : 1;
+  require(static_cast<size_t>(spec.num_blocks) * static_cast<size_t>(heads) <= num_tensors, label,
           fmt::format("{} blocks by the configuration, but only {} tensors", spec.num_blocks, num_tensors));
 }
 

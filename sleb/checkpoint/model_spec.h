@@ -4,24 +4,37 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sleb {
 
-enum class Activation { silu, gelu, gelu_tanh, relu };
+enum class Activation { silu, gelu, gelu_tanh, quick_gelu, relu, relu_squared };
 
 enum class NormKind {
   rms,    // x / rms(x) * weight (Zhang and Sennrich, arXiv 1910.07467)
   layer,  // (x - mean(x)) / std(x) * weight + bias (Ba et al., arXiv 1607.06450)
 };
 
-// Where a half of a block (f: attention or MLP) has its norm.
+// Where a half of a block (f: attention or MLP) has its norms.
 enum class NormPlacement {
   before,  // hidden + f(norm(hidden)): "pre-norm"
   after,   // norm(hidden + f(hidden)): "post-norm"
+  first,   // norm(hidden) + f(norm(hidden)) (some of BLOOM)
+  inside,  // hidden + norm(f(hidden)) (OLMo 2)
+  both,    // hidden + post_norm(f(norm(hidden))) (Gemma 2)
+};
+
+// Which heads of queries and keys are normed before rope, with the block's kind of norm.
+enum class QkNorm {
+  none,
+  per_head,      // each head by itself, all with one weight [head_dim] (Qwen3)
+  per_head_own,  // each head by itself with a weight of its own, [heads, head_dim] (Cohere)
+  whole,         // all heads together, weight [heads * head_dim] (OLMo 2)
 };
 
 enum class MlpKind {
@@ -32,43 +45,128 @@ enum class MlpKind {
 enum class PositionKind {
   rotary,   // queries and keys turn with their position: RopeSpec
   learned,  // a row of a table is added to each token's embedding; there are no positions beyond the table
+  alibi,    // a head's scores grow with the key's position: AlibiSpec
 };
 
-// Rotary position embedding (RoFormer, arXiv 2104.09864): pair i of a head turns by position * frequency_i, where
-// frequency_i = theta^(-2i / head_dim), changed by `scaling`.
+// Rotary position embedding (RoFormer, arXiv 2104.09864): pair i of a head's first `dims` dimensions turns by position
+// * frequency_i, where frequency_i = theta^(-2i / dims), changed by `scaling` (transformers, modeling_rope_utils.py).
 struct RopeSpec {
   enum class Scaling {
     none,
-    linear,   // every frequency divided by `factor`
-    dynamic,  // theta grows once a sequence is longer than max_positions ("dynamic NTK")
-    llama3,   // low frequencies divided by `factor`, high ones kept, a ramp between (Llama 3.1)
+    linear,    // every frequency divided by `factor`
+    dynamic,   // theta grows once a sequence is longer than max_positions ("dynamic NTK")
+    llama3,    // low frequencies divided by `factor`, high ones kept, a ramp between (Llama 3.1)
+    yarn,      // the same with a ramp over pairs, between beta_slow and beta_fast turns (arXiv 2309.00071)
+    longrope,  // divided by long_divisors in sequences longer than original_max_positions, else by short_divisors
   };
   double theta = 10000;
+  int64_t dims = 0;  // even, at most head_dim; the others of a head do not turn
   Scaling scaling = Scaling::none;
   double factor = 1;
   double low_freq_factor = 1;
   double high_freq_factor = 4;
-  int64_t original_max_positions = 0;          // llama3
-  std::vector<float> frequency_divisors = {};  // [head_dim / 2], a GGUF's rope_freqs: used in place of `scaling`
+  int64_t original_max_positions = 0;  // llama3, yarn, longrope
+  double beta_fast = 32;
+  double beta_slow = 1;
+  bool truncate = true;                    // yarn: the ramp begins and ends at whole pairs
+  double attention_factor = 1;             // yarn, longrope: cosines and sines are multiplied by it
+  std::vector<float> short_divisors = {};  // [dims / 2]
+  std::vector<float> long_divisors = {};
+  std::vector<float> frequency_divisors = {};  // [dims / 2], a GGUF's rope_freqs: used in place of `scaling`
+  // Queries are multiplied by 1 + query_growth * ln(1 + floor(position / original_max_positions)) (Llama 4, Ministral
+  // 3).
+  double query_growth = 0;
+
+  bool operator==(const RopeSpec&) const = default;
+};
+
+// Attention with linear biases (arXiv 2108.12409): slope of the head * position of the key is added to a score.
+struct AlibiSpec {
+  bool scaled = false;    // added before the scores are scaled
+  bool bfloat16 = false;  // slope, and product, rounded to bfloat16 whatever the model's type
 };
 
 // The parts of a block, in the order in which every table lists them.
-enum class Part { attention_norm, query, key, value, attention_output, mlp_norm, gate, up, down };
-inline constexpr std::array all_parts = {
-    Part::attention_norm, Part::query, Part::key, Part::value, Part::attention_output,
-    Part::mlp_norm,       Part::gate,  Part::up,  Part::down};
+enum class Part {
+  attention_norm,
+  query,
+  key,
+  value,
+  query_norm,
+  key_norm,
+  attention_output,
+  attention_post_norm,
+  mlp_norm,
+  gate,
+  up,
+  down,
+  mlp_post_norm
+};
+inline constexpr std::array all_parts = {Part::attention_norm,
+                                         Part::query,
+                                         Part::key,
+                                         Part::value,
+                                         Part::query_norm,
+                                         Part::key_norm,
+                                         Part::attention_output,
+                                         Part::attention_post_norm,
+                                         Part::mlp_norm,
+                                         Part::gate,
+                                         Part::up,
+                                         Part::down,
+                                         Part::mlp_post_norm};
+inline constexpr size_t num_parts = all_parts.size();
+
+// A name for each of an enumeration's values, or for some of them.
+template <typename Key, size_t count>
+class NameTable {
+ public:
+  struct Entry {
+    Key key;
+    std::string_view name;
+  };
+  constexpr NameTable() = default;
+  constexpr NameTable(std::initializer_list<Entry> entries) { set(entries); }
+  // The same with other names for some.
+  constexpr NameTable with(std::initializer_list<Entry> entries) const {
+    NameTable other = *this;
+    other.set(entries);
+    return other;
+  }
+  constexpr std::string_view operator[](Key key) const { return names_[static_cast<size_t>(key)]; }
+  constexpr const std::array<std::string_view, count>& all() const { return names_; }
+
+ private:
+  constexpr void set(std::initializer_list<Entry> entries) {
+    for (const Entry& entry : entries) names_[static_cast<size_t>(entry.key)] = entry.name;
+  }
+  std::array<std::string_view, count> names_ = {};
+};
+
+// Where several parts have one name, one tensor holds them all: query, key and value one below the other, or group by
+// group (QkvLayout); gate above up; one norm that serves both halves. "*" stands for the number of a head, of which
+// each has a tensor for itself.
+using PartNames = NameTable<Part, num_parts>;
+
+// How query, key and value lie in one tensor.
+enum class QkvLayout {
+  one_after_another,  // all queries, all keys, all values
+  by_group,           // for each key head its queries, its key, its value (GPT-NeoX, BLOOM, Falcon)
+};
 
 // Names of a family's tensors in its Hugging Face checkpoints, without ".weight" and ".bias"; empty where no model of
 // the family has such a tensor.
 struct TensorNames {
-  std::string_view embedding;         // [vocabulary, embedding]
-  std::string_view positions = {};    // [positions + offset, hidden]
-  std::string_view project_in = {};   // [hidden, embedding]
-  std::string_view final_norm;        // [hidden]
-  std::string_view project_out = {};  // [embedding, hidden]
-  std::string_view head;              // [vocabulary, embedding]
-  std::string_view block_prefix;      // "model.layers.": the block's index and a point follow
-  std::array<std::string_view, all_parts.size()> parts;
+  std::string_view base_prefix = "model.";  // may be missing from all names
+  std::string_view embedding;               // [vocabulary, embedding]
+  std::string_view embedding_norm = {};     // [hidden]
+  std::string_view positions = {};          // [positions + offset, hidden]
+  std::string_view project_in = {};         // [hidden, embedding]
+  std::string_view final_norm;              // [hidden]
+  std::string_view project_out = {};        // [embedding, hidden]
+  std::string_view head = "lm_head";        // [vocabulary, embedding]
+  std::string_view block_prefix;            // "model.layers.": the block's index and a point follow
+  PartNames parts;
 };
 
 struct TensorShape {
@@ -79,8 +177,10 @@ struct TensorShape {
 struct ModelSpec {
   std::string family = {};        // config.json's model_type
   std::string architecture = {};  // "LlamaForCausalLM"
+  // The file holds other parts too (multimodal.h), whose tensors go into an output as they are.
+  bool is_multimodal = false;
   std::string stored_dtype = {};  // what config.json says the weights are: "bfloat16"; empty where it says nothing
-  const TensorNames* names = nullptr;
+  TensorNames names = {};
 
   int64_t num_blocks = 0;
   int64_t hidden_size = 0;
@@ -97,18 +197,39 @@ struct ModelSpec {
   double norm_eps = 0;
   bool norm_weight = true;
   bool norm_bias = false;
-  bool final_norm = true;  // before the head
+  double norm_weight_offset = 0;  // added to what is stored of a norm's weight (Gemma: 1)
+  bool embedding_norm = false;    // after the embedding
+  bool final_norm = true;         // before the head
+  QkNorm qk_norm = QkNorm::none;
+  bool qk_norm_bias = false;
+  // hidden + attention(norm(hidden)) + mlp(norm(hidden)), with one norm or two: the halves are bypassed together.
+  bool parallel_residual = false;
   MlpKind mlp = MlpKind::gated;
   Activation activation = Activation::silu;
   bool qkv_bias = false;
   bool attention_output_bias = false;
   bool mlp_bias = false;
+  bool head_bias = false;
   bool tied_head = false;
+  // How the file holds matrices and the rows of queries and keys; the engine puts them in order (row_order.h).
+  QkvLayout qkv_layout = QkvLayout::one_after_another;
+  bool transposed_matrices = false;  // [in, out]: GPT-2's Conv1D
+  bool interleaved_rope = false;     // the two dimensions of a pair stand side by side, not half a head apart
+  double attention_scale = 0;        // of scores; 0: 1 / sqrt(head_dim)
+  double attention_cap = 0;          // cap * tanh(score / cap) after scaling; 0: none
+  double qkv_clip = 0;               // queries, keys and values are clamped to +- this; 0: not
+  double embedding_scale = 1;        // rows of the embedding are multiplied by it, rounded to the compute type
+  double residual_scale = 1;         // what a half adds to the hidden state is
+  double logit_scale = 1;            // and logits are, before
+  double logit_cap = 0;              // cap * tanh(logit / cap); 0: none
   PositionKind position = PositionKind::rotary;
   int64_t position_offset = 0;  // learned: the table's row of the first position
-  RopeSpec rope = {};           // rotary
+  AlibiSpec alibi = {};
+  std::vector<RopeSpec> ropes = {};       // rotary: the kinds that blocks have
+  std::vector<int64_t> block_ropes = {};  // [num_blocks]: which of them; -1: none
   // [num_blocks]: a query sees that many latest positions, itself included; 0: all of them.
   std::vector<int64_t> sliding_windows = {};
+  bool needs_bos = false;  // losses of a text without a BOS token in front mean nothing
 
   // The embedding and the head are narrower or wider than the blocks: project_in and project_out stand between.
   bool has_projections() const { return embedding_size != hidden_size; }
@@ -116,8 +237,11 @@ struct ModelSpec {
   std::string part_name(int64_t block, Part part) const;
   bool has_weight(Part part) const;
   bool has_bias(Part part) const;
-  // Shape of the part's weight: [out features, in features], or [hidden] of a norm.
+  // Shape of the part's own weight as the engine uses it: [out features, in features], or that of a norm.
   std::vector<int64_t> part_shape(Part part) const;
+  // The stored tensors that hold these parts of a block (weights, or biases), each once.
+  std::vector<TensorShape> stored_weights(int64_t block, std::span<const Part> parts) const;
+  std::vector<TensorShape> stored_biases(int64_t block, std::span<const Part> parts) const;
   // Every tensor of the model in the order of computation: embedding, blocks, final norm, and the head unless it is
   // tied.
   std::vector<TensorShape> tensors() const;

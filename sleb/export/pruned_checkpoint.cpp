@@ -50,15 +50,21 @@ bool keeps_scales(const Checkpoint& checkpoint, const ExportOptions& options) {
 // Under its new name. Nothing for a tensor of a block that is gone.
 std::optional<Transfer> plan_transfer(const Checkpoint& checkpoint, const std::vector<int64_t>& kept,
                                       const std::string& name, StoredType type) {
-  const std::vector<int64_t>& shape = checkpoint.tensor(name).shape;
+  const StoredTensor& stored = checkpoint.tensor(name);
+  const std::string& in_file = stored.name;
+  const bool is_multimodal = checkpoint.spec().is_multimodal;
   const auto block = block_of(checkpoint.spec(), name);
-  if (!block) return Transfer{name, {name, type, shape}};
+  if (!block) return Transfer{name, {is_multimodal ? in_file : name, type, stored.shape}};
   const auto place = std::ranges::find(kept, *block);
   if (place == kept.end()) return {};
-  const std::string_view prefix = checkpoint.spec().names->block_prefix;
+  const std::string_view prefix = checkpoint.spec().names.block_prefix;
   const std::string new_name =
       fmt::format("{}{}{}", prefix, place - kept.begin(), name.substr(name.find('.', prefix.size())));
-  return Transfer{name, {new_name, type, shape}};
+  // The file's name ends as the family's does, from the blocks' list on.
+  const size_t list = prefix.rfind('.', prefix.size() - 2) + 1;
+  const std::string before =
+      is_multimodal ? in_file.substr(0, in_file.size() - (name.size() - list)) : name.substr(0, list);
+  return Transfer{name, {before + new_name.substr(list), type, stored.shape}};
 }
 
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
@@ -68,6 +74,9 @@ std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportO
     if (auto transfer = plan_transfer(checkpoint, kept, name, type)) transfers.push_back(std::move(*transfer));
   };
   for (const std::string& name : checkpoint.tensor_names()) {
+    add(name, written_type(checkpoint.tensor(name), checkpoint, options));
+  }
+  for (const std::string& name : checkpoint.other_names()) {
     add(name, written_type(checkpoint.tensor(name), checkpoint, options));
   }
   if (!keeps_scales(checkpoint, options)) return transfers;
@@ -142,7 +151,7 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
   const auto type = chosen_type(options.out_dtype);
   const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
   const std::string label = (checkpoint.path() / "config.json").string();
-  PrunedConfig pruned = prune_config(checkpoint.config(), kept, dtype, label);
+  PrunedConfig pruned = prune_config(checkpoint.config(), checkpoint.spec(), kept, dtype, label);
   OrderedJson& config = pruned.config;
   config.erase(own_code);  // its .py files are not copied, and would not know of removed blocks
   if (type) {

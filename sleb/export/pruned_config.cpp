@@ -4,6 +4,8 @@
 #include <charconv>
 
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/multimodal.h"
 
 namespace sleb {
 namespace {
@@ -149,6 +151,68 @@ void renumber(OrderedJson& value, const ModuleRenaming& rename, const std::strin
   }
 }
 
+bool gives(const OrderedJson& config, std::string_view key) {
+  return config.contains(key) && !config.at(std::string(key)).is_null();
+}
+
+bool is_integer(const OrderedJson& config, const std::string& key) {
+  return config.contains(key) && config.at(key).is_number_integer();
+}
+
+bool are_equal(const OrderedJson& list) {
+  return std::ranges::all_of(list, [&](const OrderedJson& entry) { return entry == list[0]; });
+}
+
+// Where `pattern` said which blocks are which, `list` says it now, unless all are alike.
+void replace_pattern(OrderedJson& config, std::string_view list_key, std::string_view pattern_key, OrderedJson list) {
+  if (list_key.empty() || are_equal(list)) return;
+  if (!gives(config, list_key)) config[std::string(list_key)] = std::move(list);
+  if (!pattern_key.empty()) config.erase(std::string(pattern_key));
+}
+
+// What the family's patterns of windows and of rope mean, block by block.
+void say_each_block(OrderedJson& config, const Family& family, const ModelSpec& spec,
+                    const std::vector<int64_t>& kept) {
+  OrderedJson types = OrderedJson::array(), ropes = OrderedJson::array();
+  for (size_t i = 0; i < static_cast<size_t>(spec.num_blocks); ++i) {
+    const bool slides = spec.sliding_windows[i] > 0 || spec.block_ropes[i] > 0;
+    types.push_back(slides ? "sliding_attention" : "full_attention");
+    ropes.push_back(spec.block_ropes[i] < 0 ? 0 : 1);
+  }
+  const ConfigKeys& keys = family.keys;
+  replace_pattern(config, keys[Setting::layer_types], keys[Setting::window_pattern], std::move(types));
+  replace_pattern(config, keys[Setting::rope_blocks], keys[Setting::rope_pattern], std::move(ropes));
+  // For transformers before 4.53, which reads this alone: windows begin at a block, and still do.
+  const bool has_windows = std::ranges::any_of(spec.sliding_windows, [](int64_t window) { return window > 0; });
+  if (const std::string first(keys[Setting::first_window]); has_windows && is_integer(config, first)) {
+    const auto before = config.at(first).get<int64_t>();
+    config[first] = std::ranges::count_if(kept, [&](int64_t block) { return block < before; });
+  }
+}
+
+void prune_members(OrderedJson& config, const ModelSpec& spec, const std::vector<int64_t>& kept,
+                   const std::string& label, std::vector<std::string>& warnings) {
+  const Family& family = *find_family(spec.family);
+  const auto num_blocks = static_cast<size_t>(spec.num_blocks);
+  if (kept.size() == num_blocks) return;
+  say_each_block(config, family, spec, kept);
+  for (auto& [key, value] : config.items()) {
+    if (std::ranges::find(family.harmless_keys, key) != family.harmless_keys.end()) continue;
+    if (key == family.keys[Setting::first_window]) continue;
+    const std::string problem = prune_value(key, value, kept, num_blocks);
+    if (!problem.empty()) {
+      warnings.push_back(fmt::format("{}: {} {}; it is left as it is, see whether the pruned model needs another",
+                                     label, key, problem));
+    }
+  }
+  const std::string own(family.keys[Setting::num_blocks]), usual(usual_sizes[Setting::num_blocks]);
+  if (!config.contains(own) && config.contains(usual)) {
+    config[usual] = kept.size();
+  } else {
+    config[own] = kept.size();
+  }
+}
+
 }  // namespace
 
 std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>& removal_list) {
@@ -159,19 +223,10 @@ std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>&
   return kept;
 }
 
-PrunedConfig prune_config(OrderedJson config, const std::vector<int64_t>& kept, const std::string& dtype,
-                          const std::string& label) {
+PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::vector<int64_t>& kept,
+                          const std::string& dtype, const std::string& label) {
   PrunedConfig pruned;
-  const auto num_blocks = config.at("num_hidden_layers").get<size_t>();
-  for (auto& [key, value] : config.items()) {
-    if (kept.size() == num_blocks) break;
-    const std::string problem = prune_value(key, value, kept, num_blocks);
-    if (!problem.empty()) {
-      pruned.warnings.push_back(fmt::format(
-          "{}: {} {}; it is left as it is, see whether the pruned model needs another", label, key, problem));
-    }
-  }
-  config["num_hidden_layers"] = kept.size();
+  prune_members(spec.is_multimodal ? config[text_config] : config, spec, kept, label, pruned.warnings);
   if (!dtype.empty()) {
     // transformers 5 reads "dtype", 4 reads "torch_dtype"; each reads the other's spelling as a fallback.
     config.erase("torch_dtype");

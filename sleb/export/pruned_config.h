@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/checkpoint/model_spec.h"
 
 namespace sleb {
 
@@ -17,14 +18,17 @@ struct PrunedConfig {  // NOLINT(bugprone-exception-escape): nlohmann's move onl
   std::vector<std::string> warnings;  // keys that may speak of blocks and were left as they are
 };
 
-// num_hidden_layers becomes the number of kept blocks. Lists that have one entry a block by their name (layer_types,
+// `config` is that of `spec`'s model. num_hidden_layers, or what the family calls it, becomes the number of kept
+// blocks. Patterns of windows and of rope that the family's configuration knows become lists (layer_types,
+// no_rope_layers), which transformers reads in their place. Lists that have one entry a block by their name
+// (layer_types,
 // ...) keep the kept blocks' entries, lists of block numbers (mlp_only_layers, ...) get the new ones; transformers
 // refuses a file where they disagree. What is left alone with a warning: such a list that does not fit the model, a
 // list of another name that happens to be as long as the model is deep, and numbers that count blocks
 // (sliding_window_pattern, ...). `dtype`, where given, replaces what the file says of the weights' type. `label` begins
 // warnings.
-PrunedConfig prune_config(OrderedJson config, const std::vector<int64_t>& kept, const std::string& dtype,
-                          const std::string& label);
+PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::vector<int64_t>& kept,
+                          const std::string& dtype, const std::string& label);
 
 // In a quantization_config, every name of a module of a block ("model.layers.5.mlp.down_proj"), in lists (which modules
 // are quantised, which are not) or as a member's name, gets the block's new number; those of removed blocks go.

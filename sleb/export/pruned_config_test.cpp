@@ -3,9 +3,54 @@
 #include <gtest/gtest.h>
 
 #include "sleb/base/error_message.h"
+#include "sleb/checkpoint/families.h"
 
 namespace sleb {
 namespace {
+
+ModelSpec three_blocks() {
+  ModelSpec spec;
+  spec.family = "llama";
+  spec.num_blocks = 3;
+  spec.sliding_windows = {0, 0, 0};
+  spec.block_ropes = {0, 0, 0};
+  return spec;
+}
+
+OrderedJson pruned_of(const Json& config, const std::vector<int64_t>& removed) {
+  const ModelSpec spec = spec_from_config(JsonView(config, "config.json"));
+  const OrderedJson ordered = OrderedJson::parse(config.dump());
+  const PrunedConfig pruned = prune_config(ordered, spec, kept_blocks(spec.num_blocks, removed), "", "c");
+  EXPECT_TRUE(pruned.warnings.empty());
+  return pruned.config;
+}
+
+Json small(const std::string& family, int64_t blocks, const Json& more) {
+  Json config = {{"model_type", family},    {"num_hidden_layers", blocks}, {"hidden_size", 64},
+                 {"intermediate_size", 96}, {"num_attention_heads", 4},    {"num_key_value_heads", 2},
+                 {"vocab_size", 100}};
+  config.update(more);
+  return config;
+}
+
+TEST(PrunedConfig, PatternsBecomeLists) {
+  const OrderedJson gemma =
+      pruned_of(small("gemma3_text", 7, {{"sliding_window_pattern", 3}, {"_sliding_window_pattern", 6}}), {2, 0});
+  EXPECT_EQ(gemma["layer_types"], OrderedJson({"sliding_attention", "sliding_attention", "sliding_attention",
+                                               "full_attention", "sliding_attention"}));
+  EXPECT_FALSE(gemma.contains("sliding_window_pattern"));
+  const OrderedJson smollm = pruned_of(small("smollm3", 5, {{"no_rope_layer_interval", 2}}), {0});
+  EXPECT_EQ(smollm["no_rope_layers"], OrderedJson({0, 1, 0, 1}));
+  EXPECT_FALSE(smollm.contains("layer_types")) << "all blocks see everything";
+  const Json qwen = small("qwen2", 4, {{"use_sliding_window", true}, {"sliding_window", 9}, {"max_window_layers", 2}});
+  EXPECT_EQ(pruned_of(qwen, {1})["max_window_layers"], 1);
+  EXPECT_EQ(pruned_of(qwen, {1})["layer_types"],
+            OrderedJson({"full_attention", "sliding_attention", "sliding_attention"}));
+  EXPECT_EQ(pruned_of(small("qwen2", 4, {{"max_window_layers", 2}}), {1})["max_window_layers"], 2);
+  const Json gpt2 = {{"model_type", "gpt2"}, {"n_layer", 3}, {"n_embd", 64}, {"n_head", 4}, {"vocab_size", 100}};
+  EXPECT_EQ(pruned_of(gpt2, {1})["n_layer"], 2);
+  EXPECT_FALSE(pruned_of(gpt2, {1}).contains("num_hidden_layers"));
+}
 
 TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {
   const OrderedJson config = {{"architectures", {"A", "B", "C"}},
@@ -21,7 +66,7 @@ TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {
                               {"moe_layers", {1, 5}},
                               {"sliding_window_pattern", 6},
                               {"torch_dtype", "float16"}};
-  const PrunedConfig all = prune_config(config, kept_blocks(3, {0}), "", "c");
+  const PrunedConfig all = prune_config(config, three_blocks(), kept_blocks(3, {0}), "", "c");
   const OrderedJson& pruned = all.config;
   EXPECT_EQ(pruned["no_rope_layers"], OrderedJson({0, 1}));
   EXPECT_EQ(pruned["mlp_only_layers"], OrderedJson::array({1})) << "a number of a block that is gone goes too";
@@ -36,14 +81,15 @@ TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {
                 "c: mlp_layer_types does not fit a model of 3 blocks" + end,
                 "c: moe_layers does not fit a model of 3 blocks" + end,
                 "c: sliding_window_pattern counts blocks, whose numbers change with removal" + end}));
-  EXPECT_TRUE(prune_config(config, kept_blocks(3, {}), "", "c").warnings.empty()) << "nothing was removed";
+  EXPECT_TRUE(prune_config(config, three_blocks(), kept_blocks(3, {}), "", "c").warnings.empty())
+      << "nothing was removed";
   EXPECT_EQ(pruned["num_hidden_layers"], 2);
   EXPECT_EQ(pruned["layer_types"], OrderedJson({"sliding_attention", "full_attention"}));
   EXPECT_EQ(pruned["eos_token_id"].size(), 3U);
   EXPECT_EQ(pruned["architectures"].size(), 3U);
   EXPECT_EQ(pruned["other"], config["other"]);
   EXPECT_EQ(pruned["torch_dtype"], "float16");
-  EXPECT_EQ(prune_config(config, {1}, "bfloat16", "c").config["dtype"], "bfloat16");
+  EXPECT_EQ(prune_config(config, three_blocks(), {1}, "bfloat16", "c").config["dtype"], "bfloat16");
 }
 
 TEST(PrunedConfig, KeptBlocksStayInOrder) {

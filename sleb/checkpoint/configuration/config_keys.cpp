@@ -12,13 +12,9 @@ namespace sleb {
 namespace {
 
 // What every family reads.
-constexpr std::string_view common_keys[] = {
-    "model_type",  "architectures",       "num_hidden_layers",       "hidden_size",
-    "vocab_size",  "num_attention_heads", "max_position_embeddings", "dtype",
-    "torch_dtype", "tie_word_embeddings", "quantization_config",     "auto_map",
-    "is_causal",   "per_layer_config"};
-constexpr std::string_view rotary_keys[] = {"rope_theta", "rope_scaling", "rope_parameters"};
-constexpr std::string_view window_keys[] = {"sliding_window", "layer_types"};
+constexpr std::string_view common_keys[] = {"model_type",  "architectures",       "vocab_size",          "dtype",
+                                            "torch_dtype", "tie_word_embeddings", "quantization_config", "auto_map",
+                                            "is_causal",   "per_layer_config"};
 
 // PretrainedConfig of transformers 4 and PreTrainedConfig of 5: none of these changes the logits of a decoder. The
 // settings of generation that transformers 4 kept here are among them.
@@ -43,36 +39,25 @@ std::set<std::string_view> known_keys(const Family& family) {
   std::set<std::string_view> known(std::begin(common_keys), std::end(common_keys));
   known.insert(std::begin(harmless_keys), std::end(harmless_keys));
   known.insert(family.harmless_keys.begin(), family.harmless_keys.end());
-  const ConfigKeys& keys = family.keys;
-  known.insert({keys.intermediate_size, keys.activation, keys.attention_bias, keys.mlp_bias, keys.num_kv_heads,
-                keys.head_dim, keys.embedding_size, keys.norm_eps, keys.norm_affine, keys.norm_before,
-                keys.remove_final_norm});
-  if (family.assumed.position == PositionKind::rotary) known.insert(std::begin(rotary_keys), std::end(rotary_keys));
-  if (family.sliding_window > 0) known.insert(std::begin(window_keys), std::end(window_keys));
+  for (const std::string_view key : family.keys.all()) known.insert(key);
+  for (const RefusedKey& refused : family.refused_keys) known.insert(refused.key);
+  // The usual names are known where the family has others too (transformers' attribute_map).
+  for (const std::string_view key : usual_sizes.all()) known.insert(key);
   return known;
-}
-
-// A share of 1 says nothing; original positions above the parameters are llama3's.
-bool is_read_by_rope(const JsonView& config, const std::string& key) {
-  if (key == "partial_rotary_factor") return config.at(key).is_number() && config.at(key).number() == 1;
-  if (key != "original_max_position_embeddings") return false;
-  for (const std::string place : {"rope_scaling", "rope_parameters"}) {
-    const auto parameters = config.find(place);
-    if (!parameters || !parameters->is_object() || parameters->raw().empty()) continue;
-    const auto type = parameters->find("rope_type") ? parameters->find("rope_type") : parameters->find("type");
-    return type && type->raw() == "llama3";
-  }
-  return false;
 }
 
 }  // namespace
 
-void refuse_other_computation(const JsonView& config) {
+void refuse_other_computation(const JsonView& config, const Family& family) {
   if (const auto causal = config.find("is_causal"); causal && causal->raw() != true) {
     causal->fail("attention to later tokens is not known here; the losses of such a model would be wrong");
   }
   if (const auto settings = config.find("per_layer_config"); settings && !settings->raw().empty()) {
     settings->fail("blocks that differ in their settings are not known here");
+  }
+  for (const auto& [key, reason] : family.refused_keys) {
+    const auto member = config.find(std::string(key));
+    if (member && member->raw() != false && member->raw() != 0) member->fail(reason);
   }
 }
 
@@ -83,7 +68,7 @@ bool names_own_code(const JsonView& config) {
 
 std::vector<std::string> config_warnings(const JsonView& config, const Family& family) {
   std::vector<std::string> warnings;
-  if (family.assumed.position == PositionKind::rotary) warnings = rope_warnings(config);
+  if (family.assumed.position == PositionKind::rotary) warnings = rope_warnings(config, family.rope);
   if (names_own_code(config)) {
     warnings.push_back(
         fmt::format("{}: auto_map names Python code of the model's own, which is not run: the model is computed as "
@@ -94,7 +79,7 @@ std::vector<std::string> config_warnings(const JsonView& config, const Family& f
   std::vector<std::string> unread;
   for (const auto& [key, value] : config.raw().items()) {
     if (value.is_null() || known.contains(key)) continue;
-    if (family.assumed.position == PositionKind::rotary && is_read_by_rope(config, key)) continue;
+    if (family.assumed.position == PositionKind::rotary && is_read_by_rope(config, family.rope, key)) continue;
     unread.push_back(key);
   }
   if (!unread.empty()) {

@@ -11,7 +11,7 @@
 namespace sleb {
 
 // Throws Error(bad_input) if a member makes transformers compute something that is not known here.
-void refuse_other_computation(const JsonView& config);
+void refuse_other_computation(const JsonView& config, const Family& family);
 
 // One line for the user each. For a configuration that spec_from_config() took.
 std::vector<std::string> config_warnings(const JsonView& config, const Family& family);

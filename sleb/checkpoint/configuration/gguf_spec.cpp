@@ -162,7 +162,7 @@ void read_rope(const GgufFile& file, const ModelMetadata& metadata, ModelSpec& s
     bad_input("{}: rope turns {} of a head's {} dimensions, which is not known here", file.label(), turned,
               spec.head_dim);
   }
-  spec.rope.theta = metadata.find_number("rope.freq_base").value_or(10000);
+  RopeSpec rope{.theta = metadata.find_number("rope.freq_base").value_or(10000), .dims = spec.head_dim};
   const std::string scaling = metadata.find_string("rope.scaling.type").value_or("linear");
   if (scaling != "linear" && scaling != "none") {
     bad_input("{}: rope scaling \"{}\" is not known; known are none and linear", file.label(), scaling);
@@ -170,13 +170,14 @@ void read_rope(const GgufFile& file, const ModelMetadata& metadata, ModelSpec& s
   const auto newer = metadata.find_number("rope.scaling.factor");
   const double factor = newer ? *newer : metadata.find_number("rope.scale_linear").value_or(0);
   if (scaling == "linear" && factor != 0 && factor != 1) {
-    spec.rope.scaling = RopeSpec::Scaling::linear;
-    spec.rope.factor = factor;
+    rope.scaling = RopeSpec::Scaling::linear;
+    rope.factor = factor;
   }
-  spec.rope.frequency_divisors = frequency_divisors(file, spec.head_dim);
-  if (!spec.rope.frequency_divisors.empty() && spec.rope.scaling != RopeSpec::Scaling::none) {
+  rope.frequency_divisors = frequency_divisors(file, spec.head_dim);
+  if (!rope.frequency_divisors.empty() && rope.scaling != RopeSpec::Scaling::none) {
     bad_input("{}: rope_freqs.weight beside a rope scaling factor is not known here", file.label());
   }
+  spec.ropes = {std::move(rope)};
 }
 
 void read_tensors(const GgufFile& file, ModelSpec& spec) {
@@ -196,9 +197,20 @@ void read_tensors(const GgufFile& file, ModelSpec& spec) {
 
 std::string gguf_part_name(int64_t block, Part part) {
   // llama.cpp, src/llama-arch.cpp.
-  static constexpr std::array<std::string_view, all_parts.size()> names = {
-      "attn_norm", "attn_q", "attn_k", "attn_v", "attn_output", "ffn_norm", "ffn_gate", "ffn_up", "ffn_down"};
-  return fmt::format("blk.{}.{}", block, names[static_cast<size_t>(part)]);
+  static constexpr PartNames names({{Part::attention_norm, "attn_norm"},
+                                    {Part::query, "attn_q"},
+                                    {Part::key, "attn_k"},
+                                    {Part::value, "attn_v"},
+                                    {Part::query_norm, "attn_q_norm"},
+                                    {Part::key_norm, "attn_k_norm"},
+                                    {Part::attention_output, "attn_output"},
+                                    {Part::attention_post_norm, "post_attention_norm"},
+                                    {Part::mlp_norm, "ffn_norm"},
+                                    {Part::gate, "ffn_gate"},
+                                    {Part::up, "ffn_up"},
+                                    {Part::down, "ffn_down"},
+                                    {Part::mlp_post_norm, "post_ffw_norm"}});
+  return fmt::format("blk.{}.{}", block, names[part]);
 }
 
 ModelSpec spec_from_gguf(const GgufFile& file) {
@@ -212,7 +224,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   ModelSpec spec = family->assumed;
   spec.family = family->model_type;
   spec.architecture = family->architecture;
-  spec.names = &family->names;
+  spec.names = family->names;
   spec.num_blocks = metadata.integer("block_count");
   spec.hidden_size = spec.embedding_size = metadata.integer("embedding_length");
   spec.intermediate_size = metadata.same_in_all_blocks("feed_forward_length", spec.num_blocks);
@@ -223,7 +235,9 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   spec.norm_eps = *epsilon;
   read_tensors(file, spec);
   read_rope(file, metadata, spec);
-  spec.sliding_windows.assign(static_cast<size_t>(std::clamp<int64_t>(spec.num_blocks, 0, 100000)), 0);
+  const auto blocks = static_cast<size_t>(std::clamp<int64_t>(spec.num_blocks, 0, 100000));
+  spec.sliding_windows.assign(blocks, 0);
+  spec.block_ropes.assign(blocks, 0);
   check(spec, file.label());
   return spec;
 }

@@ -17,7 +17,7 @@ ModelSpec sizes() {
 }
 
 RopeSpec rope_of(const Json& config) {
-  return rope_from_config(JsonView(config, "config.json"), sizes());
+  return ropes_from_config(JsonView(config, "config.json"), {}, sizes())[0];
 }
 
 std::string refusal(const Json& config) {
@@ -25,7 +25,7 @@ std::string refusal(const Json& config) {
 }
 
 std::vector<std::string> warnings_of(const Json& config) {
-  return rope_warnings(JsonView(config, "config.json"));
+  return rope_warnings(JsonView(config, "config.json"), {});
 }
 
 const Json llama3 = {{"rope_type", "llama3"}, {"factor", 8.0}, {"low_freq_factor", 1.0}, {"high_freq_factor", 4.0}};
@@ -74,8 +74,9 @@ TEST(RopeParameters, WhatTransformersCannotComputeIsRefused) {
   EXPECT_EQ(refusal({{"rope_scaling", {{"type", "linear"}}}}), "config.json: rope_scaling: lacks \"factor\"");
   EXPECT_EQ(refusal({{"rope_scaling", {{"type", "dynamic"}, {"factor", "2"}}}}),
             "config.json: rope_scaling.factor: expected a number");
-  EXPECT_EQ(refusal({{"rope_scaling", {{"type", "yarn"}, {"factor", 2}}}}),
-            "config.json: rope_scaling: rope type \"yarn\" is not known; known are default, linear, dynamic, llama3");
+  EXPECT_EQ(refusal({{"rope_scaling", {{"type", "mrope"}, {"factor", 2}}}}),
+            "config.json: rope_scaling: rope type \"mrope\" is not known; known are default, linear, dynamic, llama3, "
+            "yarn, longrope");
   EXPECT_EQ(
       refusal({{"rope_parameters", {{"full_attention", {{"rope_type", "linear"}, {"factor", 2.0}}}}}}),
       "config.json: rope_parameters.full_attention: rope parameters for one kind of layer are not known here, nor "
@@ -84,6 +85,58 @@ TEST(RopeParameters, WhatTransformersCannotComputeIsRefused) {
   null_positions["original_max_position_embeddings"] = nullptr;
   EXPECT_EQ(refusal({{"rope_scaling", null_positions}}),
             "config.json: rope_scaling: original_max_position_embeddings is null; remove it, or give a number");
+}
+
+TEST(RopeParameters, AShareOfAHeadTurnsWhereTheFamilyHasIt) {
+  const RopeRules half{.partial = true, .share = 0.5};
+  const auto dims = [](const Json& config, const RopeRules& rules) {
+    return ropes_from_config(JsonView(config, "config.json"), rules, sizes())[0].dims;
+  };
+  EXPECT_EQ(dims(Json::object(), {}), 16);
+  EXPECT_EQ(dims({{"partial_rotary_factor", 0.25}}, {}), 16);
+  EXPECT_EQ(dims(Json::object(), half), 8);
+  EXPECT_EQ(dims({{"partial_rotary_factor", 0.25}}, half), 4);
+  EXPECT_EQ(dims({{"partial_rotary_factor", 0.25}, {"rope_parameters", {{"partial_rotary_factor", 0.75}}}}, half), 12);
+  EXPECT_EQ(dims({{"rotary_pct", 0.25}}, {.partial = true, .share_key = "rotary_pct"}), 4);
+  EXPECT_EQ(dims({{"rotary_dim", 6}}, {.dims_key = "rotary_dim", .dims = 64}), 6);
+}
+
+// The numbers are transformers 5.23's _compute_yarn_parameters() and _compute_longrope_parameters().
+TEST(RopeParameters, AttentionFactorsAreTransformers) {
+  Json yarn = {{"rope_type", "yarn"}, {"factor", 4.0}};
+  EXPECT_NEAR(rope_of({{"rope_scaling", yarn}}).attention_factor, 1.1386294361119890, 1e-15);
+  EXPECT_EQ(rope_of({{"rope_scaling", yarn}}).original_max_positions, 64);
+  yarn["mscale"] = yarn["mscale_all_dim"] = 1.0;
+  EXPECT_EQ(rope_of({{"rope_scaling", yarn}}).attention_factor, 1);
+  yarn["attention_factor"] = 1.5;
+  EXPECT_EQ(rope_of({{"rope_scaling", yarn}}).attention_factor, 1.5);
+  const Json eight = {1, 1, 1, 1, 1, 1, 1, 1};
+  const Json longrope = {{"rope_type", "longrope"},
+                         {"short_factor", eight},
+                         {"long_factor", eight},
+                         {"original_max_position_embeddings", 16}};
+  const RopeSpec rope = rope_of({{"rope_scaling", longrope}});
+  EXPECT_EQ(rope.factor, 4);
+  EXPECT_NEAR(rope.attention_factor, 1.2247448713915890, 1e-15);
+  Json short_list = longrope;
+  short_list["long_factor"] = {1, 2};
+  EXPECT_EQ(refusal({{"rope_scaling", short_list}}),
+            "config.json: rope_scaling.long_factor: 2 numbers for 8 pairs of dimensions that turn");
+}
+
+TEST(RopeParameters, BlocksOfTwoKindsHaveTwoRopes) {
+  const RopeRules rules{.theta = 1e6, .by_kind = true, .local_theta = 1e4, .local_theta_key = "rope_local_base_freq"};
+  const auto thetas = [&](const Json& config) {
+    const auto ropes = ropes_from_config(JsonView(config, "config.json"), rules, sizes());
+    return std::pair(ropes[0].theta, ropes[1].theta);
+  };
+  EXPECT_EQ(thetas(Json::object()), std::pair(1e6, 1e4));
+  EXPECT_EQ(thetas({{"rope_theta", 5.0}, {"rope_local_base_freq", 6.0}}), std::pair(5.0, 6.0));
+  EXPECT_EQ(thetas({{"rope_parameters", {{"full_attention", {{"rope_theta", 7.0}}}}}}), std::pair(7.0, 1e4));
+  const Json scaled = {{"rope_scaling", {{"rope_type", "linear"}, {"factor", 8.0}}}};
+  const auto ropes = ropes_from_config(JsonView(scaled, "config.json"), rules, sizes());
+  EXPECT_EQ(ropes[0].scaling, Scaling::linear);
+  EXPECT_EQ(ropes[1].scaling, Scaling::none);
 }
 
 TEST(RopeParameters, WhatIsPassedOverIsSaid) {

@@ -4,6 +4,8 @@
 #include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -37,95 +39,169 @@ AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key) {
   return shape;
 }
 
-// `mask` may be undefined; heads may be grouped.
-at::Tensor fused_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                           const std::optional<at::Tensor>& mask, bool is_causal) {
+// Queries [batch, heads, tokens, head_dim], keys and values of as many heads or fewer (grouped).
+struct Heads {
+  at::Tensor query, key, value;
+  std::optional<double> scale;  // of scores; nothing: 1 / sqrt(head_dim)
+
+  // Some queries, and the keys that they may see.
+  Heads slice(int64_t begin, int64_t end, int64_t first_key) const {
+    return {query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
+            value.narrow(2, first_key, end - first_key), scale};
+  }
+};
+
+// `mask` may be undefined.
+at::Tensor fused_attention(const Heads& heads, const std::optional<at::Tensor>& mask, bool is_causal) {
+  const auto& [query, key, value, scale] = heads;
   const AttentionShape shape = shape_of(query, key);
   if (query.is_cpu() || !must_repeat_heads(shape, mask.has_value())) {
-    return at::scaled_dot_product_attention(query, key, value, mask, 0.0, is_causal, {}, shape.grouped);
+    return at::scaled_dot_product_attention(query, key, value, mask, 0.0, is_causal, scale, shape.grouped);
   }
   const int64_t group = query.size(1) / key.size(1);
   return at::scaled_dot_product_attention(query, key.repeat_interleave(group, 1), value.repeat_interleave(group, 1),
-                                          mask, 0.0, is_causal);
+                                          mask, 0.0, is_causal, scale);
 }
 
-at::Tensor fused_causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
-  return fused_attention(query, key, value, {}, /*is_causal=*/true);
+at::Tensor fused_causal_attention(const Heads& heads) {
+  return fused_attention(heads, {}, /*is_causal=*/true);
 }
 
-at::Tensor masked_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                            const at::Tensor& mask) {
-  return fused_attention(query, key, value, mask, /*is_causal=*/false);
+at::Tensor masked_attention(const Heads& heads, const at::Tensor& mask) {
+  return fused_attention(heads, mask, /*is_causal=*/false);
 }
 
-// `slice` queries at a time against the keys that any of them sees, so that work and mask grow with tokens x window.
-at::Tensor sliced_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window,
-                            int64_t slice) {
+// Scores s become cap * tanh(s / cap); computed in the heads' type, their softmax in float32, as transformers does.
+// `mask`: added, [1 or batch, 1 or heads, 1 or tokens, keys]; may be undefined.
+at::Tensor capped_attention(const Heads& heads, double cap, const at::Tensor& mask) {
+  const auto& [query, key, value, scale] = heads;
+  const int64_t batch = query.size(0), kv_heads = key.size(1), tokens = query.size(2), head_dim = query.size(3);
+  const int64_t group = query.size(1) / kv_heads;
+  const at::Tensor rows = query.reshape({batch, kv_heads, group * tokens, head_dim});
+  const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
+  at::Tensor scores = at::matmul(rows, key.transpose(2, 3)).mul_(factor / cap).tanh_().mul_(cap);
+  scores = scores.view({batch, kv_heads * group, tokens, key.size(2)});
+  if (mask.defined()) scores.add_(mask);
+  const at::Tensor shares = at::_softmax(scores.to(at::kFloat), -1, /*half_to_float=*/false).to(query.scalar_type());
+  return at::matmul(shares.view({batch, kv_heads, group * tokens, key.size(2)}), value).view(query.sizes());
+}
+
+// Heads side by side in memory, as the fused kernels leave them; `of_slice` gives the output of queries begin to end.
+at::Tensor in_slices(const at::Tensor& query, int64_t slice,
+                     const std::function<at::Tensor(int64_t begin, int64_t end)>& of_slice) {
   const int64_t tokens = query.size(2);
-  const at::Tensor positions = at::arange(tokens, query.options().dtype(at::kLong));
-  const auto slice_of = [&](int64_t begin, int64_t end) {
-    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
-    const at::Tensor queries = query.narrow(2, begin, end - begin);
-    const at::Tensor keys = key.narrow(2, first_key, end - first_key);
-    const at::Tensor values = value.narrow(2, first_key, end - first_key);
-    if (begin == 0 && end <= window) return fused_causal_attention(queries, keys, values);
-    const at::Tensor distance =
-        positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
-    return masked_attention(queries, keys, values, distance.ge(0).logical_and(distance.lt(window)));
-  };
-  // Heads side by side in memory, as the fused kernels leave them.
   at::Tensor output = at::empty({query.size(0), tokens, query.size(1), query.size(3)}, query.options()).transpose(1, 2);
   for (int64_t begin = 0; begin < tokens; begin += slice) {
     const int64_t end = std::min(begin + slice, tokens);
-    output.narrow(2, begin, end - begin).copy_(slice_of(begin, end));
+    output.narrow(2, begin, end - begin).copy_(of_slice(begin, end));
   }
   return output;
 }
 
+// Which of the keys `first_key` <= j < end the queries begin <= i < end see: those before, at most `window` of them.
+at::Tensor visible_keys(const at::Tensor& query, int64_t begin, int64_t end, int64_t first_key, int64_t window) {
+  const at::Tensor positions = at::arange(end, query.options().dtype(at::kLong));
+  const at::Tensor distance =
+      positions.narrow(0, begin, end - begin).unsqueeze(1).sub(positions.narrow(0, first_key, end - first_key));
+  return distance.ge(0).logical_and(distance.lt(window));
+}
+
+// `slice` queries at a time against the keys that any of them sees, so that work and mask grow with tokens x window.
+at::Tensor sliced_attention(const Heads& heads, int64_t window, int64_t slice) {
+  return in_slices(heads.query, slice, [&](int64_t begin, int64_t end) {
+    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
+    const Heads part = heads.slice(begin, end, first_key);
+    if (begin == 0 && end <= window) return fused_causal_attention(part);
+    return masked_attention(part, visible_keys(heads.query, begin, end, first_key, window));
+  });
+}
+
+// The same with biases [1, heads, 1, tokens] or a cap, which no fused kernel has for whole sequences.
+at::Tensor biased_attention(const Heads& heads, int64_t window, const at::Tensor& biases, double cap) {
+  return in_slices(heads.query, biased_slice_tokens, [&](int64_t begin, int64_t end) {
+    const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
+    const Heads part = heads.slice(begin, end, first_key);
+    const at::Tensor hidden = visible_keys(heads.query, begin, end, first_key, window).logical_not_();
+    const at::Tensor none = at::zeros({1, 1, 1, 1}, heads.query.options());
+    const at::Tensor added = biases.defined() ? biases.narrow(3, first_key, end - first_key) : none;
+    const at::Tensor mask = added.masked_fill(hidden, -std::numeric_limits<double>::infinity());
+    return cap == 0 ? masked_attention(part, mask) : capped_attention(part, cap, mask);
+  });
+}
+
 // Flash attention knows windows, but libtorch's choice of a kernel doesn't: whether that would be flash attention
 // without a window is asked first.
-bool runs_flash_window(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+bool runs_flash_window(const Heads& heads) {
+  const auto& [query, key, value, scale] = heads;
   const AttentionShape shape = shape_of(query, key);
   if (query.is_cpu() || !flash_takes_window(shape)) return false;
   const WithoutCudnn guard;
-  const int64_t choice = at::_fused_sdp_choice(query, key, value, {}, 0.0, /*is_causal=*/true, {}, shape.grouped);
+  const int64_t choice = at::_fused_sdp_choice(query, key, value, {}, 0.0, /*is_causal=*/true, scale, shape.grouped);
   return choice == static_cast<int64_t>(at::SDPBackend::flash_attention);
 }
 
-at::Tensor flash_window(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
-  const auto tokens_first = [](const at::Tensor& heads) { return heads.transpose(1, 2); };
-  const int64_t tokens = query.size(2);
-  const auto results = at::_flash_attention_forward(
-      tokens_first(query), tokens_first(key), tokens_first(value), /*cum_seq_q=*/{}, /*cum_seq_k=*/{}, tokens, tokens,
-      /*dropout_p=*/0.0, /*is_causal=*/false, /*return_debug_mask=*/false, /*scale=*/std::optional<double>(),
-      /*window_size_left=*/window - 1, /*window_size_right=*/0);
+at::Tensor flash_window(const Heads& heads, int64_t window) {
+  const auto tokens_first = [](const at::Tensor& tensor) { return tensor.transpose(1, 2); };
+  const int64_t tokens = heads.query.size(2);
+  const auto results =
+      at::_flash_attention_forward(tokens_first(heads.query), tokens_first(heads.key), tokens_first(heads.value),
+                                   /*cum_seq_q=*/{}, /*cum_seq_k=*/{}, tokens, tokens,
+                                   /*dropout_p=*/0.0, /*is_causal=*/false, /*return_debug_mask=*/false, heads.scale,
+                                   /*window_size_left=*/window - 1, /*window_size_right=*/0);
   return tokens_first(std::get<0>(results));
 }
 
-at::Tensor windowed_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value, int64_t window) {
-  if (runs_flash_window(query, key, value)) return flash_window(query, key, value, window);
-  return sliced_attention(query, key, value, window, std::clamp<int64_t>(window, 64, 1024));
+at::Tensor windowed_attention(const Heads& heads, int64_t window) {
+  if (runs_flash_window(heads)) return flash_window(heads, window);
+  return sliced_attention(heads, window, std::clamp<int64_t>(window, 64, 1024));
 }
 
-at::Tensor causal_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value) {
+at::Tensor causal_attention(const Heads& heads) {
   // libtorch's kernel for the CPU takes 512 keys at a time, seen or not: of so few, half of its work is for nothing.
-  const int64_t tokens = query.size(2);
-  if (query.is_cpu() && tokens > 256 && tokens <= 512) {
-    return sliced_attention(query, key, value, tokens, (tokens + 1) / 2);
+  const int64_t tokens = heads.query.size(2);
+  if (heads.query.is_cpu() && tokens > 256 && tokens <= 512) {
+    return sliced_attention(heads, tokens, (tokens + 1) / 2);
   }
-  return fused_causal_attention(query, key, value);
+  return fused_causal_attention(heads);
 }
 
 // One token a sequence: the query heads that share a key head become rows of one small product, which reads the keys
 // once. `mask` may be undefined.
-at::Tensor last_token_attention(const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                                const at::Tensor& mask) {
+at::Tensor last_token_attention(const Heads& heads, const at::Tensor& mask) {
+  const auto& [query, key, value, scale] = heads;
   const int64_t batch = query.size(0);
   const int64_t kv_heads = key.size(1);
   const at::Tensor rows = query.reshape({batch, kv_heads, query.size(1) / kv_heads, query.size(3)});
   std::optional<at::Tensor> row_mask;
-  if (mask.defined()) row_mask = mask.expand({batch, 1, rows.size(2), mask.size(3)});
-  return at::scaled_dot_product_attention(rows, key, value, row_mask, 0.0, /*is_causal=*/false).reshape(query.sizes());
+  if (mask.defined() && mask.size(1) > 1) {
+    row_mask =
+        mask.expand({batch, query.size(1), 1, mask.size(3)}).reshape({batch, kv_heads, rows.size(2), mask.size(3)});
+  } else if (mask.defined()) {
+    row_mask = mask.expand({batch, 1, rows.size(2), mask.size(3)});
+  }
+  return at::scaled_dot_product_attention(rows, key, value, row_mask, 0.0, /*is_causal=*/false, scale)
+      .reshape(query.sizes());
+}
+
+// A head's slope (the paper's section 3; for other numbers than powers of two as BLOOM does).
+double alibi_slope(int64_t head, int64_t num_heads) {
+  const double whole = std::exp2(std::floor(std::log2(static_cast<double>(num_heads))));
+  const auto base = [](double heads) { return std::exp2(-std::exp2(-(std::log2(heads) - 3))); };
+  const auto number = static_cast<double>(head);
+  return number < whole ? std::pow(base(whole), number + 1) : std::pow(base(2 * whole), 2 * (number - whole) + 1);
+}
+
+// key_positions int64 [1 or batch, keys] -> [1 or batch, heads, 1, keys].
+at::Tensor alibi_biases(const ModelSpec& spec, const Compute& compute, const at::Tensor& key_positions) {
+  at::Tensor slopes = at::empty({spec.num_heads}, at::kFloat);
+  for (int64_t head = 0; head < spec.num_heads; ++head) {
+    slopes.mutable_data_ptr<float>()[head] = static_cast<float>(alibi_slope(head, spec.num_heads));
+  }
+  if (spec.alibi.bfloat16) slopes = slopes.to(at::kBFloat16);
+  at::Tensor biases = slopes.to(device_of(compute)).view({1, -1, 1, 1}).mul(key_positions.unsqueeze(1).unsqueeze(1));
+  biases = biases.to(tensor_options(compute));
+  if (spec.alibi.scaled) biases.div_(std::sqrt(static_cast<double>(spec.head_dim)));
+  return biases;
 }
 
 // Rows begin at multiples of 16 elements on a GPU: its kernel would have to copy others in every block.
@@ -141,12 +217,25 @@ at::Tensor additive_mask(const at::Tensor& visible, const Compute& compute) {
 }  // namespace
 
 AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, int64_t tokens, KvCache* cache)
-    : positions_(first_positions(compute, tokens)), rope_(spec, compute, positions_, tokens), cache_(cache) {}
+    : positions_(first_positions(compute, tokens)),
+      ropes_(spec, compute, positions_, tokens),
+      cap_(spec.attention_cap),
+      cache_(cache) {
+  if (spec.attention_scale != 0) scale_ = spec.attention_scale;
+  if (spec.position == PositionKind::alibi) biases_ = alibi_biases(spec, compute, positions_.unsqueeze(0));
+}
 
 AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache)
     : positions_(layout.positions),
-      rope_(layout.rope ? *layout.rope : RopeTable(spec, compute, positions_, layout.longest)),
+      ropes_(layout.ropes ? *layout.ropes : RopeTables(spec, compute, positions_, layout.longest)),
+      cap_(spec.attention_cap),
       cache_(cache) {
+  if (spec.attention_scale != 0) scale_ = spec.attention_scale;
+  if (spec.position == PositionKind::alibi) {
+    const bool all_seen = !layout.visible.defined();
+    const at::Tensor keys = all_seen ? first_positions(compute, layout.longest).unsqueeze(0) : layout.key_positions;
+    biases_ = alibi_biases(spec, compute, keys.clamp_min(0));
+  }
   if (!layout.visible.defined()) return;
   masks_.emplace(0, additive_mask(layout.visible, compute));
   at::Tensor distance;  // [batch, tokens, keys]
@@ -158,7 +247,12 @@ AttentionContext::AttentionContext(const ModelSpec& spec, const Compute& compute
 }
 
 AttentionContext::AttentionContext(const AttentionContext& other, at::Device device)
-    : positions_(other.positions_.to(device)), rope_(other.rope_.on(device)), cache_(other.cache_) {
+    : positions_(other.positions_.to(device)),
+      ropes_(other.ropes_.on(device)),
+      scale_(other.scale_),
+      cap_(other.cap_),
+      cache_(other.cache_) {
+  if (other.biases_.defined()) biases_ = other.biases_.to(device);
   for (const auto& [window, mask] : other.masks_) masks_.emplace(window, mask.to(device));
 }
 
@@ -169,10 +263,13 @@ const AttentionContext& AttentionContext::on(at::Device device) const {
   return *there;
 }
 
-at::Tensor AttentionContext::mask(int64_t window) const {
-  if (masks_.empty()) return {};
+at::Tensor AttentionContext::mask(int64_t window, int64_t num_keys) const {
+  at::Tensor biases;
+  if (biases_.defined()) biases = biases_.narrow(3, biases_.size(3) - num_keys, num_keys);
+  if (masks_.empty()) return biases;
   const auto found = masks_.find(window);
-  return found == masks_.end() ? masks_.at(0) : found->second;
+  const at::Tensor& mask = found == masks_.end() ? masks_.at(0) : found->second;
+  return biases.defined() ? mask.add(biases) : mask;
 }
 
 at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, const at::Tensor& key,
@@ -184,13 +281,18 @@ at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, cons
   if (!query.is_cpu() && !may_use_cudnn(query.size(2), cache_ != nullptr, !masks_.empty())) without_cudnn.emplace();
   const int64_t num_keys = all.keys.size(2);
   const bool windowed = window > 0 && window < num_keys;
-  if (query.size(2) == 1) {
-    if (windowed && masks_.empty()) all = all.last(window);
-    return last_token_attention(query, all.keys, all.values, mask(window));
+  const bool is_last_token = query.size(2) == 1;
+  if (is_last_token && windowed && masks_.empty()) all = all.last(window);
+  const Heads heads{query, all.keys, all.values, scale_};
+  if (is_last_token || !masks_.empty()) {
+    const at::Tensor added = mask(window, all.keys.size(2));
+    if (cap_ != 0) return capped_attention(heads, cap_, added);
+    return is_last_token ? last_token_attention(heads, added) : masked_attention(heads, added);
   }
-  if (!masks_.empty()) return masked_attention(query, all.keys, all.values, mask(window));
-  if (windowed) return windowed_attention(query, key, value, window);
-  return causal_attention(query, key, value);
+  const Heads own{query, key, value, scale_};
+  if (cap_ != 0 || biases_.defined()) return biased_attention(own, windowed ? window : num_keys, biases_, cap_);
+  if (windowed) return windowed_attention(own, window);
+  return causal_attention(own);
 }
 
 }  // namespace sleb

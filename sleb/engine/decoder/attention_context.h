@@ -23,11 +23,11 @@ class AttentionContext {
 
   // Anything else. Without a cache the keys are the tokens' own; with one they are what is in the cache after them.
   struct Layout {
-    at::Tensor positions;                // int64 [batch, tokens]
-    int64_t longest = 0;                 // largest position + 1, on which rotary frequencies may depend
-    at::Tensor visible = {};             // bool [batch, tokens, keys]; undefined for one token that sees all keys
-    at::Tensor key_positions = {};       // int64 [batch, keys]; wanted with `visible`, for sliding windows
-    std::optional<RopeTable> rope = {};  // of the positions; computed where it is not given
+    at::Tensor positions;                  // int64 [batch, tokens]
+    int64_t longest = 0;                   // largest position + 1, on which rotary frequencies may depend
+    at::Tensor visible = {};               // bool [batch, tokens, keys]; undefined for one token that sees all keys
+    at::Tensor key_positions = {};         // int64 [batch, keys]; wanted with `visible`, for windows and biases
+    std::optional<RopeTables> ropes = {};  // of the positions; computed where they are not given
   };
   AttentionContext(const ModelSpec& spec, const Compute& compute, const Layout& layout, KvCache* cache = nullptr);
 
@@ -36,7 +36,7 @@ class AttentionContext {
 
   const at::Tensor& positions() const { return positions_; }  // int64 [tokens] or [batch, tokens]
   int64_t tokens() const { return positions_.size(-1); }
-  const RopeTable& rope() const { return rope_; }
+  const RopeTable& rope(int64_t kind) const { return ropes_.of(kind); }  // a kind of ModelSpec::block_ropes
 
   // Heads after rotation, [batch, heads, tokens, head_dim] each; heads of key and value may be fewer (grouped). The
   // same shape as `query`, mixed. `window`: a token sees that many latest positions, itself included; 0: all.
@@ -46,10 +46,14 @@ class AttentionContext {
  private:
   AttentionContext(const AttentionContext& other, at::Device device);
 
-  at::Tensor mask(int64_t window) const;  // undefined where there are none
+  // Of as many keys, with ALiBi's biases; undefined where every query sees every key and there are no biases.
+  at::Tensor mask(int64_t window, int64_t num_keys) const;
 
   at::Tensor positions_;
-  RopeTable rope_;
+  RopeTables ropes_;
+  std::optional<double> scale_;          // of scores, where it is not 1 / sqrt(head_dim)
+  double cap_;                           // of scores; 0: none
+  at::Tensor biases_;                    // ALiBi's: [1 or batch, heads, 1, keys]; undefined in other models
   std::map<int64_t, at::Tensor> masks_;  // by window: 0 or -inf, [batch, 1, tokens, keys]
   KvCache* cache_;
   mutable std::map<at::DeviceIndex, std::unique_ptr<AttentionContext>> elsewhere_;  // by device

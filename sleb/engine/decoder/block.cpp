@@ -17,6 +17,10 @@ at::Tensor activate(const at::Tensor& input, Activation activation) {
       return at::gelu(input);
     case Activation::gelu_tanh:
       return at::gelu(input, "tanh");
+    case Activation::quick_gelu:
+      return at::sigmoid(input.mul(1.702)).mul_(input);
+    case Activation::relu_squared:
+      return at::relu(input).square_();
     case Activation::relu:
       break;
   }
@@ -28,31 +32,77 @@ Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
   return kind == MlpKind::gated ? weights.fused(block, {Part::gate, Part::up}) : weights.fused(block, {Part::up});
 }
 
+std::optional<HeadNorm> load_head_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
+  if (spec.qk_norm == QkNorm::none) return {};
+  return HeadNorm(weights, spec, block, part);
+}
+
+// Before or after a half; nothing where the model has none there.
+std::optional<Norm> load_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
+  using enum NormPlacement;
+  const bool is_post = part == Part::attention_post_norm || part == Part::mlp_post_norm;
+  if (is_post ? spec.norm_placement != inside && spec.norm_placement != both : spec.norm_placement == inside) {
+    return {};
+  }
+  return Norm(weights, spec, spec.part_name(block, part));
+}
+
+std::optional<Norm> load_mlp_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block) {
+  const PartNames& names = spec.names.parts;
+  const bool is_shared = spec.parallel_residual && names[Part::mlp_norm] == names[Part::attention_norm];
+  return is_shared ? std::nullopt : load_norm(weights, spec, block, Part::mlp_norm);
+}
+
+// Calls `step` with slices of rows that an MLP takes at once.
+template <typename Step>
+void for_rows(const at::Tensor& hidden, const Step& step) {
+  const int64_t rows = hidden.size(0);
+  const int64_t slice = hidden.is_cpu() ? mlp_rows_cpu : rows;
+  for (int64_t begin = 0; begin < rows; begin += slice) step(begin, std::min(slice, rows - begin));
+}
+
 }  // namespace
 
 Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : block_(block),
       query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
       output_(weights.fused(block, {Part::attention_output})),
+      query_norm_(load_head_norm(weights, spec, block, Part::query_norm)),
+      key_norm_(load_head_norm(weights, spec, block, Part::key_norm)),
       num_heads_(spec.num_heads),
       num_kv_heads_(spec.num_kv_heads),
       head_dim_(spec.head_dim),
-      window_(spec.sliding_windows[static_cast<size_t>(block)]) {}
+      window_(spec.sliding_windows[static_cast<size_t>(block)]),
+      rope_(spec.block_ropes[static_cast<size_t>(block)]),
+      clip_(spec.qkv_clip) {}
 
-void Attention::add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context) const {
-  output_.add_to(sum, mix(std::move(input), context));
+at::Tensor Attention::operator()(at::Tensor input, const AttentionContext& context) const {
+  return output_(mix(std::move(input), context));
+}
+
+void Attention::add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context, double scale) const {
+  output_.add_to(sum, mix(std::move(input), context), scale);
 }
 
 at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) const {
   const int64_t batch = input.size(0);
   const int64_t tokens = input.size(1);
+  const RopeTable& rope = context.rope(rope_);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   input.reset();
-  const at::Tensor turned = context.rope().apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
-  const at::Tensor query = turned.narrow(2, 0, num_heads_).transpose(1, 2);
-  const at::Tensor key = turned.narrow(2, num_heads_, num_kv_heads_).transpose(1, 2);
+  if (clip_ != 0) heads.clamp_(-clip_, clip_);
+  at::Tensor query, key;
+  if (query_norm_) {
+    query = rope.apply((*query_norm_)(heads.narrow(2, 0, num_heads_)));
+    key = rope.apply((*key_norm_)(heads.narrow(2, num_heads_, num_kv_heads_)));
+  } else {
+    const at::Tensor turned = rope.apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
+    query = turned.narrow(2, 0, num_heads_);
+    key = turned.narrow(2, num_heads_, num_kv_heads_);
+  }
+  query = rope.grown(query);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
-  const at::Tensor mixed = context.attend(block_, query, key, value, window_);
+  const at::Tensor mixed = context.attend(block_, query.transpose(1, 2), key.transpose(1, 2), value, window_);
   return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});
 }
 
@@ -62,19 +112,31 @@ Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       kind_(spec.mlp),
       activation_(spec.activation) {}
 
-void Mlp::add_to(const at::Tensor& sum, const at::Tensor& input) const {
+at::Tensor Mlp::inner(const at::Tensor& input) const {
   const at::Tensor up = up_(input);
-  if (kind_ == MlpKind::plain) return down_.add_to(sum, activate(up, activation_));
+  if (kind_ == MlpKind::plain) return activate(up, activation_);
   const auto halves = up.chunk(2, -1);
-  down_.add_to(sum, activate(halves[0], activation_).mul_(halves[1]));
+  return activate(halves[0], activation_).mul_(halves[1]);
+}
+
+at::Tensor Mlp::operator()(const at::Tensor& input) const {
+  return down_(inner(input));
+}
+
+void Mlp::add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const {
+  down_.add_to(sum, inner(input), scale);
 }
 
 Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : norm_placement_(spec.norm_placement),
-      attention_norm_(weights, spec, spec.part_name(block, Part::attention_norm)),
+      parallel_(spec.parallel_residual),
+      residual_scale_(spec.residual_scale),
+      attention_norm_(load_norm(weights, spec, block, Part::attention_norm)),
       attention_(weights, spec, block),
-      mlp_norm_(weights, spec, spec.part_name(block, Part::mlp_norm)),
-      mlp_(weights, spec, block) {}
+      attention_post_norm_(load_norm(weights, spec, block, Part::attention_post_norm)),
+      mlp_norm_(load_mlp_norm(weights, spec, block)),
+      mlp_(weights, spec, block),
+      mlp_post_norm_(load_norm(weights, spec, block, Part::mlp_post_norm)) {}
 
 at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
   at::Tensor result = empty_on_own_pages(hidden.sizes(), hidden.options()).copy_(hidden);
@@ -83,24 +145,52 @@ at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionCont
 }
 
 void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const {
-  const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
-  if (half == Half::attention || !hidden.is_cpu() || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
-  for (int64_t begin = 0; begin < rows.size(0); begin += mlp_rows_cpu) {
-    step(half, rows.narrow(0, begin, std::min(mlp_rows_cpu, rows.size(0) - begin)), context);
+  if (parallel_) {
+    if (half == Half::attention) step_in_parallel(hidden, context);
+    return;
   }
+  const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
+  if (half == Half::attention || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
+  for_rows(rows, [&](int64_t begin, int64_t count) { step(half, rows.narrow(0, begin, count), context); });
 }
 
 void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
   const auto add_output_of = [&](at::Tensor input) {
-    half == Half::attention ? attention_.add_to(hidden, std::move(input), context) : mlp_.add_to(hidden, input);
+    half == Half::attention ? attention_.add_to(hidden, std::move(input), context, residual_scale_)
+                            : mlp_.add_to(hidden, input, residual_scale_);
   };
-  const Norm& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
-  if (norm_placement_ == NormPlacement::after) {
-    add_output_of(hidden);
-    hidden.copy_(norm(hidden));
-  } else {
-    add_output_of(norm(hidden));
+  const auto output_of = [&](at::Tensor input) {
+    return half == Half::attention ? attention_(std::move(input), context) : mlp_(input);
+  };
+  const auto& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
+  const auto& post_norm = half == Half::attention ? attention_post_norm_ : mlp_post_norm_;
+  switch (norm_placement_) {
+    case NormPlacement::before:
+      return add_output_of((*norm)(hidden));
+    case NormPlacement::after:
+      add_output_of(hidden);
+      hidden.copy_((*norm)(hidden));
+      return;
+    case NormPlacement::first:
+      hidden.copy_((*norm)(hidden));
+      return add_output_of(hidden);
+    case NormPlacement::inside:
+      hidden.add_((*post_norm)(output_of(hidden)), residual_scale_);
+      return;
+    case NormPlacement::both:
+      hidden.add_((*post_norm)(output_of((*norm)(hidden))), residual_scale_);
   }
+}
+
+void Block::step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const {
+  const at::Tensor attention_input = (*attention_norm_)(hidden);
+  const at::Tensor mlp_input = mlp_norm_ ? (*mlp_norm_)(hidden) : attention_input;
+  attention_.add_to(hidden, attention_input, context, residual_scale_);
+  const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
+  const at::Tensor inputs = mlp_input.view(rows.sizes());
+  for_rows(rows, [&](int64_t begin, int64_t count) {
+    mlp_.add_to(rows.narrow(0, begin, count), inputs.narrow(0, begin, count), residual_scale_);
+  });
 }
 
 }  // namespace sleb

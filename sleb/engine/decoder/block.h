@@ -3,6 +3,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/decoder/attention_context.h"
 #include "sleb/engine/decoder/linear.h"
@@ -17,8 +19,10 @@ namespace sleb {
 class Attention {
  public:
   Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  // sum, [batch, tokens, hidden], += attention. Gives up its input early.
-  void add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context) const;
+  // The same shape. Gives up its input early.
+  at::Tensor operator()(at::Tensor input, const AttentionContext& context) const;
+  // sum, [batch, tokens, hidden], += scale * attention. Gives up its input early.
+  void add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context, double scale) const;
 
  private:
   // The heads' outputs side by side. Gives up its input early.
@@ -27,24 +31,32 @@ class Attention {
   int64_t block_;
   Linear query_key_value_;
   Linear output_;
+  std::optional<HeadNorm> query_norm_, key_norm_;
   int64_t num_heads_, num_kv_heads_, head_dim_;
   int64_t window_;
+  int64_t rope_;  // ModelSpec::block_ropes
+  double clip_;
 };
 
 // Likewise; of any rows.
 class Mlp {
  public:
   Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  void add_to(const at::Tensor& sum, const at::Tensor& input) const;
+  at::Tensor operator()(const at::Tensor& input) const;
+  void add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const;
 
  private:
+  // What goes through the last product.
+  at::Tensor inner(const at::Tensor& input) const;
+
   Linear up_;  // of a gated MLP, gate and up side by side
   Linear down_;
   MlpKind kind_;
   Activation activation_;
 };
 
-// Each half is one step of the hidden state: hidden + f(norm(hidden)), or norm(hidden + f(hidden)).
+// Each half is one step of the hidden state, as NormPlacement says. Of a block with a parallel residual the attention's
+// step does the work of both halves, and the MLP's nothing.
 class Block {
  public:
   Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
@@ -57,12 +69,17 @@ class Block {
  private:
   // In place; of an MLP, hidden may be any rows.
   void step(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
+  void step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const;
 
   NormPlacement norm_placement_;
-  Norm attention_norm_;
+  bool parallel_;
+  double residual_scale_;
+  std::optional<Norm> attention_norm_;
   Attention attention_;
-  Norm mlp_norm_;
+  std::optional<Norm> attention_post_norm_;
+  std::optional<Norm> mlp_norm_;  // nothing too where the attention's serves both halves
   Mlp mlp_;
+  std::optional<Norm> mlp_post_norm_;
 };
 
 }  // namespace sleb

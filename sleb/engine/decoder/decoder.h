@@ -40,16 +40,18 @@ class Decoder {
  private:
   // Rows of the embedding [rows, embedding_size], in the compute type.
   at::Tensor read_rows(std::span<const int64_t> ids) const;
-  // From rows of the embedding to hidden states.
+  // From rows of the embedding, which are overwritten, to hidden states.
   at::Tensor placed(const at::Tensor& rows, const AttentionContext& context) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;
+  double embedding_scale_;
   at::Tensor embedding_;  // [vocabulary, embedding_size], a tied head's own; undefined on the CPU
   at::Tensor positions_;  // [max_positions, hidden]; undefined unless learned
   std::optional<Linear> project_in_;
   Linear head_;  // the largest, so loaded first: what it takes meanwhile stands beside nothing else
   BlockStore blocks_;
+  std::optional<Norm> embedding_norm_;
   std::optional<Norm> final_norm_;
   std::optional<Linear> project_out_;
 };

@@ -56,16 +56,16 @@ at::Tensor Linear::operator()(const at::Tensor& input) const {
   return packed_linear()->call(input, weight_, bias_, "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
-void Linear::add_to(const at::Tensor& sum, const at::Tensor& input) const {
+void Linear::add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const {
   if (sum.is_cpu() || bias_) {
-    sum.add_((*this)(input));
+    sum.add_((*this)(input), scale);
   } else {
-    add_product(sum, input, transposed_);
+    add_product(sum, input, transposed_, scale);
   }
 }
 
-void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix) {
-  sum.view({-1, sum.size(-1)}).addmm_(input.reshape({-1, input.size(-1)}), matrix);
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix, double scale) {
+  sum.view({-1, sum.size(-1)}).addmm_(input.reshape({-1, input.size(-1)}), matrix, /*beta=*/1, scale);
 }
 
 }  // namespace sleb

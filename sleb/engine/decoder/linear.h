@@ -14,8 +14,8 @@ class Linear {
 
   // [rows, in] or [batch, rows, in] -> the same with out
   at::Tensor operator()(const at::Tensor& input) const;
-  // The same added to `sum`, [..., out], which lies in one piece.
-  void add_to(const at::Tensor& sum, const at::Tensor& input) const;
+  // `scale` times the same added to `sum`, [..., out], which lies in one piece.
+  void add_to(const at::Tensor& sum, const at::Tensor& input, double scale = 1) const;
 
  private:
   at::Tensor on_gpu(const at::Tensor& input) const;
@@ -26,8 +26,8 @@ class Linear {
   bool packed_ = false;
 };
 
-// sum [..., out] += input [..., in] x matrix [in, out] in one product: it reads and writes the sum once, where a
-// product and a sum after it take four passes, and rounds once.
-void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix);
+// sum [..., out] += scale * input [..., in] x matrix [in, out] in one product: it reads and writes the sum once, where
+// a product and a sum after it take four passes, and rounds once.
+void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix, double scale = 1);
 
 }  // namespace sleb

@@ -16,12 +16,16 @@ at::Tensor rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& we
 // The same in one kernel on a GPU, all of it in float32 and rounded once: in 16-bit types a value may differ from
 // rms_norm's by one rounding of the value before the weight.
 at::Tensor fused_rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps);
+// The same with a weight in float32, multiplied before the only rounding, as transformers' Gemma does.
+at::Tensor wide_rms_norm(const at::Tensor& input, const at::Tensor& weight, double eps);
 
 // Over the last dimension: rms_norm on the CPU, fused_rms_norm on a GPU, or torch's layer norm.
 class Norm {
  public:
   // Reads NAME.weight and NAME.bias as far as the model's norms have them.
   Norm(const WeightLoader& weights, const ModelSpec& spec, const std::string& name);
+  // The model's kind of norm with these.
+  Norm(const ModelSpec& spec, std::optional<at::Tensor> weight, std::optional<at::Tensor> bias);
   // [..., hidden] -> [..., hidden]
   at::Tensor operator()(const at::Tensor& input) const;
 
@@ -30,6 +34,20 @@ class Norm {
   double eps_;
   std::optional<at::Tensor> weight_;
   std::optional<at::Tensor> bias_;
+  bool wide_ = false;  // the weight is in float32
+};
+
+// Of the heads of queries or keys, by the model's QkNorm.
+class HeadNorm {
+ public:
+  HeadNorm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part);
+  // [batch, tokens, heads, head_dim], new.
+  at::Tensor operator()(const at::Tensor& heads) const;
+
+ private:
+  bool whole_;  // all heads of a token together
+  Norm norm_;
+  std::optional<at::Tensor> own_weight_;  // [heads, head_dim]
 };
 
 }  // namespace sleb

@@ -40,21 +40,36 @@ TEST(Rope, AProductTurnsOneTokenAlike) {
   }
 }
 
+// As a GPU does it and the CPU, of heads of which the first eight dimensions turn.
+TEST(Rope, TheRestOfAHeadStays) {
+  const c10::InferenceMode guard;
+  const at::Tensor angles = at::randn({batch, 1, 1, 4}).mul_(10);
+  const at::Tensor cos = angles.cos(), sin = angles.sin();
+  const at::Tensor wide_cos = at::cat({cos, cos, at::ones({batch, 1, 1, head_dim - 8})}, -1);
+  const at::Tensor given = some_heads().narrow(1, 3, 1);
+  const at::Tensor result = turned(given, wide_cos, sin);
+  EXPECT_LT(turned_by_product(given, turning_matrix(wide_cos, sin)).sub(result).abs().max().item<float>(), 1e-6F);
+  EXPECT_TRUE(result.narrow(-1, 8, head_dim - 8).equal(given.narrow(-1, 8, head_dim - 8)));
+  turn_in_place(given, cos, sin);
+  EXPECT_LT(result.sub(given).abs().max().item<float>(), 1e-6F);
+}
+
 TEST(Rope, RowsOfATableAreThoseOfItsPositions) {
   const c10::InferenceMode guard;
   ModelSpec spec;
   spec.head_dim = head_dim;
+  const RopeSpec rope{.dims = head_dim};
   const Compute compute{"cpu", "float32", 1};
-  const RopeTable whole(spec, compute, at::arange(40), 40);
+  const RopeTable whole(spec, rope, compute, at::arange(40), 40);
   const at::Tensor positions = at::arange(tokens).add(at::arange(batch).mul(20).unsqueeze(1));
   const auto difference = [&](const RopeTable& one, const RopeTable& other) {
     const at::Tensor given = some_heads();
     const at::Tensor copy = given.clone();
     return one.apply(given).sub(other.apply(copy)).abs().max().item<float>();
   };
-  EXPECT_LT(difference(whole.rows(positions), RopeTable(spec, compute, positions, 40)), 1e-6F);
+  EXPECT_LT(difference(whole.rows(positions), RopeTable(spec, rope, compute, positions, 40)), 1e-6F);
   const at::Tensor one_position = at::zeros({1, 1}, at::kLong).add(30);
-  EXPECT_LT(difference(whole.row(30), RopeTable(spec, compute, one_position, 40)), 1e-6F);
+  EXPECT_LT(difference(whole.row(30), RopeTable(spec, rope, compute, one_position, 40)), 1e-6F);
   EXPECT_GT(difference(whole.row(30), whole.row(31)), 1e-3F);
 }
 

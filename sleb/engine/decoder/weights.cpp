@@ -1,7 +1,9 @@
 #include "sleb/engine/decoder/weights.h"
 
-#include <array>
+#include <algorithm>
+#include <utility>
 
+#include "sleb/checkpoint/row_order.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/own_pages.h"
 #include "sleb/engine/decoder/tensor_options.h"
@@ -51,37 +53,72 @@ void WeightLoader::read(const std::string& name, const at::Tensor& target) const
   checkpoint_->release(name);
 }
 
-at::Tensor WeightLoader::joined(std::span<const std::string> names) const {
-  std::vector<int64_t> shape = checkpoint_->tensor(names[0]).shape;
-  for (const std::string& name : names.subspan(1)) shape[0] += checkpoint_->tensor(name).shape[0];
+at::Tensor WeightLoader::joined(std::span<const TensorShape> tensors) const {
+  const bool transposed = checkpoint_->spec().transposed_matrices && tensors[0].shape.size() == 2;
+  const size_t out = transposed ? 1 : 0;
+  std::vector<int64_t> shape = tensors[0].shape;
+  if (transposed) std::swap(shape[0], shape[1]);
+  for (const TensorShape& tensor : tensors.subspan(1)) shape[0] += tensor.shape[out];
   at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
   int64_t begin = 0;
-  for (const std::string& name : names) {
-    const int64_t rows = checkpoint_->tensor(name).shape[0];
-    read(name, result.narrow(0, begin, rows));
+  for (const TensorShape& tensor : tensors) {
+    const int64_t rows = tensor.shape[out];
+    const at::Tensor place = result.narrow(0, begin, rows);
+    if (transposed) {
+      const at::Tensor stored = empty_on_own_pages(tensor.shape, tensor_options(compute_));
+      read(tensor.name, stored);
+      place.copy_(stored.t());
+    } else {
+      read(tensor.name, place);
+    }
     begin += rows;
   }
   return result;
 }
 
+at::Tensor WeightLoader::reordered(at::Tensor tensor, int64_t dimension, const std::vector<int64_t>& order) const {
+  if (order.empty()) return tensor;
+  const at::Tensor index = at::empty({static_cast<int64_t>(order.size())}, at::kLong);
+  std::ranges::copy(order, index.mutable_data_ptr<int64_t>());
+  at::Tensor result = empty_on_own_pages(tensor.sizes(), tensor.options());
+  at::index_select_out(result, tensor, dimension, index.to(tensor.device()));
+  tensor.reset();  // before the caller makes a third
+  return result;
+}
+
 at::Tensor WeightLoader::weight(std::string_view name) const {
-  return joined(std::array{std::string(name) + ".weight"});
+  const std::string whole = std::string(name) + ".weight";
+  at::Tensor result = empty_on_own_pages(checkpoint_->tensor(whole).shape, tensor_options(compute_));
+  read(whole, result);
+  return result;
 }
 
 at::Tensor WeightLoader::bias(std::string_view name) const {
-  return joined(std::array{std::string(name) + ".bias"});
+  const std::string whole = std::string(name) + ".bias";
+  at::Tensor result = empty_on_own_pages(checkpoint_->tensor(whole).shape, tensor_options(compute_));
+  read(whole, result);
+  return result;
 }
 
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
   const ModelSpec& spec = checkpoint_->spec();
-  std::vector<std::string> weights;
-  std::vector<std::string> biases;
-  for (const Part part : parts) {
-    const std::string name = spec.part_name(block, part);
-    weights.push_back(name + ".weight");
-    if (spec.has_bias(part)) biases.push_back(name + ".bias");
-  }
-  return {joined(weights), biases.empty() ? std::nullopt : std::optional(joined(biases))};
+  const std::vector<int64_t> order = stored_rows(spec, parts);
+  std::optional<at::Tensor> bias;
+  if (const auto biases = spec.stored_biases(block, parts); !biases.empty()) bias = reordered(joined(biases), 0, order);
+  return {reordered(joined(spec.stored_weights(block, parts)), 0, order), std::move(bias)};
+}
+
+at::Tensor WeightLoader::head_norm_weight(int64_t block, Part part) const {
+  const ModelSpec& spec = checkpoint_->spec();
+  const at::Tensor heads = joined(spec.stored_weights(block, {&part, 1})).view({-1, spec.head_dim});
+  return reordered(heads, 1, stored_dimensions(spec)).view(spec.part_shape(part));
+}
+
+std::optional<at::Tensor> WeightLoader::head_norm_bias(int64_t block, Part part) const {
+  const ModelSpec& spec = checkpoint_->spec();
+  if (!spec.has_bias(part)) return {};
+  const at::Tensor heads = joined(spec.stored_biases(block, {&part, 1})).view({-1, spec.head_dim});
+  return reordered(heads, 1, stored_dimensions(spec)).flatten();
 }
 
 }  // namespace sleb

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,15 +25,20 @@ class WeightLoader {
   at::Tensor weight(std::string_view name) const;
   at::Tensor bias(std::string_view name) const;
   // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
-  // is faster than several small ones.
+  // is faster than several small ones. Its rows are in the engine's order, whatever the file's (row_order.h).
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
+  // Weight and bias of a norm over heads of queries or keys, in the engine's order. Nothing where it has no bias.
+  at::Tensor head_norm_weight(int64_t block, Part part) const;
+  std::optional<at::Tensor> head_norm_bias(int64_t block, Part part) const;
 
  private:
   // Into memory of its shape.
   void read(const std::string& name, const at::Tensor& target) const;
   void copy_to(const at::Tensor& target, const at::Tensor& source) const;
-  // One below the other, without a copy of each beside them.
-  at::Tensor joined(std::span<const std::string> names) const;
+  // One below the other, without a copy of each beside them; [in, out] matrices as [out, in].
+  at::Tensor joined(std::span<const TensorShape> tensors) const;
+  // Rows in another order; as they are where it is empty.
+  at::Tensor reordered(at::Tensor tensor, int64_t dimension, const std::vector<int64_t>& order) const;
 
   const Checkpoint* checkpoint_;
   Compute compute_;

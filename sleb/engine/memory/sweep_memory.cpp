@@ -26,7 +26,14 @@ class Activations {
   // The most that stands in memory, beside the hidden states, while a unit is computed on so many rows.
   uint64_t unit(uint64_t rows) const {
     const uint64_t mlp_rows = is_cpu_ ? std::min(rows, static_cast<uint64_t>(mlp_rows_cpu)) : rows;
-    return std::max(attention(rows), mlp(mlp_rows));
+    const uint64_t hidden = rows * hidden_ * element_;
+    // Both halves' inputs stand beside the hidden state where the residual is parallel; an output that is normed is not
+    // added at once.
+    const uint64_t inputs = spec_.parallel_residual ? 2 * hidden : 0;
+    const bool norms_outputs =
+        spec_.norm_placement == NormPlacement::inside || spec_.norm_placement == NormPlacement::both;
+    const uint64_t outputs = norms_outputs ? hidden + norm(rows) : 0;
+    return std::max(attention(rows), mlp(mlp_rows)) + inputs + outputs;
   }
 
   // A slice of logits; twice and the dense model's where distributions are compared.
@@ -57,8 +64,11 @@ class Activations {
     const uint64_t turning = is_cpu_ ? rotary / 2 : rotary;
     const uint64_t turned = is_cpu_ ? 0 : rotary;
     const uint64_t sums = rows * static_cast<uint64_t>(spec_.num_heads) * 4;
-    const uint64_t most = std::max({norm(rows), normed + heads, heads + turning,
-                                    heads + turned + mixed + sums + inside_attention(rows), mixed + normed});
+    // Normed queries and keys stand beside the others, with what RMS norm computes in float32.
+    const uint64_t head_norms = spec_.qk_norm == QkNorm::none ? 0 : rows * (query_ + key_) * (element_ + 8);
+    const uint64_t most =
+        std::max({norm(rows), normed + heads, heads + head_norms + turning,
+                  heads + head_norms + turned + mixed + sums + inside_attention(rows), mixed + normed});
     return most + std::max(heads, normed);
   }
 
@@ -72,6 +82,8 @@ class Activations {
  private:
   // What attention takes beside its output.
   uint64_t inside_attention(uint64_t rows) const {
+    const bool biased = spec_.position == PositionKind::alibi;
+    if (biased || spec_.attention_cap != 0) return inside_biased_attention(rows, biased);
     // On the CPU scores of 256 queries against 512 keys, and their output, in each thread.
     if (is_cpu_) return threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6);
     const AttentionShape shape{spec_.head_dim, element_, spec_.num_heads != spec_.num_kv_heads, capability_};
@@ -81,6 +93,15 @@ class Activations {
     // Scores and their softmax, both in float32.
     if (keeps_scores(shape, masked)) return rows * static_cast<uint64_t>(spec_.num_heads * seqlen_) * 8;
     return must_repeat_heads(shape, masked) ? 2 * rows * query_ * element_ : 0;
+  }
+
+  // Of a slice of queries: scores, a copy and their softmax in float32, or a mask with its biases and fused scores.
+  uint64_t inside_biased_attention(uint64_t rows, bool biased) const {
+    const auto heads = static_cast<uint64_t>(spec_.num_heads);
+    const auto slice = static_cast<uint64_t>(std::min(biased_slice_tokens, seqlen_));
+    const uint64_t scores = rows * heads * slice;
+    if (biased) return heads * slice * static_cast<uint64_t>(seqlen_) * (element_ + 1) + (is_cpu_ ? 0 : scores * 8);
+    return scores * (element_ + 4 + 4 + element_) + 2 * rows * query_ * element_;
   }
 
   const ModelSpec& spec_;
@@ -113,7 +134,7 @@ Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredF
     return Footprint::of(rows * static_cast<uint64_t>(spec.embedding_size) * bytes_per_element(compute));
   }
   constexpr uint64_t mapped_around = uint64_t{64} << 10;
-  const uint64_t stored = forms(std::string(spec.names->embedding) + ".weight").bytes;
+  const uint64_t stored = forms(std::string(spec.names.embedding) + ".weight").bytes;
   const uint64_t row = stored / static_cast<uint64_t>(spec.vocabulary_size);
   const uint64_t width = 4 + (compute.dtype == "float32" ? 0 : bytes_per_element(compute));
   return Footprint::of(rows * static_cast<uint64_t>(spec.embedding_size) * width,

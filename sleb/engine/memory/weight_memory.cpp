@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sleb/checkpoint/row_order.h"
+
 namespace sleb {
 namespace {
 
@@ -11,7 +13,7 @@ std::string weight_name(std::string_view name) {
 }
 
 std::string head_name(const ModelSpec& spec) {
-  return weight_name(spec.tied_head ? spec.names->embedding : spec.names->head);
+  return weight_name(spec.tied_head ? spec.names.embedding : spec.names.head);
 }
 
 // Weights that become one linear map: how much stands in memory while they are loaded.
@@ -28,29 +30,28 @@ class LinearLoading {
 
   // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy. What comes to a GPU is
   // decoded in the machine's memory.
-  Footprint matrix(uint64_t bytes, std::span<const std::string> names, std::span<const uint64_t> elements) const {
-    if (compute_.device != "cpu") return Footprint::of(bytes);
+  // `copied`: rows are put in another order before, or the matrix is transposed.
+  Footprint matrix(std::span<const TensorShape> tensors, bool copied) const {
+    uint64_t bytes = 0;
+    for (const TensorShape& tensor : tensors) bytes += this->bytes(tensor.shape);
+    if (compute_.device != "cpu") return Footprint::of(copied ? 2 * bytes : bytes);
     const bool packed = compute_.dtype != "float16";
-    Footprint most = Footprint::of(packed ? 2 * bytes : bytes);
-    for (size_t i = 0; i < names.size(); ++i) {
-      const StoredForm form = forms_(names[i]);
-      most = larger(most, Footprint::of(bytes + (form.is_decoded ? 4 * elements[i] : 0), form.bytes));
+    Footprint most = Footprint::of(packed || copied ? 2 * bytes : bytes);
+    for (const TensorShape& tensor : tensors) {
+      const uint64_t own = this->bytes(tensor.shape);
+      const uint64_t elements = own / bytes_per_element(compute_);
+      const StoredForm form = forms_(tensor.name);
+      const uint64_t stored = spec_.transposed_matrices && copied ? own : 0;
+      most = larger(most, Footprint::of(bytes + stored + (form.is_decoded ? 4 * elements : 0), form.bytes));
     }
     return most;
   }
 
   Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
-    std::vector<std::string> names;
-    std::vector<uint64_t> elements;
+    const std::vector<TensorShape> tensors = spec_.stored_weights(0, parts);
     bytes_together = 0;
-    for (const Part part : parts) {
-      if (!spec_.has_weight(part)) continue;
-      names.push_back(weight_name(spec_.part_name(0, part)));
-      const uint64_t own = bytes(spec_.part_shape(part));
-      elements.push_back(own / bytes_per_element(compute_));
-      bytes_together += own;
-    }
-    return matrix(bytes_together, names, elements);
+    for (const TensorShape& tensor : tensors) bytes_together += bytes(tensor.shape);
+    return matrix(tensors, spec_.transposed_matrices || !stored_rows(spec_, parts).empty());
   }
 
  private:
@@ -87,9 +88,8 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
 
   const LinearLoading loading(spec, compute, forms);
   const std::vector<int64_t> head_shape = {spec.vocabulary_size, spec.embedding_size};
-  const uint64_t head_elements[] = {loading.bytes(head_shape) / element};
-  const std::string head[] = {head_name(spec)};
-  others_loading_ = loading.matrix(loading.bytes(head_shape), head, head_elements);
+  const TensorShape head[] = {{head_name(spec), head_shape}};
+  others_loading_ = loading.matrix(head, /*copied=*/false);
 
   uint64_t before = 0;
   const auto load = [&](std::initializer_list<Part> parts) {

@@ -24,6 +24,9 @@ bool must_repeat_heads(const AttentionShape& shape, bool masked);
 // No other kernel takes it: scores of every query and key stand in memory.
 bool keeps_scores(const AttentionShape& shape, bool masked);
 
+// Queries whose scores are computed at a time where they have biases or a cap.
+inline constexpr int64_t biased_slice_tokens = 128;
+
 // cuDNN's kernel, which libtorch prefers on an H100, is the fastest for long sequences, but makes a plan for each shape
 // it has not seen, which takes tens of milliseconds. Worth that are sequences of one length that come again and again,
 // with nothing before them: of segments, and long ones. Neither what is generated nor the short questions of tasks.

@@ -32,10 +32,12 @@ int64_t chunk_tokens(const ModelSpec& spec, const Compute& compute, int64_t seql
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
   const auto hidden = static_cast<double>(spec.hidden_size);
   const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
-  if (half == Half::mlp) return 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
+  const double mlp = 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
+  if (half == Half::mlp) return spec.parallel_residual ? 0 : mlp;
   const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
   const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
-  return 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
+  const double attention = 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
+  return spec.parallel_residual ? attention + mlp : attention;
 }
 
 double head_operations(const ModelSpec& spec) {

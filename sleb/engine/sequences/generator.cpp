@@ -46,21 +46,26 @@ class PaddedPrompts {
     columns_ = at::arange(capacity, at::TensorOptions().dtype(at::kLong).device(device)).unsqueeze(0);
     key_positions_ = columns_.sub(padding_);
     is_token_ = key_positions_.ge(0);
-    if (!device.is_cpu() && !rope_depends_on_length(spec)) rope_ = RopeTable(spec, compute, columns_[0], capacity);
+    if (!device.is_cpu() && !rope_depends_on_length(spec)) ropes_ = RopeTables(spec, compute, columns_[0], capacity);
   }
 
   int64_t tokens() const { return tokens_; }
   const std::vector<int64_t>& ids() const { return ids_; }
+  // With more tokens behind them, int64 [batch] each: int64 [batch * columns], where these are.
+  at::Tensor ids_with(const std::vector<at::Tensor>& more) const {
+    const at::Tensor prompts = at::from_blob(const_cast<int64_t*>(ids_.data()), {batch_, tokens_}, at::kLong);
+    return at::cat({prompts.to(more[0].device()), at::stack(more, 1)}, 1).flatten();
+  }
 
-  // Of the prompts themselves.
-  AttentionContext prompt_context(const Decoder& decoder, KvCache& cache) const {
-    if (!any_padding_) return {decoder.spec(), decoder.compute(), tokens_, &cache};
-    const at::Tensor columns = columns_.narrow(1, 0, tokens_);
+  // Of the first `count` columns: the prompts, and what has come behind them.
+  AttentionContext context(const Decoder& decoder, KvCache& cache, int64_t count) const {
+    if (!any_padding_) return {decoder.spec(), decoder.compute(), count, &cache};
+    const at::Tensor columns = columns_.narrow(1, 0, count);
     const at::Tensor causal = columns.unsqueeze(2).ge(columns.unsqueeze(1));
     const at::Tensor itself = columns.unsqueeze(2).eq(columns.unsqueeze(1));  // so that padding has something to see
-    const at::Tensor visible = causal.logical_and(is_token_.narrow(1, 0, tokens_).unsqueeze(1)).logical_or_(itself);
-    const at::Tensor positions = key_positions_.narrow(1, 0, tokens_);
-    return {decoder.spec(), decoder.compute(), {positions.clamp_min(0), tokens_, visible, positions}, &cache};
+    const at::Tensor visible = causal.logical_and(is_token_.narrow(1, 0, count).unsqueeze(1)).logical_or_(itself);
+    const at::Tensor positions = key_positions_.narrow(1, 0, count);
+    return {decoder.spec(), decoder.compute(), {positions.clamp_min(0), count, visible, positions}, &cache};
   }
 
   // Of one more token a sequence, in column `column`.
@@ -70,7 +75,7 @@ class PaddedPrompts {
       layout.visible = is_token_.narrow(1, 0, column + 1).unsqueeze(1);
       layout.key_positions = key_positions_.narrow(1, 0, column + 1);
     }
-    if (rope_) layout.rope = any_padding_ ? rope_->rows(layout.positions) : rope_->row(column);
+    if (ropes_) layout.ropes = any_padding_ ? ropes_->rows(layout.positions) : ropes_->row(column);
     return {decoder.spec(), decoder.compute(), layout, &cache};
   }
 
@@ -84,8 +89,17 @@ class PaddedPrompts {
   at::Tensor key_positions_;  // [batch, capacity]; negative: padding
   at::Tensor is_token_;       // bool [batch, capacity]
   // Of positions 0 to capacity, on a GPU: to make a token's anew takes a copy that waits and several kernels.
-  std::optional<RopeTable> rope_;
+  std::optional<RopeTables> ropes_;
 };
+
+// Of as many tokens the frequencies of rope are others than of one more: all keys have to be computed anew, as
+// transformers does (modeling_phi3.py, prepare_inputs_for_generation). 0: of none.
+int64_t tokens_before_other_rope(const ModelSpec& spec) {
+  for (const RopeSpec& rope : spec.ropes) {
+    if (rope.scaling == RopeSpec::Scaling::longrope) return rope.original_max_positions;
+  }
+  return 0;
+}
 
 // int64 numbers on their way to the host, which does not wait for what is launched after them.
 class HostCopy {
@@ -203,13 +217,22 @@ Generation Generator::generate(const Plan& plan, std::span<const std::vector<int
   const bool may_run_ahead = !options.replace && decoder.compute().device != "cpu" &&
                              state_->model->resident_blocks() == decoder.spec().num_blocks;
   bool goes_on = true;
-  at::Tensor logits = state_->run(schedule, padded.ids(), padded.prompt_context(decoder, cache));
+  at::Tensor logits = state_->run(schedule, padded.ids(), padded.context(decoder, cache, padded.tokens()));
+  const int64_t last_of_rope = tokens_before_other_rope(decoder.spec());
+  std::vector<at::Tensor> chosen;  // [batch] each, where they may be needed again
   for (int64_t step = 0; goes_on; ++step) {
     at::Tensor next = choose(logits);
     if (options.replace) next = replaced(next, options.replace);
     const HostCopy on_host(next);
+    if (last_of_rope > 0) chosen.push_back(next);
     const auto run_next = [&] {
-      logits = state_->run(schedule, next, padded.token_context(decoder, cache, padded.tokens() + step));
+      const int64_t column = padded.tokens() + step;
+      if (column != last_of_rope) {
+        logits = state_->run(schedule, next, padded.token_context(decoder, cache, column));
+        return;
+      }
+      cache.clear(static_cast<int64_t>(prompts.size()));
+      logits = state_->run(schedule, padded.ids_with(chosen), padded.context(decoder, cache, column + 1));
     };
     // A GPU goes on before these ids are known here; if they turn out to be the last, for nothing.
     const bool is_ahead = may_run_ahead && step > 0 && step + 1 < options.max_new_tokens;
