@@ -26,25 +26,22 @@ void describe(Corpus& corpus, const TextSource& source, const TextRows& text) {
   if (corpus.origin) corpus.origin->field = text.column;
 }
 
+// Of a whole text, with BOS where the rule says.
+std::vector<int64_t> ids_of(const std::string& text, const Tokenizer& tokenizer, const Bos& bos, int64_t seqlen,
+                            const std::string& name) {
+  return with_bos(tokenizer.encode(text, bos.rule == BosRule::first), bos, seqlen, name);
+}
+
 Corpus reference_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
   const TextRows text = read_first_rows(source, c4_texts);
   const bool c4 = text.rules == RowRules::c4;
-  std::vector<int64_t> ids = tokenizer.encode(join_rows(text.rows, text.rules));
+  std::vector<int64_t> ids =
+      ids_of(join_rows(text.rows, text.rules), tokenizer, options.bos, options.seqlen, source.name);
   const bool longer = options.seqlen > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= options.seqlen;
   if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * options.seqlen));
   Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments);
   describe(corpus, source, text);
   return corpus;
-}
-
-// What the tokenizer puts before a text, if anything: BOS. Throws Error(bad_input) if it puts something after it.
-std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label) {
-  const Tokenizer::AroundText around = tokenizer.around_text();
-  if (!around.behind.empty()) {
-    bad_input("{}: the model's tokenizer puts token {} after a text, for which llama.cpp's protocol has no place",
-              label, around.behind.back());
-  }
-  return around.before.empty() ? std::nullopt : std::optional(around.before.front());
 }
 
 Corpus llama_cpp_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
@@ -68,16 +65,42 @@ Corpus llama_cpp_corpus(const TextSource& source, const Tokenizer& tokenizer, co
   std::string_view text = content.text();
   check_utf8(text, 0, file);
   if (text.ends_with('\n')) text.remove_suffix(1);  // so does llama.cpp's option -f
-  const auto bos = bos_of(tokenizer, file.string());
-  Corpus corpus = cut_segments(file.string(), tokenizer.encode(text), options.seqlen, options.segments);
+  const bool none = options.bos.rule == BosRule::none;
+  const auto tokenizers_own = bos_of(tokenizer, file.string());
+  const bool each = options.bos.rule == BosRule::each;
+  const bool begins = each || (!none && tokenizers_own.has_value());
+  const int64_t bos = each ? options.bos.id : tokenizers_own.value_or(0);
+  Corpus corpus = cut_segments(file.string(), tokenizer.encode(text, !none), options.seqlen, options.segments);
   corpus.first_scored = corpus.seqlen / 2 + 1;
-  for (int64_t segment = 0; bos && segment < corpus.segments; ++segment) {
-    corpus.ids[static_cast<size_t>(segment * corpus.seqlen)] = *bos;
+  for (int64_t segment = 0; begins && segment < corpus.segments; ++segment) {
+    corpus.ids[static_cast<size_t>(segment * corpus.seqlen)] = bos;
   }
   return corpus;
 }
 
 }  // namespace
+
+std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label) {
+  const Tokenizer::AroundText around = tokenizer.around_text();
+  if (!around.behind.empty()) {
+    bad_input("{}: the model's tokenizer puts token {} after a text, for which llama.cpp's protocol has no place",
+              label, around.behind.back());
+  }
+  return around.before.empty() ? std::nullopt : std::optional(around.before.front());
+}
+
+std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t seqlen, const std::string& name) {
+  if (bos.rule != BosRule::each) return ids;
+  if (seqlen < 2) bad_input("{}: a segment needs at least 2 tokens, not {}", name, seqlen);
+  const auto count = static_cast<size_t>(seqlen - 1);
+  std::vector<int64_t> result;
+  for (size_t begin = 0; begin + count <= ids.size(); begin += count) {
+    result.push_back(bos.id);
+    result.insert(result.end(), ids.begin() + static_cast<int64_t>(begin),
+                  ids.begin() + static_cast<int64_t>(begin + count));
+  }
+  return result;
+}
 
 Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments) {
   // The loss of a segment is a mean over its seqlen - 1 predicted tokens.
@@ -109,8 +132,13 @@ Corpus unwritten_corpus(std::string name, const SelfTextOptions& options, int64_
 }
 
 Corpus written_corpus(const Corpus& unwritten, std::vector<int64_t> ids) {
+  const auto seqlen = static_cast<size_t>(unwritten.seqlen);
+  if (unwritten.bos.rule == BosRule::each) {
+    for (size_t begin = 0; begin < ids.size(); begin += seqlen) ids[begin] = unwritten.bos.id;
+  }
   Corpus corpus = cut_segments(unwritten.name, std::move(ids), unwritten.seqlen, unwritten.segments);
   corpus.self_text = unwritten.self_text;
+  corpus.bos = unwritten.bos;
   return corpus;
 }
 
@@ -118,7 +146,8 @@ Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, 
   if (options.nsamples < 1) bad_input("{}: at least 1 sample is needed, not {}", source.name, options.nsamples);
   const TextRows sample = read_sample(source, options.seed, options.nsamples);
   const std::string text = join_rows(sample.rows, sample.rules);
-  Corpus corpus = cut_segments(source.name, tokenizer.encode(text), options.seqlen, options.segments);
+  std::vector<int64_t> ids = ids_of(text, tokenizer, options.bos, options.seqlen, source.name);
+  Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments);
   describe(corpus, source, sample);
   return corpus;
 }

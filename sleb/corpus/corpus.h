@@ -52,6 +52,17 @@ struct SelfTextOptions {
   SelfTextPart part = SelfTextPart::train;
 };
 
+// Where a text has the token that begins one.
+enum class BosRule {
+  first,  // where the model's tokenizer puts it: in front of the whole text, if anywhere
+  each,   // in front of every segment, which has one token of text less
+  none,   // nowhere, nor any other special token
+};
+struct Bos {
+  BosRule rule = BosRule::first;
+  int64_t id = 0;  // of each
+};
+
 // Consecutive segments of `seqlen` tokens; the tail is dropped.
 struct Corpus {
   std::string name;             // what the user called it
@@ -65,6 +76,7 @@ struct Corpus {
   std::string ids_sha256;                         // of all `total_tokens` ids as little-endian int64
   std::vector<int64_t> ids;                       // [segments * seqlen]
   std::optional<SelfTextOptions> self_text = {};  // how the model writes it
+  Bos bos = {};                                   // of self_text: each takes the place of a segment's first token
 
   // Tokens of a segment that losses are summed over.
   int64_t scored() const { return seqlen - first_scored; }
@@ -81,11 +93,16 @@ Corpus unwritten_corpus(std::string name, const SelfTextOptions& options, int64_
 // With the ids that the model has written, [options.tokens].
 Corpus written_corpus(const Corpus& unwritten, std::vector<int64_t> ids);
 
+// What the tokenizer puts before a text, if anything: BOS. Throws Error(bad_input), beginning with `label`, if it puts
+// something after it.
+std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& label);
+
 struct CalibrationOptions {
   uint64_t seed = 0;
   int64_t nsamples = 128;                // rows sampled
   int64_t seqlen = 2048;                 // tokens
   std::optional<int64_t> segments = {};  // use only the first N
+  Bos bos = {};
 };
 // DESIGN section 3: rows shuffled, the first nsamples joined, tokenized once with the model's special tokens, cut.
 Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
@@ -103,11 +120,16 @@ struct EvaluationOptions {
   EvaluationProtocol protocol = EvaluationProtocol::reference;
   int64_t seqlen = 2048;                 // tokens
   std::optional<int64_t> segments = {};  // use only the first N
+  Bos bos = {};                          // llama_cpp: first and each are its own rule
 };
 // Throws what read_rows and cut_segments throw; for llama_cpp Error(bad_input) too for a data set by name, if the
 // file is compressed, a Parquet or an Arrow file, or the tokenizer puts a token after a text, which llama-perplexity
 // does not take either.
 Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options);
+
+// Puts BOS in front of every `seqlen` - 1 of the ids where the rule is each; what is left behind them goes. Other rules
+// change nothing. Throws Error(bad_input), beginning with `name`, for a segment of less than 2 tokens.
+std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t seqlen, const std::string& name);
 
 // Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32
 // (numpy's format specification, versions 1.0 to 3.0). Throws Error(bad_input) for anything else and for negative ids.

@@ -152,5 +152,11 @@ TEST_F(CorpusTest, TheProtocolOfLlamaCppRefuses) {
   EXPECT_EQ(evaluation_corpus(text, letters("nowhere"), options).ids, (Ids{3, 4, 5}));
 }
 
+TEST(SelfText, BosTakesThePlaceOfEachSegmentsFirstToken) {
+  Corpus unwritten = unwritten_corpus("self", {.tokens = 6}, 3, {});
+  unwritten.bos = {BosRule::each, 9};
+  EXPECT_EQ(written_corpus(unwritten, {1, 2, 3, 4, 5, 6}).ids, (std::vector<int64_t>{9, 2, 3, 9, 5, 6}));
+}
+
 }  // namespace
 }  // namespace sleb

@@ -29,6 +29,7 @@ struct EvalArguments {
   int64_t segments = 0;  // 0: all
   int64_t seqlen = 0;    // 0: the protocol's
   std::string protocol = "reference";
+  std::string bos;  // "": by the model
   TaskArguments tasks;
   ComputeOptions compute;
   ResultArguments results;
@@ -143,7 +144,8 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;
   report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
-  const EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
+  EvaluationOptions options = evaluation_options(arguments, checkpoint.spec());
+  if (!arguments.texts.empty()) options.bos = bos_for(checkpoint, arguments.bos, session.progress);
   report.protocol = options.protocol;
   std::vector<LoadedTask> tasks = load_tasks(arguments.tasks, checkpoint, session.progress);
   std::vector<Corpus> texts = load_texts(arguments.texts, checkpoint, options, session.progress);
@@ -204,6 +206,7 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
                   "reference: rows joined, every token scored; llama.cpp: as llama-perplexity, second half scored")
       ->capture_default_str()
       ->type_name("KIND");
+  add_bos(command, arguments.bos);
 }
 
 }  // namespace

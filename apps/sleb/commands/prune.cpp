@@ -176,6 +176,7 @@ Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, 
   Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
   if (!arguments.held_out.empty()) {
     EvaluationOptions options{.seqlen = texts.calibration.seqlen};
+    options.bos = bos_for(checkpoint, arguments.calibration.bos, progress);
     if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
     texts.held_out = load_evaluation("--eval-dataset", arguments.held_out, arguments.calibration.options.seed,
                                      checkpoint.tokenizer(), options, progress);

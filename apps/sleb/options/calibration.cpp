@@ -48,6 +48,7 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->capture_default_str()
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
       ->type_name("N");
+  add_bos(command, arguments.bos);
   command.add_option("--seed", arguments.options.seed, "Seed of the shuffle, or of what the model writes")
       ->capture_default_str()
       ->check(at_least(0))
@@ -56,16 +57,21 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
 
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
   if (!arguments.tokens.empty()) {
-    return cut_segments(arguments.tokens, read_npy_ids(arguments.tokens), arguments.options.seqlen,
-                        arguments.wanted_segments());
+    // Ready ids are what they are, unless the user says otherwise.
+    const Bos bos = arguments.bos == "each" ? bos_for(checkpoint, arguments.bos, progress) : Bos{};
+    const int64_t seqlen = arguments.options.seqlen;
+    return cut_segments(arguments.tokens, with_bos(read_npy_ids(arguments.tokens), bos, seqlen, arguments.tokens),
+                        seqlen, arguments.wanted_segments());
   }
   CalibrationOptions options = arguments.options;
+  options.bos = bos_for(checkpoint, arguments.bos, progress);
   if (auto text = self_text_corpus("--dataset", arguments.dataset, {.seed = options.seed}, options.seqlen,
                                    arguments.wanted_segments())) {
     check_can_begin_texts(checkpoint.tokenizer());
     if (options.nsamples != CalibrationOptions().nsamples) {
       progress.note("warning: --nsamples counts for nothing: text that the model writes has no rows to sample");
     }
+    text->bos = options.bos;
     return *text;
   }
   options.segments = arguments.wanted_segments();
@@ -83,12 +89,39 @@ Corpus load_evaluation(std::string_view option, const std::string& given, uint64
       bad_input("{} {}: llama.cpp's protocol takes a file of text; leave out --protocol", option, given);
     }
     check_can_begin_texts(tokenizer);
+    text->bos = options.bos;
     return *text;
   }
   const TextSource source = find_text(given, TextPurpose::evaluate, progress);
   Corpus corpus = evaluation_corpus(source, tokenizer, options);
   note_column(corpus, progress);
   return corpus;
+}
+
+void add_bos(CLI::App& command, std::string& bos) {
+  command
+      .add_option("--bos", bos,
+                  "BOS in front of each segment, of the first as the tokenizer has it, or of none (default: each of a "
+                  "Gemma, else first)")
+      ->check(CLI::IsMember({"each", "first", "none"}))
+      ->type_name("WHERE");
+}
+
+Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& progress) {
+  const bool needed = checkpoint.spec().needs_bos;
+  if (given == "none") return {.rule = BosRule::none};
+  if (given == "first" || (given.empty() && !needed)) return {};
+  const OrderedJson config = checkpoint.config();
+  auto id = bos_of(checkpoint.tokenizer(), checkpoint.path().string());
+  if (!id && config.contains("bos_token_id") && config.at("bos_token_id").is_number_integer()) {
+    id = config.at("bos_token_id").get<int64_t>();
+  }
+  if (!id) bad_input("--bos each: {} has no BOS token", checkpoint.path().string());
+  if (given.empty()) {
+    progress.note(fmt::format("BOS in front of every segment: a {} model's losses mean nothing without it (--bos)",
+                              checkpoint.spec().family));
+  }
+  return {BosRule::each, *id};
 }
 
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress) {

@@ -14,6 +14,7 @@ struct CalibrationArguments {
   std::string tokens;
   int64_t segments = 0;  // 0: all
   CalibrationOptions options;
+  std::string bos;  // "": by the model
 
   // --tokens go before the data set that is the default.
   bool reads_dataset() const { return tokens.empty(); }
@@ -29,6 +30,11 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
 // `seed`. Throws Error.
 Corpus load_evaluation(std::string_view option, const std::string& given, uint64_t seed, const Tokenizer& tokenizer,
                        const EvaluationOptions& options, Progress& progress);
+
+void add_bos(CLI::App& command, std::string& bos);
+// What `given` says, or what the model needs where it is empty: BOS in front of every segment where losses mean nothing
+// without it, which a note says. Throws Error(bad_input) for another word, and for a model that has no such token.
+Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& progress);
 
 // A note if segments have more tokens than the model was made for.
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress);
