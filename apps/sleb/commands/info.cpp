@@ -9,6 +9,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/checkpoint/checkpoint.h"
+#include "sleb/checkpoint/families.h"
 #include "sleb/engine/memory/memory_plan.h"
 #include "sleb/search/round_sweep.h"
 
@@ -18,6 +19,7 @@ namespace {
 struct InfoArguments {
   std::string model;
   std::string json;
+  bool families = false;
   bool force = false;
 };
 
@@ -71,7 +73,18 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   return plan.predict({plan.weights().all(), 0, plan.default_chunk()}).growth.resident;
 }
 
+// The table of families, as README's list has it.
+void print_families() {
+  print("| model_type | models | GGUF |\n| --- | --- | --- |\n");
+  for (const Family& family : families()) {
+    print("| {} | {} | {} |\n", family.model_type, family.models, family.gguf_architecture);
+  }
+}
+
 void run(const InfoArguments& arguments, Session& session) {
+  if (arguments.families) return print_families();
+  if (arguments.model.empty()) bad_input("no model: give a folder, a .gguf file or a name; or --families for a list");
+
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.json, arguments.force);
@@ -130,12 +143,15 @@ void add_info(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("info", "Say what a checkpoint is, from its headers alone");
   auto arguments = std::make_shared<InfoArguments>();
   add_model(*command, arguments->model);
+  command->get_option("model")->required(false);
+  command->add_flag("--families", arguments->families, "List the families of models that sleb knows");
   add_json(*command, arguments->json, "Write this");
   add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
       "  sleb info SmolLM2-135M-Instruct.Q4_1.gguf\n"
-      "  sleb info HuggingFaceTB/SmolLM2-135M@main");
+      "  sleb info HuggingFaceTB/SmolLM2-135M@main\n"
+      "  sleb info --families");
   command->callback([arguments, &session] {
     check_alone(session, "info");
     run(*arguments, session);
