@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 import oracle
+from programs import ROOT
 from tiny_models import VOCABULARY, edit_json, save_model, save_tokenizer
 
 
@@ -124,3 +125,13 @@ def test_twenty_gigabytes_of_gguf_are_opened_without_reading_them(sleb_measured,
     (text, peak), (_, usual_peak) = (sleb_measured("info", model) for model in (path, save_model(tmp_path / "small")))
     assert "Q4_K" in text
     assert peak < usual_peak + 20 * 10**6
+
+
+def test_readme_lists_the_families_that_the_program_knows(sleb_ok):
+    assert sleb_ok("info", "--families") in (ROOT / "README.md").read_text()
+
+
+def test_a_model_or_the_families(sleb):
+    done = sleb("info")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "sleb: no model: give a folder, a .gguf file or a name; or --families for a list\n"

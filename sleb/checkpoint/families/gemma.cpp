@@ -76,7 +76,7 @@ Family gemma3() {
   Family family = gemma2();
   family.model_type = "gemma3_text";
   family.architecture = "Gemma3ForCausalLM";
-  family.models = "Gemma 3 (text)";
+  family.models = "Gemma 3; of `gemma3`, which sees pictures, the language model";
   family.keys = gemma2_keys.with({{Setting::window_pattern, "sliding_window_pattern"}});
   family.harmless_keys = {"attention_dropout", "attn_logit_softcapping", "cache_implementation", "hidden_act",
                           "_sliding_window_pattern"};

@@ -63,7 +63,7 @@ Family ministral() {
 Family ministral3() {
   return {.model_type = "ministral3",
           .architecture = "Ministral3ForCausalLM",
-          .models = "Ministral 3 (the language model alone)",
+          .models = "Ministral 3; of `mistral3`, which sees pictures, the language model",
           .gguf_architecture = "",
           .keys = llama_keys.with({{Setting::sliding_window, "sliding_window"}}),
           .harmless_keys = {"attention_dropout"},
