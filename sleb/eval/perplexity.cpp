@@ -62,14 +62,6 @@ PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_
   return {perplexity, mean_of(differences), mean_of(per_token(loss.divergence, scored))};
 }
 
-PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress,
-                                  int64_t chunk_segments) {
-  const PlanEvaluator evaluator(model, corpus, 0, chunk_segments);
-  const auto losses = losses_beside_dense(evaluator, with_dense(std::span(&pruned, 1)), progress);
-  const auto row = [&](const PlanLoss& loss) { return perplexity_row(loss, losses[0], corpus.scored()); };
-  return {row(losses[0]), row(losses[1])};
-}
-
 CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress) {
   const std::vector<Plan> plans = with_dense(pruned);
   const auto start = std::chrono::steady_clock::now();

@@ -31,15 +31,6 @@ struct PerplexityRow {
 // divergence.
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored);
 
-// Dense and pruned in one sweep over the corpus.
-struct PerplexityPair {
-  PerplexityRow dense;
-  PerplexityRow pruned;
-};
-// `chunk_segments`: computed at once; 0: default_chunk_segments.
-PerplexityPair compare_perplexity(const Model& model, const Corpus& corpus, const Plan& pruned, Progress& progress,
-                                  int64_t chunk_segments = 0);
-
 struct CorpusPerplexity {
   std::vector<PerplexityRow> rows;  // the dense model's first
   double seconds;                   // of the sweep over the corpus, in which all of them are computed

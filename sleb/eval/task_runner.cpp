@@ -1,9 +1,11 @@
 #include "sleb/eval/task_runner.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
 #include "sleb/base/error.h"
+#include "sleb/engine/plans/token_tree.h"
 
 namespace sleb {
 namespace {
@@ -81,6 +83,22 @@ TaskResult result_of(const LoadedTask& task, ScoreReader& scores, const TaskResu
 }
 
 }  // namespace
+
+TaskTokens tokens_of(std::span<const LoadedTask> tasks) {
+  std::vector<SequenceGroup> groups;
+  for (const LoadedTask& task : tasks) add_groups(task, groups);
+  TaskTokens tokens{.groups = static_cast<int64_t>(groups.size())};
+  for (const SequenceGroup& group : groups) {
+    TokenTree tree;
+    for (const ScoredSequence& sequence : group) {
+      tree.add(sequence.ids);
+      tokens.scored += sequence.scored;
+    }
+    tokens.longest = std::max(tokens.longest, tree.size());
+    tokens.total += tree.size();
+  }
+  return tokens;
+}
 
 TaskRun run_tasks(const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,
                   Progress& progress) {

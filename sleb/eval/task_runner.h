@@ -33,6 +33,15 @@ struct TaskRun {
   double seconds = 0;
 };
 
+// How much there is to compute. What a question's choices share counts once.
+struct TaskTokens {
+  int64_t groups = 0;   // questions, and windows of texts
+  int64_t longest = 0;  // tokens of the longest group
+  int64_t total = 0;
+  int64_t scored = 0;
+};
+TaskTokens tokens_of(std::span<const LoadedTask> tasks);
+
 // Throws Error(bad_input) for token ids outside the model's vocabulary, Error(failed) for log-likelihoods that are no
 // numbers, Interrupted.
 TaskRun run_tasks(const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,

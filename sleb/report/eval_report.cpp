@@ -83,6 +83,7 @@ OrderedJson to_json(const EvalReport& report) {
     json["perplexity"][perplexity.text.name] = values(perplexity.result.rows);
     json["perplexity_details"][perplexity.text.name] = details(perplexity, report);
   }
+  if (report.tasks) json.update(to_json(*report.tasks));
   return json;
 }
 
@@ -99,6 +100,13 @@ Table perplexity_table(const EvalReport& report) {
     }
   }
   return table;
+}
+
+std::vector<NamedTable> tables_of(const EvalReport& report) {
+  std::vector<NamedTable> tables;
+  if (!report.perplexity.empty()) tables.push_back({"perplexity", perplexity_table(report)});
+  if (report.tasks) tables.push_back({"tasks", task_table(*report.tasks)});
+  return tables;
 }
 
 }  // namespace sleb

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "sleb/engine/compute.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/report/table.h"
+#include "sleb/report/task_report.h"
 
 namespace sleb {
 
@@ -27,7 +29,8 @@ struct EvalReport {
   Compute compute;
   std::vector<std::vector<int64_t>> removal_lists;  // of the rows after the dense model's
   EvaluationProtocol protocol;
-  std::vector<TextPerplexity> perplexity;  // one a text
+  std::vector<TextPerplexity> perplexity = {};  // one a text
+  std::optional<TaskReport> tasks = {};
 };
 
 // "reference", "llama.cpp".
@@ -35,9 +38,12 @@ std::string_view name_of(EvaluationProtocol protocol);
 // Throws Error(bad_input) for other names.
 EvaluationProtocol evaluation_protocol(std::string_view name);
 
-// DESIGN section 4's JSON; errors, differences and divergence are in "perplexity_details".
+// DESIGN section 4's JSON; errors, differences and divergence are in "perplexity_details". With tasks, their JSON's
+// members too.
 OrderedJson to_json(const EvalReport& report);
 // A text and a model a line, the dense model first.
 Table perplexity_table(const EvalReport& report);
+// "perplexity" and "tasks", as far as there are texts and tasks.
+std::vector<NamedTable> tables_of(const EvalReport& report);
 
 }  // namespace sleb

@@ -33,16 +33,6 @@ OrderedJson to_json(const GreedyStep& step) {
           {"candidates", candidates}, {"seconds", step.seconds}, {"operations", step.operations}};
 }
 
-OrderedJson to_json(const HeldOut& held_out) {
-  OrderedJson json = {{"dataset", held_out.name}};
-  add_source(json, held_out.origin);
-  json["tokens"] = held_out.tokens;
-  json["perplexity"] = {{"dense", held_out.perplexity.dense.perplexity.value},
-                        {"pruned", held_out.perplexity.pruned.perplexity.value}};
-  json["divergence"] = held_out.perplexity.pruned.divergence.value;
-  return json;
-}
-
 OrderedJson calibration_json(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
   OrderedJson json = {{"dataset", corpus.name}};
@@ -69,6 +59,23 @@ std::string base_name(const PruneReport& report) {
   if (!report.origin.repository.empty()) return report.origin.repository.substr(report.origin.repository.find('/') + 1);
   const std::filesystem::path path(report.model);
   return (path.has_filename() ? path : path.parent_path()).stem().string();
+}
+
+// What the columns of an evaluation's tables are.
+std::string explanation(const EvalReport& evaluation) {
+  std::string text;
+  for (const TextPerplexity& perplexity : evaluation.perplexity) {
+    text += fmt::format("Perplexity on {}: {} segments of {} tokens.\n",
+                        in_words(perplexity.text.name, perplexity.text.origin), perplexity.text.segments,
+                        perplexity.text.seqlen);
+  }
+  if (!text.empty()) {
+    text +=
+        "KL is the divergence of the pruned model's next-token distribution from the dense model's, the difference is\n"
+        "that of the mean negative log-likelihoods, both in nats a token.\n";
+  }
+  if (evaluation.tasks) text += "Tasks are asked as lm-evaluation-harness 0.4.13 asks them.\n";
+  return text;
 }
 
 }  // namespace
@@ -98,12 +105,12 @@ OrderedJson to_json(const PruneReport& report) {
     json["calibration"]["self_text"] = to_json(*corpus.self_text);
   }
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
-  if (report.held_out) json["held_out"] = to_json(*report.held_out);
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
                             {"dense_tokens_per_second", report.speed->dense},
                             {"pruned_tokens_per_second", report.speed->pruned}};
   }
+  if (report.evaluation) json["evaluation"] = to_json(*report.evaluation);
   return json;
 }
 
@@ -126,14 +133,16 @@ Table comparison_table(const PruneReport& report) {
   add("bytes", static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes), bytes);
   add("calibration perplexity", calibration_perplexity(report, report.result.dense_loss),
       calibration_perplexity(report, report.result.steps.back().loss), fraction);
-  if (report.held_out) {
-    const PerplexityPair& pair = report.held_out->perplexity;
-    add("held-out perplexity", pair.dense.perplexity.value, pair.pruned.perplexity.value, fraction);
-    const double divergence = pair.pruned.divergence.value;
-    table.add({"KL from dense, nats/token", {"0", 0}, {fmt::format("{:.3f}", divergence), divergence}, {"", nullptr}});
-  }
   if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
   return table;
+}
+
+std::vector<NamedTable> tables_of(const PruneReport& report) {
+  std::vector<NamedTable> tables = {{"comparison", comparison_table(report)}};
+  if (report.evaluation) {
+    for (NamedTable& table : tables_of(*report.evaluation)) tables.push_back(std::move(table));
+  }
+  return tables;
 }
 
 std::string model_card(const PruneReport& report) {
@@ -148,14 +157,8 @@ std::string model_card(const PruneReport& report) {
       report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
                                         : "raised the loss");
   card += card_origin(report.origin);
-  card += comparison_table(report).text(TableFormat::markdown);
-  card += "\n";
-  if (report.held_out) {
-    card += fmt::format(
-        "Held-out text: {}, {} tokens, on which KL is the divergence of the pruned model's next-token\n"
-        "distribution from the dense model's.\n",
-        in_words(report.held_out->name, report.held_out->origin), report.held_out->tokens);
-  }
+  card += text_of(tables_of(report), TableFormat::markdown) + "\n";
+  if (report.evaluation) card += explanation(*report.evaluation);
   if (report.speed) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,
                         report.compute.device, report.compute.dtype);

@@ -8,8 +8,8 @@
 #include "sleb/base/json.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/engine/compute.h"
-#include "sleb/eval/perplexity.h"
 #include "sleb/export/model_origin.h"
+#include "sleb/report/eval_report.h"
 #include "sleb/report/table.h"
 #include "sleb/search/search_state.h"
 
@@ -19,13 +19,6 @@ struct ModelSize {
   int64_t blocks;
   int64_t parameters;
   uint64_t bytes;  // of the tensors, in the type that is written
-};
-
-struct HeldOut {
-  std::string name;
-  std::optional<DatasetOrigin> origin;  // of a data set by name
-  int64_t tokens;
-  PerplexityPair perplexity;
 };
 
 // Of one prompt's forward pass to the last position's logits.
@@ -51,14 +44,16 @@ struct PruneReport {
   double seconds;
   ModelSize dense_size;
   ModelSize pruned_size;
-  std::optional<HeldOut> held_out;
   std::optional<PromptSpeed> speed;
+  std::optional<EvalReport> evaluation;  // of the dense model and the pruned one
 };
 
 // DESIGN section 4's JSON; docs/reference.md says what else is in it.
 OrderedJson to_json(const PruneReport& report);
 // Dense beside pruned, a measure a line.
 Table comparison_table(const PruneReport& report);
+// "comparison", and those of the evaluation.
+std::vector<NamedTable> tables_of(const PruneReport& report);
 // README.md of the checkpoint: front matter, what was removed, the table, the command.
 std::string model_card(const PruneReport& report);
 

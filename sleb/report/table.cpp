@@ -94,4 +94,18 @@ std::string Table::text(TableFormat format) const {
   return lines;
 }
 
+std::string text_of(std::span<const NamedTable> tables, TableFormat format) {
+  if (format == TableFormat::json && tables.size() > 1) {
+    OrderedJson all;
+    for (const auto& [name, table] : tables) all[name] = table.json();
+    return all.dump(2) + "\n";
+  }
+  std::string text;
+  for (const auto& [name, table] : tables) {
+    if (!text.empty() && format != TableFormat::jsonl) text += "\n";
+    text += table.text(format);
+  }
+  return text;
+}
+
 }  // namespace sleb

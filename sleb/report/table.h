@@ -1,6 +1,7 @@
 // The one table printer: results as text for people, or in a form for programs.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -44,5 +45,12 @@ class Table {
   std::vector<std::string> columns_;
   std::vector<std::vector<Cell>> rows_;
 };
+
+struct NamedTable {
+  std::string name;
+  Table table;
+};
+// One document in every format. Tables have different columns, so JSON puts several under their names.
+std::string text_of(std::span<const NamedTable> tables, TableFormat format);
 
 }  // namespace sleb

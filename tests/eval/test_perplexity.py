@@ -145,10 +145,10 @@ def test_the_same_number_as_prune(evaluate, sleb_ok, tiny, tmp_path):
     """Held-out perplexity of `sleb prune` and `sleb eval` agree to the last bit."""
     text = tmp_path / "text.txt"
     text.write_text(byte_text(1000))
-    pruned = json.loads(sleb_ok("prune", tiny, "--dataset", text, "--eval-dataset", text, "--seqlen", 100,
+    pruned = json.loads(sleb_ok("prune", tiny, "--dataset", text, "--eval-ppl", text, "--seqlen", 100,
                                 "--num-remove-blocks", 2, "--prompt-tokens", 0, *EXACT))
     result = evaluate(tiny, "--ppl", text, "--seqlen", 100, lists=[pruned["removal_list"]])
-    assert result["perplexity"][str(text)] == pruned["held_out"]["perplexity"]
+    assert result["perplexity"][str(text)] == pruned["evaluation"]["perplexity"][str(text)]
 
 
 def test_of_c4_only_the_beginning(evaluate, tmp_path):

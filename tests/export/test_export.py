@@ -243,7 +243,7 @@ def prune_command(source, tmp_path):
 
 
 def test_prune_writes_what_it_found(sleb_ok, prune_command, source, tmp_path):
-    shown = sleb_ok(*prune_command(2), "--eval-dataset", tmp_path / "text.txt", "--json", tmp_path / "result.json")
+    shown = sleb_ok(*prune_command(2), "--eval-ppl", tmp_path / "text.txt", "--json", tmp_path / "result.json")
     out = tmp_path / "out"
     result = json.loads((out / "sleb.json").read_text())
     assert result == {**json.loads((tmp_path / "result.json").read_text()), "files": result["files"]}
@@ -271,8 +271,8 @@ def test_prune_writes_what_it_found(sleb_ok, prune_command, source, tmp_path):
     rows = {line[0].strip(): [cell.strip() for cell in line[1:3]] for line in lines}
     assert rows[""] == ["dense", "pruned"]
     assert rows["blocks"] == [str(NUM_BLOCKS), str(NUM_BLOCKS - 2)]
-    perplexities = [result["held_out"]["perplexity"][name] for name in ("dense", "pruned")]
-    assert rows["held-out perplexity"] == [f"{value:.2f}" for value in perplexities]
+    perplexities = result["evaluation"]["perplexity"][str(tmp_path / "text.txt")]
+    assert rows[str(tmp_path / "text.txt")] == [f"{removed[0]},{removed[1]}", f"{perplexities['pruned']:.4f}"]
 
 
 @pytest.mark.parametrize("kill", [signal.SIGTERM, signal.SIGINT])

@@ -126,7 +126,7 @@ def test_ratio_rounds_up(prune, tmp_path, option, removed):
 
 @pytest.mark.parametrize("name", ["llama", "opt, pre-norm", "opt, post-norm and projections"])
 def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path, name):
-    """--eval-dataset: perplexity of dense and pruned, and KL(dense || pruned) in nats per token."""
+    """--eval-dataset, the old name of --eval-ppl: perplexity of dense and pruned, and KL(dense || pruned) in nats per token."""
     model = save_tokenizer(save_model(tmp_path / "model", **MODELS[name]))
     text = "".join(chr(32 + i) for i in random_ids(700, seed=9) % 90) + "\n"
     (tmp_path / "held-out.txt").write_text(text)
@@ -136,13 +136,14 @@ def test_held_out_perplexity_and_divergence(prune, sleb_ok, tmp_path, name):
     reference, removed = oracle.load(model), tuple(result["removal_list"])
     dense, pruned = (torch.from_numpy(oracle.logits(reference, segments, off))[:, :-1].log_softmax(-1).double()
                      for off in ((), removed))
-    held_out = result["held_out"]
-    assert held_out["tokens"] == segments.size == 700
-    for name, off in (("dense", ()), ("pruned", removed)):
+    rows = result["evaluation"]["perplexity_details"][str(tmp_path / "held-out.txt")]["rows"]
+    assert segments.size == 700
+    for row, off in zip(rows, ((), removed), strict=True):
+        assert row["removal_list"] == list(off)
         expected = np.exp(oracle.loss(reference, segments, off) / segments.size)
-        assert held_out["perplexity"][name] == pytest.approx(expected, rel=1e-4)
+        assert row["perplexity"] == pytest.approx(expected, rel=1e-4)
     divergence = (dense.exp() * (dense - pruned)).sum(-1).mean().item()
-    assert held_out["divergence"] == pytest.approx(divergence, rel=1e-4)
+    assert rows[1]["divergence"] == pytest.approx(divergence, rel=1e-4)
 
 
 def test_learned_positions_end(prune, sleb, tmp_path):

@@ -2,12 +2,15 @@
 
 #include <fmt/core.h>
 
+#include <array>
+
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/plans/operations.h"
 #include "sleb/engine/sequences/self_text.h"
+#include "sleb/eval/task_runner.h"
 
 namespace sleb::app {
 namespace {
@@ -30,6 +33,34 @@ Operations search_operations(const SearchToPlan& search) {
   return sum;
 }
 
+// Of the dense and the pruned model on all texts and tasks, about: a task's questions count as of their mean length.
+Operations evaluation_operations(const SearchToPlan& search) {
+  const ModelSpec& spec = search.checkpoint.spec();
+  std::vector<int64_t> removed;
+  for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
+    removed.push_back(candidates_after(removed, spec.num_blocks, search.greedy).front());
+  }
+  const Schedule schedule = make_schedule(std::array{Plan(), Plan::without_blocks(removed)}, spec.num_blocks);
+  Operations sum{0, 0};
+  const auto add = [&](int64_t count, int64_t tokens, int64_t scored) {
+    const Operations each = operations_of(spec, schedule, tokens, scored);
+    sum.blocks += static_cast<double>(count) * each.blocks;
+    sum.heads += static_cast<double>(count) * each.heads;
+  };
+  for (const Corpus& text : search.evaluation.texts) add(text.segments, text.seqlen, text.scored());
+  const TaskTokens tasks = tokens_of(search.evaluation.tasks);
+  if (tasks.groups > 0) add(tasks.groups, tasks.total / tasks.groups, tasks.scored / tasks.groups);
+  return sum;
+}
+
+std::string evaluation_text(const EvaluationInputs& evaluation) {
+  int64_t segments = 0;
+  size_t questions = 0;
+  for (const Corpus& text : evaluation.texts) segments += text.segments;
+  for (const LoadedTask& task : evaluation.tasks) questions += task.questions.size();
+  return fmt::format("estimated for {} segments of text and {} questions, dense and pruned", segments, questions);
+}
+
 std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
   const int64_t resident = memory.choice.residency.resident_blocks();
   return resident == num_blocks ? "all in memory"
@@ -39,7 +70,9 @@ std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
 std::vector<const Corpus*> self_texts(const SearchToPlan& search) {
   std::vector<const Corpus*> texts;
   if (search.calibration.self_text) texts.push_back(&search.calibration);
-  if (search.held_out && search.held_out->self_text) texts.push_back(&*search.held_out);
+  for (const Corpus& text : search.evaluation.texts) {
+    if (text.self_text) texts.push_back(&text);
+  }
   return texts;
 }
 
@@ -80,7 +113,9 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   const Operations operations = search_operations(search);
   const Rates rates = probe_rates(search.checkpoint, search.compute,
                                   {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
-  const double seconds = operations.blocks / rates.blocks + operations.heads / rates.heads;
+  const auto seconds_of = [&](const Operations& work) { return work.blocks / rates.blocks + work.heads / rates.heads; };
+  const double seconds = seconds_of(operations);
+  const double evaluation_seconds = seconds_of(evaluation_operations(search));
 
   const std::vector<const Corpus*> unwritten = self_texts(search);
   double writing = 0;
@@ -109,7 +144,8 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                           {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
                           {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
                           {"seconds", seconds},
-                          {"seconds_to_write_texts", writing}});
+                          {"seconds_to_write_texts", writing},
+                          {"evaluation_seconds", evaluation_seconds}});
   }
   if (run.json == "-") return;
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
@@ -139,6 +175,9 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
             run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}};
   if (!unwritten.empty()) {
     lines.push_back({"writing text", format_seconds(writing), "estimated, before the search; nothing if it is kept"});
+  }
+  if (!search.evaluation.empty()) {
+    lines.push_back({"evaluation", format_seconds(evaluation_seconds), evaluation_text(search.evaluation)});
   }
   print_lines(lines);
 }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
@@ -20,8 +21,8 @@ void check_unused(const TaskArguments& arguments) {
                    !arguments.log_samples.empty();
   if (set) {
     bad_input(
-        "--tasks-data, --tasks-file, --limit, --num-fewshot, --fewshot-seed, --max-length and --log-samples need "
-        "--tasks");
+        "--tasks-data, --tasks-file, --limit, --num-fewshot, --fewshot-seed, --max-length and --log-samples need {}",
+        arguments.option);
   }
 }
 
@@ -62,7 +63,10 @@ std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments
 }
 
 void add_tasks(CLI::App& command, TaskArguments& arguments) {
-  command.add_option("--tasks", arguments.names, "Zero-shot tasks: piqa, winogrande, hellaswag, ...")
+  const auto add_names = [&arguments](const std::string& names) {
+    arguments.names += (arguments.names.empty() ? "" : ",") + names;
+  };
+  add_repeatable(command, arguments.option, "Zero-shot tasks: piqa, winogrande, hellaswag, ...", add_names)
       ->type_name("NAME[,NAME...]");
   command
       .add_option(
@@ -93,11 +97,14 @@ void add_tasks(CLI::App& command, TaskArguments& arguments) {
       ->type_name("FILE");
 }
 
+void check_tasks(const TaskArguments& arguments) {
+  if (!arguments.wanted()) return check_unused(arguments);
+  wanted_tasks(arguments);
+}
+
 std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress) {
-  if (!arguments.wanted()) {
-    check_unused(arguments);
-    return {};
-  }
+  check_tasks(arguments);
+  if (!arguments.wanted()) return {};
   const std::vector<Task> tasks = wanted_tasks(arguments);
   TaskOptions options{.data = arguments.data};
   if (arguments.limit > 0) options.limit = arguments.limit;

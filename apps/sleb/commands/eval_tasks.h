@@ -1,4 +1,4 @@
-// The zero-shot tasks of `sleb eval`.
+// The zero-shot tasks of `sleb eval`, and of `sleb prune` after its search.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,25 +15,31 @@
 namespace sleb::app {
 
 struct TaskArguments {
-  std::string names;  // empty: no tasks are asked for
-  std::string data;
-  std::string tasks_file;
+  std::string option = "--tasks";  // that names them
+  std::string names = {};          // empty: no tasks are asked for
+  std::string data = {};
+  std::string tasks_file = {};
   int64_t limit = 0;  // 0: all rows
   int64_t num_fewshot = 0;
-  std::optional<uint64_t> fewshot_seed;
+  std::optional<uint64_t> fewshot_seed = {};
   int64_t max_length = 0;  // 0: the model's
-  std::string log_samples;
+  std::string log_samples = {};
 
   bool wanted() const { return !names.empty(); }
 };
 
+// `arguments.option` may be given several times.
 void add_tasks(CLI::App& command, TaskArguments& arguments);
 
 // The folders that rows are read from, on the hub's cache too.
 std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments);
 
-// All checks that need no work of the model. Throws Error(bad_input), also for options that make no sense without
-// tasks; without tasks there are none to load.
+// What can be said without the model. Throws Error(bad_input) for tasks that are not known, for a tasks file that is
+// not there or wrong, and for options that make no sense without tasks.
+void check_tasks(const TaskArguments& arguments);
+
+// All checks that need no work of the model. Throws Error(bad_input), also for what check_tasks refuses; without tasks
+// there are none to load.
 std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress);
 
 // Of all ids that the tasks' questions are scored by.

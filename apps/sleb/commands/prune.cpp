@@ -2,22 +2,21 @@
 
 #include <fmt/core.h>
 
-#include <array>
 #include <chrono>
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/commands/dry_run.h"
 #include "apps/sleb/commands/kept_rounds.h"
 #include "apps/sleb/commands/prune_arguments.h"
+#include "apps/sleb/commands/prune_beginning.h"
+#include "apps/sleb/commands/prune_closing.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/self_text.h"
-#include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/datasets/dataset_files.h"
-#include "sleb/eval/latency.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/prune_report.h"
@@ -26,9 +25,6 @@
 namespace sleb::app {
 namespace {
 
-constexpr int64_t prompt_repeats = 5;
-constexpr const char* gpu_arithmetic = "what computes";
-
 std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
   const GreedyStep& step = so_far.steps.back();
   const std::optional<double> margin = step.margin();
@@ -36,52 +32,6 @@ std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus&
                      so_far.steps.size(), rounds, step.removed, step.loss,
                      perplexity(step.loss, corpus.segments, corpus.seqlen),
                      margin ? fmt::format("{:.1f} se", *margin) : "-", format_seconds(step.seconds));
-}
-
-// What the losses depend on.
-Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
-                        Progress& progress) {
-  const Model& model = evaluator.model();
-  const Corpus& corpus = evaluator.corpus();
-  Fingerprint fingerprint;
-  fingerprint.add("sleb", SLEB_VERSION);
-  fingerprint.add("the model", model.checkpoint().fingerprint(progress));
-  fingerprint.add("the calibration text's ids", corpus.ids_sha256);
-  fingerprint.add("the number of segments", std::to_string(corpus.segments));
-  fingerprint.add("--seqlen", std::to_string(corpus.seqlen));
-  fingerprint.add("--seed", std::to_string(arguments.calibration.options.seed));
-  fingerprint.add("--num-remove-blocks", std::to_string(greedy.num_remove_blocks));
-  fingerprint.add("--early-barrier", std::to_string(greedy.early_barrier));
-  fingerprint.add("--latter-barrier", std::to_string(greedy.latter_barrier));
-  fingerprint.add("--search", arguments.search);
-  if (arguments.search == "race") fingerprint.add("--confidence", fmt::format("{}", arguments.confidence));
-  fingerprint.add("--criterion", arguments.criterion);
-  fingerprint.add("--dtype", model.compute().dtype);
-  fingerprint.add("--device", model.compute().device);
-  const std::string arithmetic = arithmetic_of(model.compute());
-  if (!arithmetic.empty()) fingerprint.add(gpu_arithmetic, arithmetic);
-  fingerprint.add("--threads", std::to_string(model.compute().threads));
-  fingerprint.add(std::string(segments_at_a_time), std::to_string(evaluator.chunk_segments()));
-  const ProcessGroup* processes = model.compute().processes;
-  if (processes != nullptr) fingerprint.add("the number of processes", std::to_string(processes->size()));
-  return fingerprint;
-}
-
-// Machines may differ in what they compute with, not in what they compute.
-void agree(ProcessGroup& processes, const Fingerprint& fingerprint, const std::optional<Corpus>& held_out) {
-  const OrderedJson json = fingerprint.json();
-  for (const auto& [name, value] : json.items()) {
-    const bool may_differ = name == "--threads" || name == "--device" || name == gpu_arithmetic;
-    if (!may_differ) processes.agree(name, value.get<std::string>());
-  }
-  processes.agree("the held-out text's ids", held_out ? held_out->ids_sha256 : "none");
-}
-
-// Where the search begins is rank 0's to know: it alone keeps finished rounds. Nothing: the result is there already.
-std::optional<SearchState> agreed_begin(ProcessGroup& processes, const std::optional<SearchState>& own) {
-  const std::string text = processes.broadcast(own ? text_of(*own) : "");
-  if (text.empty()) return {};
-  return search_state_of(text, "the state of the search from rank 0");
 }
 
 GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
@@ -100,50 +50,6 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
                             corpus.segments, corpus.seqlen, how_computed(model.compute())));
   note_memory(memory, model.spec().num_blocks, progress);
   warn_of_long_segments(model.spec(), corpus.seqlen, progress);
-}
-
-// What --resume finds done already.
-void show_finished(const PruneArguments& arguments, const OrderedJson& result, Progress& progress) {
-  write_json(arguments.results.json, result);
-  const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
-  if (arguments.results.json_to_output() || arguments.results.format) {
-    progress.note(fmt::format("finished already: {}", where));
-  } else {
-    print("removal list: {}\n\nfinished already: {}\n",
-          format_list(result.at("removal_list").get<std::vector<int64_t>>()), where);
-  }
-}
-
-PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
-  const std::array plans = {Plan(), pruned};
-  const LatencyOptions options{.mode = LatencyMode::prompt,
-                               .prompt_tokens = prompt_tokens,
-                               .logits = LogitRows::last,
-                               .repeats = prompt_repeats};
-  const LatencyComparison speed = measure_latency(model, plans, options, progress);
-  const auto tokens = static_cast<double>(prompt_tokens);
-  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
-}
-
-// The sizes, held-out text and speed of the closing table.
-void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output,
-             const PlanEvaluator& evaluator, const std::optional<Corpus>& held_out, Progress& progress) {
-  const Model& model = evaluator.model();
-  ExportOptions all_blocks = output;
-  all_blocks.removal_list.clear();
-  const ExportSize dense = export_size(model.checkpoint(), all_blocks);
-  const ExportSize pruned = export_size(model.checkpoint(), output);
-  const auto removed = static_cast<int64_t>(output.removal_list.size());
-  report.dense_size = {report.num_blocks, dense.parameters, dense.bytes};
-  report.pruned_size = {report.num_blocks - removed, pruned.parameters, pruned.bytes};
-  const Plan plan = Plan::without_blocks(output.removal_list);
-  if (held_out) {
-    report.held_out = HeldOut{held_out->name, held_out->origin, held_out->segments * held_out->seqlen,
-                              compare_perplexity(model, *held_out, plan, progress, evaluator.chunk_segments())};
-  }
-  if (arguments.prompt_tokens > 0) {
-    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
-  }
 }
 
 // What the user and an earlier run leave to choose.
@@ -169,18 +75,17 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
 
 struct Texts {
   Corpus calibration;
-  std::optional<Corpus> held_out;
+  EvaluationInputs evaluation;
 };
 
-Texts load_texts(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
+Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
   Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
-  if (!arguments.held_out.empty()) {
-    EvaluationOptions options{.seqlen = texts.calibration.seqlen};
-    options.bos = bos_for(checkpoint, arguments.calibration.bos, progress);
-    if (arguments.held_out_segments > 0) options.segments = arguments.held_out_segments;
-    texts.held_out = load_evaluation("--eval-dataset", arguments.held_out, arguments.calibration.options.seed,
-                                     checkpoint.tokenizer(), options, progress);
-  }
+  EvaluationOptions options{.seqlen = texts.calibration.seqlen};
+  if (arguments.eval_segments > 0) options.segments = arguments.eval_segments;
+  if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, arguments.calibration.bos, progress);
+  const TextOption named{"--eval-ppl", arguments.calibration.options.seed};
+  texts.evaluation.texts = load_texts(named, arguments.eval_texts, checkpoint, options, progress);
+  texts.evaluation.tasks = load_tasks(arguments.eval_tasks, checkpoint, progress);
   return texts;
 }
 
@@ -201,46 +106,11 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
   return report;
 }
 
-// Where the search begins. Nothing: an earlier run has finished it, and the user is told.
-std::optional<SearchState> beginning(const PruneArguments& arguments, const Checkpoint& checkpoint,
-                                     const ExportOptions& output, const Fingerprint& fingerprint,
-                                     KeptRounds& kept_rounds, Progress& progress, ProcessGroup* processes) {
-  const auto result = kept_rounds.finished_result(fingerprint);
-  std::optional<SearchState> state;
-  if (!result) {
-    if (kept_rounds.may_be_finished() && !arguments.out.empty()) note_warnings(check(checkpoint, output), progress);
-    state = kept_rounds.begin(fingerprint, progress);
-  }
-  if (processes != nullptr) state = agreed_begin(*processes, state);
-  if (result) {
-    show_finished(arguments, *result, progress);
-    kept_rounds.remove();
-  }
-  return state;
-}
-
-// Writes the checkpoint and the result, and shows it.
-void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
-            const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
-  if (!arguments.out.empty()) {
-    write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
-  }
-  write_json(arguments.results.json, to_json(report));
-  kept_rounds.remove();
-  if (arguments.results.json_to_output()) return;
-  const std::string table = comparison_table(report).text(format);
-  if (arguments.results.format) {
-    write_output(table);
-    if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
-    return;
-  }
-  print("removal list: {}\n\n{}", format_list(output.removal_list), table);
-  if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
-}
-
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
+  check_texts("--eval-ppl", arguments.eval_texts);
+  check_tasks(arguments.eval_tasks);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
@@ -252,7 +122,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
-  Texts texts = load_texts(checkpoint, arguments, session.progress);
+  Texts texts = load_inputs(checkpoint, arguments, session.progress);
 
   ComputeOptions compute_options = arguments.compute;
   kept_rounds.adopt(compute_options);
@@ -262,7 +132,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
                              compute,
                              options.greedy,
                              texts.calibration,
-                             texts.held_out,
+                             texts.evaluation,
                              arguments.prompt_tokens,
                              memory_preferences(arguments, kept_rounds),
                              session.environment.local_size};
@@ -274,24 +144,28 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     return;
   }
   const Model model(checkpoint, compute, memory.choice.residency, session.progress);
-  write_self_texts(model, {&texts.calibration, texts.held_out ? &*texts.held_out : nullptr}, processes,
-                   session.progress);
+  write_self_texts(model, {&texts.calibration}, processes, session.progress);
+  for (Corpus& text : texts.evaluation.texts) write_self_texts(model, {&text}, processes, session.progress);
   const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
                                 memory.host_states);
+  check_ids(model, texts.evaluation);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 
   PruneReport report = begin_report(arguments, source, options, evaluator, session);
   if (kept_rounds.possible() || processes != nullptr) {
     report.fingerprint = fingerprint(arguments, options.greedy, evaluator, session.progress);
   }
-  if (processes != nullptr) agree(*processes, report.fingerprint, texts.held_out);
+  if (processes != nullptr) {
+    agree(*processes, report.fingerprint);
+    agree(*processes, texts.evaluation);
+  }
   auto state = beginning(arguments, checkpoint, output, report.fingerprint, kept_rounds, session.progress, processes);
   if (!state) return;
   report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, evaluator, texts.held_out, session.progress);
+  compare(report, arguments, output, model, std::move(texts.evaluation), evaluator.chunk_segments(), session.progress);
   if (leads(processes)) finish(report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
@@ -302,10 +176,13 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   guard.reads(place_of_model(arguments.model));
   if (arguments.calibration.reads_dataset()) guard.reads(place_of_text(arguments.calibration.dataset));
   guard.reads(arguments.calibration.tokens);
-  if (!arguments.held_out.empty()) guard.reads(place_of_text(arguments.held_out));
+  guard.reads(arguments.eval_tasks.tasks_file);
+  for (const auto& place : places_of_rows(arguments.eval_tasks)) guard.reads(place);
+  for (const std::string& text : arguments.eval_texts) guard.reads(place_of_text(text));
   guard.writes_folder("--out", arguments.out);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
+  guard.writes_file("--log-samples", arguments.eval_tasks.log_samples, places.force || places.resume);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
     bad_input("-o {}: --dry-run makes no table; give --json FILE for its figures", *arguments.results.format);
@@ -315,7 +192,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
 // A run that ends early says what became of its work.
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.results.json = "";
+    arguments.out = arguments.results.json = arguments.eval_tasks.log_samples = "";
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;
   }

@@ -69,17 +69,23 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
-  command.add_option("--eval-dataset", arguments.held_out, "Held-out text for the closing table, as --dataset")
-      ->type_name("TEXT");
-  command.add_option("--eval-segments", arguments.held_out_segments, "Use only its first N segments (default: all)")
+  add_json(command, arguments.results.json, "Write the result");
+  add_table_format(command, arguments.results.format);
+}
+
+// What the dense and the pruned model are compared by when the search is done.
+void add_evaluation(CLI::App& command, PruneArguments& arguments) {
+  add_texts(command, "--eval-ppl", arguments.eval_texts,
+            "After the search: perplexity on these texts, as --ppl of sleb eval, in segments of --seqlen");
+  add_texts(command, "--eval-dataset", arguments.eval_texts, "")->group("");  // the name it had first
+  command.add_option("--eval-segments", arguments.eval_segments, "Use only the first N of each text (default: all)")
       ->check(at_least(1))
       ->type_name("N");
+  add_tasks(command, arguments.eval_tasks);
   command.add_option("--prompt-tokens", arguments.prompt_tokens, "Prompt length of the closing speed test; 0: no test")
       ->capture_default_str()
       ->check(CLI::Range(0, 1 << 20))
       ->type_name("N");
-  add_json(command, arguments.results.json, "Write the result");
-  add_table_format(command, arguments.results.format);
 }
 
 }  // namespace
@@ -88,15 +94,16 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   add_model(command, arguments.model);
   add_calibration(command, arguments.calibration);
   add_search(command, arguments);
+  add_evaluation(command, arguments);
   add_compute(command, arguments.compute);
   add_output(command, arguments);
   command.footer(
       "Examples:\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --ratio 0.2 --out SmolLM2-pruned\n"
-      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 \\\n"
-      "      --eval-dataset wikitext2 --out SmolLM2-pruned\n"
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
-      "      --num-remove-blocks 2 --json -");
+      "      --num-remove-blocks 2 --json -\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 --eval-ppl wikitext2,c4 \\\n"
+      "      --eval-tasks piqa --tasks-data rows --out SmolLM2-pruned");
 }
 
 SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "apps/sleb/commands/evaluation.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/results.h"
 #include "sleb/engine/compute.h"
@@ -28,8 +30,9 @@ struct PruneArguments {
   ExportOptions output;
   std::string out;
   std::string base_model;  // "org/name"; "": the model's own, if it has one
-  std::string held_out;
-  int64_t held_out_segments = 0;  // 0: all
+  std::vector<std::string> eval_texts;
+  int64_t eval_segments = 0;  // 0: all
+  TaskArguments eval_tasks{.option = "--eval-tasks"};
   int64_t prompt_tokens = 512;
   ResultArguments results;
   bool resume = false;

@@ -9,10 +9,34 @@
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/sequences/self_text.h"
+#include "sleb/eval/task_runner.h"
 #include "sleb/search/round_sweep.h"
 
 namespace sleb::app {
 namespace {
+
+// All texts have segments of one length; more of them at a time take more.
+std::optional<SweepSize> texts_sweep(const std::vector<Corpus>& texts) {
+  if (texts.empty()) return {};
+  const Corpus& longest = *std::ranges::max_element(texts, {}, &Corpus::segments);
+  return SweepSize{.segments = longest.segments,
+                   .seqlen = longest.seqlen,
+                   .states = 2,
+                   .scored_rows = longest.seqlen,
+                   .divergence = true};
+}
+
+std::optional<SweepSize> tasks_sweep(const std::vector<LoadedTask>& tasks, const Compute& compute) {
+  if (tasks.empty()) return {};
+  const int64_t longest = tokens_of(tasks).longest;
+  const int64_t groups = std::max<int64_t>(1, score_batch_tokens(compute) / longest);
+  return SweepSize{.segments = groups,
+                   .seqlen = longest,
+                   .states = 2,
+                   .scored_rows = longest,
+                   .masks = true,
+                   .chunk_segments = groups};
+}
 
 Workload workload_of(const SearchToPlan& search) {
   const ModelSpec& spec = search.checkpoint.spec();
@@ -22,17 +46,14 @@ Workload workload_of(const SearchToPlan& search) {
                         .scored_rows = default_block_tokens,
                         .divergence = true};
   Workload workload = search_workload(spec, search.compute, candidates, sizes);
-  for (const Corpus* text : {&search.calibration, search.held_out ? &*search.held_out : nullptr}) {
-    if (text == nullptr || !text->self_text) continue;
-    workload.writing = std::max(workload.writing, self_text_bytes(spec, search.compute, text->self_text->tokens));
-  }
-  if (search.held_out) {
-    workload.held_out = SweepSize{.segments = search.held_out->segments,
-                                  .seqlen = search.held_out->seqlen,
-                                  .states = 2,
-                                  .scored_rows = search.held_out->seqlen,
-                                  .divergence = true};
-  }
+  const auto add_writing = [&](const Corpus& text) {
+    if (!text.self_text) return;
+    workload.writing = std::max(workload.writing, self_text_bytes(spec, search.compute, text.self_text->tokens));
+  };
+  add_writing(search.calibration);
+  for (const Corpus& text : search.evaluation.texts) add_writing(text);
+  workload.texts = texts_sweep(search.evaluation.texts);
+  workload.tasks = tasks_sweep(search.evaluation.tasks, search.compute);
   if (search.prompt_tokens > 0) {
     workload.prompt = SweepSize{.segments = 1, .seqlen = search.prompt_tokens, .chunk_segments = 1};
   }

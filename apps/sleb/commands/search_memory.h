@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/sleb/commands/evaluation.h"
 #include "sleb/base/memory.h"
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
@@ -18,8 +19,8 @@ struct SearchToPlan {
   const Compute& compute;
   const GreedyOptions& greedy;
   const Corpus& calibration;
-  const std::optional<Corpus>& held_out;
-  int64_t prompt_tokens = 0;  // of the closing speed test; 0: none
+  const EvaluationInputs& evaluation;  // after the search
+  int64_t prompt_tokens = 0;           // of the closing speed test; 0: none
   MemoryPlan::Preferences preferences = {};
   int64_t sharers = 1;  // processes of this machine that take as much
 };

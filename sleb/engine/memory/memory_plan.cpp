@@ -72,7 +72,7 @@ MemoryPrediction MemoryPlan::predict(const MemoryChoice& choice) const {
   if (workload_.writing > 0) {
     prediction.growth = larger(prediction.growth, held + Footprint::of(workload_.writing));
   }
-  for (std::optional<SweepSize> after : {workload_.held_out, workload_.prompt}) {
+  for (std::optional<SweepSize> after : {workload_.texts, workload_.tasks, workload_.prompt}) {
     if (!after) continue;
     if (after->chunk_segments == 0) after->chunk_segments = choice.chunk_segments;
     prediction.growth = larger(prediction.growth, running(sweep_memory(spec_, compute_, forms_, *after)) + kept);

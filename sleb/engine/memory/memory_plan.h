@@ -25,9 +25,10 @@ uint64_t host_state_limit(uint64_t available, uint64_t streamed_files);
 
 // What is run.
 struct Workload {
-  SweepSize search;                        // the widest sweep
-  uint64_t useful_states = 0;              // bytes: more states than these are never kept between rounds
-  std::optional<SweepSize> held_out = {};  // what comes after the search
+  SweepSize search;                     // the widest sweep
+  uint64_t useful_states = 0;           // bytes: more states than these are never kept between rounds
+  std::optional<SweepSize> texts = {};  // what comes after the search
+  std::optional<SweepSize> tasks = {};
   std::optional<SweepSize> prompt = {};
   uint64_t writing = 0;  // bytes that texts take beside the weights while the model writes them, before the search
 };

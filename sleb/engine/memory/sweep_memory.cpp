@@ -127,6 +127,11 @@ uint64_t tables_of_losses(const Compute& compute, const SweepSize& sweep) {
          (uint64_t{2} * 8 + states * (sweep.divergence ? 8 : 4));
 }
 
+// Which token sees which, as numbers that are added to the scores, beside two tables of booleans that they are made of.
+uint64_t mask_bytes(const Compute& compute, const SweepSize& sweep) {
+  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * sweep.seqlen) * (bytes_per_element(compute) + 2);
+}
+
 // Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around
 // each.
 Footprint embedding(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, uint64_t rows) {
@@ -157,6 +162,7 @@ SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const St
       static_cast<uint64_t>(std::min(rows_of_logits(compute, sweep), head_slice_rows(spec, compute)));
   memory.work = Footprint::of(std::max(
       activations.unit(rows), activations.head(head_rows, sweep.divergence) + tables_of_losses(compute, sweep)));
+  if (sweep.masks) memory.work = memory.work + Footprint::of(mask_bytes(compute, sweep));
   // The embedding's rows come before there is any state.
   const Footprint rows_read = embedding(spec, compute, forms, rows);
   const auto beyond_states = [&](uint64_t bytes) { return bytes - std::min(bytes, memory.states); };

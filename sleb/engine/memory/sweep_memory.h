@@ -18,6 +18,7 @@ struct SweepSize {
   // rows of a chunk. 0: one.
   int64_t scored_rows = 0;
   bool divergence = false;
+  bool masks = false;          // of attention, spelled out: where sequences share their prompt
   int64_t chunk_segments = 0;  // 0: default_chunk_segments
 };
 

@@ -277,6 +277,10 @@ void exchange_scores(const std::vector<Batch>& batches, ProcessGroup& processes,
 
 }  // namespace
 
+int64_t score_batch_tokens(const Compute& compute) {
+  return compute.device == "cpu" ? batch_tokens_cpu : batch_tokens_cuda;
+}
+
 std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model& model, std::span<const Plan> plans,
                                                                      std::span<const SequenceGroup> groups,
                                                                      const ScoreOptions& options,
@@ -292,8 +296,7 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
   }
   std::vector<std::vector<std::vector<SequenceScore>>> scores(plans.size(), empty);
   std::ranges::stable_sort(packed, std::ranges::greater(), [](const PackedGroup& group) { return group.tree.size(); });
-  const std::vector<Batch> batches =
-      make_batches(packed, model.compute().device == "cpu" ? batch_tokens_cpu : batch_tokens_cuda);
+  const std::vector<Batch> batches = make_batches(packed, score_batch_tokens(model.compute()));
 
   const Schedule schedule = make_schedule(plans, spec.num_blocks);
   ProcessGroup* processes = model.compute().processes;

@@ -26,6 +26,9 @@ struct SequenceScore {
   bool is_greedy;         // each scored id is the likeliest there
 };
 
+// Tokens that are computed at once, of as many groups as fit; a longer group is computed by itself.
+int64_t score_batch_tokens(const Compute& compute);
+
 struct ScoreOptions {
   std::string stage = "scoring";  // what progress calls it
 };

@@ -1,0 +1,114 @@
+#include "apps/sleb/commands/evaluation.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/removal_lists.h"
+#include "sleb/base/error.h"
+#include "sleb/base/numbers.h"
+#include "sleb/engine/processes/process_group.h"
+#include "sleb/engine/sweep/plan_evaluator.h"
+
+namespace sleb::app {
+namespace {
+
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  names.emplace_back(text);
+  return names;
+}
+
+std::string speed_line(const TextPerplexity& perplexity) {
+  const size_t pruned = perplexity.result.rows.size() - 1;
+  const std::string models =
+      pruned == 0 ? "the dense model" : fmt::format("the dense and {} pruned model{}", pruned, pruned == 1 ? "" : "s");
+  return fmt::format("{}: {} segments of {} tokens in {}, {:.0f} tokens/s for {}", perplexity.text.name,
+                     perplexity.text.segments, perplexity.text.seqlen, format_seconds(perplexity.result.seconds),
+                     perplexity.tokens_per_second(), models + (pruned == 0 ? "" : " together"));
+}
+
+}  // namespace
+
+CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
+                       const std::string& description) {
+  const auto add = [&texts](const std::string& names) {
+    std::error_code ignored;
+    if (std::filesystem::exists(names, ignored)) {  // a name may hold a comma
+      texts.push_back(names);
+      return;
+    }
+    for (std::string& name : split_names(names)) texts.push_back(std::move(name));
+  };
+  return add_repeatable(command, option, description, add)->type_name("TEXT[,TEXT...]");
+}
+
+void check_texts(const std::string& option, const std::vector<std::string>& texts) {
+  std::set<std::filesystem::path> seen;
+  for (const std::string& name : texts) {
+    if (name.empty()) bad_input("{}: a text without a name; give names and files separated by commas", option);
+    if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
+      bad_input("{} {}: the text stands twice", option, name);
+    }
+  }
+}
+
+std::vector<Corpus> load_texts(const TextOption& option, const std::vector<std::string>& names,
+                               const Checkpoint& checkpoint, const EvaluationOptions& options, Progress& progress) {
+  std::vector<Corpus> texts;
+  if (names.empty()) return texts;
+  check_sequence_length(checkpoint.spec(), options.seqlen, "--seqlen");
+  const Tokenizer tokenizer = checkpoint.tokenizer();
+  for (const std::string& name : names) {
+    texts.push_back(load_evaluation(option.name, name, option.seed, tokenizer, options, progress));
+  }
+  return texts;
+}
+
+void check_ids(const Model& model, const EvaluationInputs& inputs) {
+  for (const Corpus& text : inputs.texts) const PlanEvaluator checks(model, text);
+  const int64_t vocabulary = model.spec().vocabulary_size;
+  for (const LoadedTask& task : inputs.tasks) {
+    for (const auto& requests : task.sequences) {
+      for (const TokenRequest& request : requests) {
+        const int64_t largest = std::ranges::max(request.ids);
+        if (largest < vocabulary) continue;
+        bad_input("{}: the tokenizer gives the id {}, and the model's vocabulary has {}", task.task.name, largest,
+                  vocabulary);
+      }
+    }
+  }
+}
+
+void agree(ProcessGroup& processes, const EvaluationInputs& inputs) {
+  std::string ids;
+  for (const Corpus& text : inputs.texts) ids += text.ids_sha256;
+  processes.agree("the texts' ids", ids);
+  processes.agree("the tasks' ids", ids_sha256(inputs.tasks));
+}
+
+void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& run, EvalReport& report,
+              Progress& progress) {
+  std::vector<Plan> plans;
+  for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
+  for (Corpus& text : inputs.texts) {
+    const PlanEvaluator evaluator(model, text, 0, run.chunk_segments);
+    CorpusPerplexity result = evaluate_perplexity(evaluator, plans, progress);
+    text.ids = {};
+    report.perplexity.push_back({std::move(text), std::move(result)});
+    progress.note(speed_line(report.perplexity.back()));
+  }
+  if (inputs.tasks.empty()) return;
+  report.tasks = run_tasks(run.tasks, model, std::move(inputs.tasks), report.removal_lists, progress);
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,53 @@
+// What `sleb eval` evaluates, and `sleb prune` after its search: perplexity of texts and zero-shot tasks, the dense
+// model and pruned ones together.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "apps/sleb/commands/eval_tasks.h"
+#include "sleb/base/progress.h"
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/report/eval_report.h"
+
+namespace sleb::app {
+
+// --ppl of `sleb eval`, --eval-ppl of `sleb prune`: names and files separated by commas, given as often as one likes.
+CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
+                       const std::string& description);
+// Throws Error(bad_input) for a text without a name and for one that stands twice.
+void check_texts(const std::string& option, const std::vector<std::string>& texts);
+
+struct EvaluationInputs {
+  std::vector<Corpus> texts;
+  std::vector<LoadedTask> tasks;
+
+  bool empty() const { return texts.empty() && tasks.empty(); }
+};
+// The option that names texts, and the seed of those that the model writes itself.
+struct TextOption {
+  std::string name;
+  uint64_t seed = 0;
+};
+// Texts that the model is to write come without their ids (self_text.h). Throws Error.
+std::vector<Corpus> load_texts(const TextOption& option, const std::vector<std::string>& names,
+                               const Checkpoint& checkpoint, const EvaluationOptions& options, Progress& progress);
+
+// Throws Error(bad_input) for ids that are not of the model's vocabulary.
+void check_ids(const Model& model, const EvaluationInputs& inputs);
+// All ranks have read the same.
+void agree(ProcessGroup& processes, const EvaluationInputs& inputs);
+
+struct EvaluationRun {
+  const TaskArguments& tasks;
+  int64_t chunk_segments = 0;  // of the texts, computed at once; 0: the default
+};
+// Fills what `report` lacks: the results on all texts and tasks, of the dense model and the report's removal lists.
+// Writes --log-samples.
+void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& run, EvalReport& report,
+              Progress& progress);
+
+}  // namespace sleb::app

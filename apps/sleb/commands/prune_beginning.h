@@ -1,0 +1,29 @@
+// Where the search of `sleb prune` begins: anew, after the rounds that an earlier run kept, or not at all, as the
+// result is there already.
+#pragma once
+
+#include <optional>
+
+#include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/kept_rounds.h"
+#include "apps/sleb/commands/prune_arguments.h"
+#include "sleb/base/progress.h"
+#include "sleb/engine/processes/process_group.h"
+#include "sleb/engine/sweep/plan_evaluator.h"
+#include "sleb/search/search_state.h"
+
+namespace sleb::app {
+
+// What the losses depend on.
+Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
+                        Progress& progress);
+
+// All ranks compute the same: machines may differ in what they compute with, not in what they compute.
+void agree(ProcessGroup& processes, const Fingerprint& fingerprint);
+
+// Nothing: an earlier run has finished it, and the user is told.
+std::optional<SearchState> beginning(const PruneArguments& arguments, const Checkpoint& checkpoint,
+                                     const ExportOptions& output, const Fingerprint& fingerprint,
+                                     KeptRounds& kept_rounds, Progress& progress, ProcessGroup* processes);
+
+}  // namespace sleb::app

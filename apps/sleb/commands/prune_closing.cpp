@@ -1,0 +1,73 @@
+#include "apps/sleb/commands/prune_closing.h"
+
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "apps/sleb/terminal/streams.h"
+#include "sleb/base/numbers.h"
+#include "sleb/eval/latency.h"
+#include "sleb/export/pruned_checkpoint.h"
+
+namespace sleb::app {
+namespace {
+
+constexpr int64_t prompt_repeats = 5;
+
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
+  const std::array plans = {Plan(), pruned};
+  const LatencyOptions options{.mode = LatencyMode::prompt,
+                               .prompt_tokens = prompt_tokens,
+                               .logits = LogitRows::last,
+                               .repeats = prompt_repeats};
+  const LatencyComparison speed = measure_latency(model, plans, options, progress);
+  const auto tokens = static_cast<double>(prompt_tokens);
+  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
+}
+
+}  // namespace
+
+void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
+             EvaluationInputs inputs, int64_t chunk_segments, Progress& progress) {
+  ExportOptions all_blocks = output;
+  all_blocks.removal_list.clear();
+  const ExportSize dense = export_size(model.checkpoint(), all_blocks);
+  const ExportSize pruned = export_size(model.checkpoint(), output);
+  const auto removed = static_cast<int64_t>(output.removal_list.size());
+  report.dense_size = {report.num_blocks, dense.parameters, dense.bytes};
+  report.pruned_size = {report.num_blocks - removed, pruned.parameters, pruned.bytes};
+  if (!inputs.empty()) {
+    EvalReport evaluation{.model = report.model,
+                          .num_blocks = report.num_blocks,
+                          .compute = report.compute,
+                          .removal_lists = {output.removal_list},
+                          .protocol = EvaluationProtocol::reference};
+    evaluate(std::move(inputs), model, {arguments.eval_tasks, chunk_segments}, evaluation, progress);
+    report.evaluation = std::move(evaluation);
+  }
+  if (arguments.prompt_tokens > 0) {
+    const Plan plan = Plan::without_blocks(output.removal_list);
+    report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
+  }
+}
+
+void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
+            const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
+  if (!arguments.out.empty()) {
+    write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
+  }
+  write_json(arguments.results.json, to_json(report));
+  kept_rounds.remove();
+  if (arguments.results.json_to_output()) return;
+  const std::string tables = text_of(tables_of(report), format);
+  if (arguments.results.format) {
+    write_output(tables);
+    if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
+    return;
+  }
+  print("removal list: {}\n\n{}", format_list(output.removal_list), tables);
+  if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
+}
+
+}  // namespace sleb::app

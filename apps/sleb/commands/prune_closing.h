@@ -1,0 +1,22 @@
+// What `sleb prune` does when its search is done: dense and pruned are compared, the checkpoint and the result written
+// and shown.
+#pragma once
+
+#include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/kept_rounds.h"
+#include "apps/sleb/commands/prune_arguments.h"
+#include "sleb/base/progress.h"
+#include "sleb/engine/model.h"
+#include "sleb/report/prune_report.h"
+
+namespace sleb::app {
+
+// Sizes, speed, and the evaluation that `inputs` asks for. `chunk_segments`: of texts, computed at once.
+void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
+             EvaluationInputs inputs, int64_t chunk_segments, Progress& progress);
+
+// Writes the checkpoint and the result, and shows it.
+void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
+            const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress);
+
+}  // namespace sleb::app
