@@ -10,6 +10,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/reference_options.h"
 #include "apps/sleb/terminal/help.h"
 #include "apps/sleb/terminal/streams.h"
 #include "apps/sleb/terminal/terminal_progress.h"
@@ -102,7 +103,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
   sleb::app::add_commands(app, session);
-  return parse_and_run(app, session.arguments);
+  return parse_and_run(app, sleb::app::in_own_options(session.arguments));
 }
 
 }  // namespace

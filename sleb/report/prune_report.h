@@ -35,6 +35,8 @@ struct PruneReport {
   int64_t num_blocks;
   Corpus calibration;  // without ids
   uint64_t seed;
+  int64_t early_barrier;  // blocks
+  int64_t latter_barrier;
   Compute compute;
   std::string search;
   std::optional<double> confidence;  // of a race

@@ -9,11 +9,12 @@
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
+#include "apps/sleb/options/run_records.h"
 #include "apps/sleb/options/self_text.h"
 #include "apps/sleb/terminal/streams.h"
-#include "sleb/base/error.h"
 #include "sleb/datasets/dataset_files.h"
 #include "sleb/report/eval_report.h"
+#include "sleb/report/run_record.h"
 
 namespace sleb::app {
 namespace {
@@ -29,6 +30,7 @@ struct EvalArguments {
   TaskArguments tasks;
   ComputeOptions compute;
   ResultArguments results;
+  RecordArguments record{.usual_file = "eval.txt"};
   bool force = false;
 };
 
@@ -54,13 +56,11 @@ void guard_outputs(const EvalArguments& arguments) {
   guard.reads(arguments.tasks.tasks_file);
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
+  guard_record(guard, arguments.record);
 }
 
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.results.table_format());
-  if (arguments.texts.empty() && !arguments.tasks.wanted()) {
-    bad_input("nothing to evaluate: give --ppl TEXT, or --tasks NAMES");
-  }
   check_texts("--ppl", arguments.texts);
   guard_outputs(arguments);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
@@ -90,6 +90,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   if (!inputs.texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
   evaluate(std::move(inputs), model, {arguments.tasks}, report, session.progress);
   write_json(arguments.results.json, to_json(report));
+  add_record(arguments.record, run_record(report));
   if (!arguments.results.json_to_output() && leads(processes)) write_output(text_of(tables_of(report), format));
 }
 
@@ -125,16 +126,22 @@ void add_eval(CLI::App& app, Session& session) {
   add_json(*command, arguments->results.json, "Write the result");
   add_table_format(*command, arguments->results.format);
   add_force(*command, arguments->force);
+  add_records(*command, arguments->record);
   command->footer(
       "Examples:\n"
       "  sleb eval HuggingFaceTB/SmolLM2-135M --ppl wikitext2,c4\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
       "      --ppl wiki.test.raw --segments 16 --json result.json\n"
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy\n"
-      "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp");
+      "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp\n"
+      "The published code's options are taken too: docs/reference.md says which.");
   command->callback([arguments, &session] {
+    if (arguments->texts.empty() && !arguments->tasks.wanted()) arguments->texts = {"wikitext2", "c4"};
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) {
-      if (!leads(processes)) arguments->results.json = arguments->tasks.log_samples = "";  // it writes nothing
+      if (!leads(processes)) {  // it writes nothing
+        arguments->results.json = arguments->tasks.log_samples = "";
+        arguments->record = {};
+      }
       run(*arguments, own, processes);
     });
   });

@@ -11,10 +11,12 @@
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
+#include "apps/sleb/options/run_records.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/engine/sequences/generator.h"
 #include "sleb/report/latency_report.h"
+#include "sleb/report/run_record.h"
 
 namespace sleb::app {
 namespace {
@@ -34,6 +36,7 @@ struct LatencyArguments {
   uint64_t seed = 0;
   ComputeOptions compute;
   ResultArguments results;
+  RecordArguments record{.usual_file = "latency.txt"};
   bool force = false;
 };
 
@@ -74,6 +77,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.results.json, arguments.force);
+  guard_record(guard, arguments.record);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
@@ -98,6 +102,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   }
   report.comparison = measure_latency(model, plans, report.options, session.progress);
   write_json(arguments.results.json, to_json(report));
+  add_record(arguments.record, run_record(report));
   if (!arguments.results.json_to_output()) write_output(latency_table(report, format));
 }
 
@@ -144,11 +149,13 @@ void add_latency(CLI::App& app, Session& session) {
   add_json(*command, arguments->results.json, "Write the result");
   add_table_format(*command, arguments->results.format);
   add_force(*command, arguments->force);
+  add_records(*command, arguments->record);
   command->footer(
       "Examples:\n"
       "  sleb latency SmolLM2-135M --removal-list 12,26,13\n"
       "  sleb latency SmolLM2-135M --removal-ratio 0.2 --mode prompt --repeats 5\n"
-      "  sleb latency model.gguf --batch-size 1 --new-tokens 64 -o csv");
+      "  sleb latency model.gguf --batch-size 1 --new-tokens 64 -o csv\n"
+      "The published code's options are taken too: docs/reference.md says which.");
   command->callback([arguments, &session] {
     check_alone(session, "latency");
     run(*arguments, session);

@@ -103,6 +103,8 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
   report.search = arguments.search;
   if (options.kind == SearchKind::race) report.confidence = options.confidence;
   report.criterion = options.greedy.criterion;
+  report.early_barrier = options.greedy.early_barrier;
+  report.latter_barrier = options.greedy.latter_barrier;
   return report;
 }
 
@@ -183,6 +185,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
   guard.writes_file("--log-samples", arguments.eval_tasks.log_samples, places.force || places.resume);
+  if (!arguments.dry_run) guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
     bad_input("-o {}: --dry-run makes no table; give --json FILE for its figures", *arguments.results.format);
@@ -193,6 +196,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   if (!leads(processes)) {  // it writes nothing
     arguments.out = arguments.results.json = arguments.eval_tasks.log_samples = "";
+    arguments.record = {};
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "apps/sleb/options/arguments.h"
+#include "sleb/base/error.h"
 
 namespace sleb::app {
 namespace {
@@ -71,6 +72,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   add_json(command, arguments.results.json, "Write the result");
   add_table_format(command, arguments.results.format);
+  add_records(command, arguments.record);
 }
 
 // What the dense and the pruned model are compared by when the search is done.
@@ -92,6 +94,7 @@ void add_evaluation(CLI::App& command, PruneArguments& arguments) {
 
 void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   add_model(command, arguments.model);
+  command.add_option("--num-blocks", arguments.num_blocks)->check(at_least(1))->group("");  // the published code's
   add_calibration(command, arguments.calibration);
   add_search(command, arguments);
   add_evaluation(command, arguments);
@@ -103,7 +106,8 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 --eval-ppl wikitext2,c4 \\\n"
-      "      --eval-tasks piqa --tasks-data rows --out SmolLM2-pruned");
+      "      --eval-tasks piqa --tasks-data rows --out SmolLM2-pruned\n"
+      "The published code's options are taken too: docs/reference.md says which.");
 }
 
 SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {
@@ -112,6 +116,10 @@ SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks
                         .confidence = arguments.confidence};
   options.greedy.criterion = arguments.criterion == "kl" ? Criterion::kl : Criterion::loss;
   options.greedy.num_remove_blocks = blocks_to_remove(arguments, num_blocks);
+  if (arguments.num_blocks > 0 && arguments.num_blocks != num_blocks) {
+    bad_input("--num-blocks {}: {} has {} blocks; leave the option out, or give another model", arguments.num_blocks,
+              arguments.model, num_blocks);
+  }
   check(options.greedy, num_blocks);
   return options;
 }

@@ -10,6 +10,7 @@
 #include "apps/sleb/commands/evaluation.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/results.h"
+#include "apps/sleb/options/run_records.h"
 #include "sleb/engine/compute.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/search/greedy.h"
@@ -19,6 +20,7 @@ namespace sleb::app {
 
 struct PruneArguments {
   std::string model;
+  int64_t num_blocks = 0;  // that the user takes the model to have; 0: not said
   CalibrationArguments calibration;
   GreedyOptions greedy;
   double ratio = 0;
@@ -35,6 +37,7 @@ struct PruneArguments {
   TaskArguments eval_tasks{.option = "--eval-tasks"};
   int64_t prompt_tokens = 512;
   ResultArguments results;
+  RecordArguments record{.usual_file = "sleb_results.txt"};
   bool resume = false;
   bool dry_run = false;
 };

@@ -9,6 +9,7 @@
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/report/run_record.h"
 
 namespace sleb::app {
 namespace {
@@ -58,6 +59,7 @@ void finish(const PruneReport& report, const PruneArguments& arguments, const Ch
     write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
   }
   write_json(arguments.results.json, to_json(report));
+  add_record(arguments.record, run_record(report));
   kept_rounds.remove();
   if (arguments.results.json_to_output()) return;
   const std::string tables = text_of(tables_of(report), format);

@@ -116,22 +116,39 @@ void OutputGuard::check_no_input(std::string_view option, const fs::path& path) 
             input->second.string());
 }
 
-void OutputGuard::writes_file(std::string_view option, const std::string& path, bool replace) {
-  if (path.empty() || path == "-") return;
+void OutputGuard::check_no_output(std::string_view option, const std::string& path) const {
   const fs::path place = place_of(path);
-  check_no_input(option, path);
   for (const auto& [other, output] : outputs_) {
     if (place == output) bad_input("{} {}: {} writes there too; give another file", option, path, other);
     if (is_within(place, output)) {
       bad_input("{} {}: lies inside the folder that {} writes; give a file elsewhere", option, path, other);
     }
   }
+}
+
+void OutputGuard::writes_file(std::string_view option, const std::string& path, bool replace) {
+  if (path.empty() || path == "-") return;
+  check_no_input(option, path);
+  check_no_output(option, path);
   std::error_code ignored;
   if (!replace && !is_written_into(path) && fs::is_regular_file(path, ignored) && fs::file_size(path, ignored) > 0) {
     bad_input("{}: exists already; give another file, or --force to replace it", path);
   }
   check_writable(path);
-  outputs_.emplace_back(option, place);
+  outputs_.emplace_back(option, place_of(path));
+}
+
+void OutputGuard::adds_to_file(std::string_view option, const std::string& path) {
+  if (path.empty()) return;
+  std::error_code ignored;
+  fs::path folder = fs::absolute(path).parent_path();
+  if (fs::is_directory(folder, ignored)) return writes_file(option, path, /*replace=*/true);
+  check_no_output(option, path);
+  while (!fs::exists(folder, ignored)) folder = folder.parent_path();
+  if (!fs::is_directory(folder, ignored) || ::access(folder.c_str(), W_OK | X_OK) != 0) {
+    bad_input("{} {}: no folder can be made in {}; give another --result-folder", option, path, folder.string());
+  }
+  outputs_.emplace_back(option, place_of(path));
 }
 
 void OutputGuard::keeps_file(std::string_view what, const fs::path& path) {

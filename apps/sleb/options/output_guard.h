@@ -24,6 +24,10 @@ class OutputGuard {
   // file with content is there. Devices and pipes are written into.
   void writes_file(std::string_view option, const std::string& path, bool replace);
 
+  // A file that `option` adds to, in a folder that may not be there yet; "" is none. Throws Error(bad_input) as
+  // writes_file does, but for a file that is there.
+  void adds_to_file(std::string_view option, const std::string& path);
+
   // Throws Error(bad_input) if `path` is an input.
   void check_no_input(std::string_view option, const std::filesystem::path& path) const;
 
@@ -38,6 +42,8 @@ class OutputGuard {
   using Identity = std::pair<dev_t, ino_t>;
 
   void add_input(const std::filesystem::path& file, const std::filesystem::path& named);
+  // Throws Error(bad_input) if another output is there, or a folder that is written around it.
+  void check_no_output(std::string_view option, const std::string& path) const;
   void check_holds_no(std::string_view option, const std::string& path, const Identity& folder,
                       const std::filesystem::path& kept, std::string_view what) const;
 

@@ -1,0 +1,38 @@
+#include "apps/sleb/options/run_records.h"
+
+#include <filesystem>
+
+#include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/written_into.h"
+
+namespace sleb::app {
+namespace fs = std::filesystem;
+
+std::string RecordArguments::path() const {
+  const bool asked = folder || file || save == "True";
+  if (!asked || save == "False") return "";
+  return (fs::path(folder.value_or("sleb_results")) / file.value_or(usual_file)).string();
+}
+
+void add_records(CLI::App& command, RecordArguments& arguments) {
+  command.add_option("--result-folder", arguments.folder)->group("");
+  command.add_option("--result-file", arguments.file)->group("");
+  command.add_option("--save-results", arguments.save)->check(CLI::IsMember({"True", "False"}))->group("");
+}
+
+void guard_record(OutputGuard& guard, const RecordArguments& arguments) {
+  guard.adds_to_file("--result-file", arguments.path());
+}
+
+void add_record(const RecordArguments& arguments, const std::string& record) {
+  const fs::path path = arguments.path();
+  if (path.empty()) return;
+  std::error_code error;
+  if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
+  if (error) failed("{}: can't make the folder: {}", path.parent_path().string(), error.message());
+  const bool there = !is_written_into(path.string()) && fs::exists(path, error);
+  write_file_atomically(path, (there ? read_file(path) : "") + record);
+}
+
+}  // namespace sleb::app
