@@ -83,6 +83,16 @@ void check_utf8(int argc, char** argv) {
   }
 }
 
+// All processes find the same mistake.
+std::vector<std::string> own_options(const std::vector<std::string>& arguments) {
+  try {
+    return sleb::app::in_own_options(arguments);
+  } catch (const sleb::Error& error) {
+    if (quiet != 0) throw sleb::app::ToldElsewhere{error.kind()};
+    throw;
+  }
+}
+
 int run(int argc, char** argv, sleb::Progress& progress) {
   check_utf8(argc, argv);
   sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv),
@@ -103,7 +113,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
       "  sleb info MODEL");
   sleb::app::add_commands(app, session);
-  return parse_and_run(app, sleb::app::in_own_options(session.arguments));
+  return parse_and_run(app, own_options(session.arguments));
 }
 
 }  // namespace

@@ -18,16 +18,6 @@
 namespace sleb::app {
 namespace {
 
-std::vector<std::string> split_names(std::string_view text) {
-  std::vector<std::string> names;
-  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
-    names.emplace_back(text.substr(0, comma));
-    text.remove_prefix(comma + 1);
-  }
-  names.emplace_back(text);
-  return names;
-}
-
 std::string speed_line(const TextPerplexity& perplexity) {
   const size_t pruned = perplexity.result.rows.size() - 1;
   const std::string models =
@@ -38,6 +28,16 @@ std::string speed_line(const TextPerplexity& perplexity) {
 }
 
 }  // namespace
+
+std::vector<std::string> split_names(std::string_view text) {
+  std::vector<std::string> names;
+  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
+    names.emplace_back(text.substr(0, comma));
+    text.remove_prefix(comma + 1);
+  }
+  names.emplace_back(text);
+  return names;
+}
 
 CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
                        const std::string& description) {

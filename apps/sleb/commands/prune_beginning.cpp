@@ -1,6 +1,6 @@
 #include "apps/sleb/commands/prune_beginning.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/terminal/streams.h"
@@ -18,9 +18,29 @@ std::optional<SearchState> agreed_begin(ProcessGroup& processes, const std::opti
   return search_state_of(text, "the state of the search from rank 0");
 }
 
+// The texts and tasks that the user asks for now and that the finished result lacks.
+std::vector<std::string> not_evaluated(const PruneArguments& arguments, const OrderedJson& result) {
+  std::vector<std::string> wanted = arguments.eval_texts;
+  if (arguments.eval_tasks.wanted()) {
+    for (std::string& task : split_names(arguments.eval_tasks.names)) wanted.push_back(std::move(task));
+  }
+  const auto is_there = [&](const std::string& name) {
+    const OrderedJson& evaluation = result.value("evaluation", OrderedJson::object());
+    return evaluation.value("perplexity", OrderedJson::object()).contains(name) ||
+           evaluation.value("results", OrderedJson::object()).contains(name);
+  };
+  std::erase_if(wanted, is_there);
+  return wanted;
+}
+
 // What --resume finds done already.
 void show_finished(const PruneArguments& arguments, const OrderedJson& result, Progress& progress) {
   write_json(arguments.results.json, result);
+  const std::vector<std::string> missing = not_evaluated(arguments, result);
+  if (!missing.empty()) {
+    progress.note(fmt::format("warning: that run did not evaluate {}; sleb eval with its removal list does",
+                              fmt::join(missing, ", ")));
+  }
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
   if (arguments.results.json_to_output() || arguments.results.format) {
     progress.note(fmt::format("finished already: {}", where));
