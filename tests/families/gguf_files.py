@@ -1,0 +1,257 @@
+"""The families' models as GGUF files, with the keys, names and changes to tensors of llama.cpp's convert_hf_to_gguf.py
+(its folder conversion/); names come from the gguf wheel's table."""
+import dataclasses
+import math
+import pathlib
+from collections.abc import Callable
+
+import gguf
+import numpy as np
+import torch
+import transformers
+
+from gguf_models import BYTE_TOKENS, add_tokenizer
+
+Architecture = gguf.MODEL_ARCH
+Tensors = dict[str, torch.Tensor]
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How the converter writes a family, and which variants it can express: others would come back as other models."""
+    architecture: gguf.MODEL_ARCH
+    variants: tuple[str, ...]
+    norm_shift: float = 0  # added to norms
+    pairs_side_by_side: bool = False  # rows of queries and keys in the order of ggml's first kind of rope
+    change: Callable[[Tensors, transformers.PreTrainedConfig], Tensors] = lambda tensors, _: tensors
+    keys: Callable[[gguf.GGUFWriter, transformers.PreTrainedConfig], None] = lambda *_: None
+
+
+def _head_dim(config) -> int:
+    return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+
+
+def _rope(config) -> dict:
+    rope = getattr(config, "rope_parameters", None) or {}
+    return rope.get("full_attention", rope)
+
+
+def _turned_dims(writer, config) -> None:
+    writer.add_rope_dimension_count(int(_head_dim(config) * _rope(config).get("partial_rotary_factor", 1.0)))
+
+
+def _windows(writer, config) -> None:
+    if config.sliding_window:
+        writer.add_sliding_window(config.sliding_window)
+
+
+def _window_pattern(writer, config) -> None:
+    _windows(writer, config)
+    if config.sliding_window:
+        writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in config.layer_types])
+
+
+def _soft_caps(writer, config) -> None:
+    _windows(writer, config)
+    writer.add_attn_logit_softcapping(config.attn_logit_softcapping)
+    writer.add_final_logit_softcapping(config.final_logit_softcapping)
+
+
+def _gemma3(writer, config) -> None:
+    _windows(writer, config)
+    if config.final_logit_softcapping:
+        writer.add_final_logit_softcapping(config.final_logit_softcapping)
+
+
+def _phi3(writer, config) -> None:
+    _turned_dims(writer, config)
+    writer.add_sliding_window(config.sliding_window or 0)
+    original = config.original_max_position_embeddings
+    writer.add_rope_scaling_orig_ctx_len(original)
+    if _rope(config)["rope_type"] == "longrope":
+        scale = config.max_position_embeddings / original
+        writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(scale) / math.log(original)) if scale > 1 else 1.0)
+
+
+def _gpt_neox(writer, config) -> None:
+    _turned_dims(writer, config)
+    writer.add_parallel_residual(config.use_parallel_residual)
+
+
+def _stablelm(writer, config) -> None:
+    _turned_dims(writer, config)
+    writer.add_parallel_residual(config.use_parallel_residual)
+
+
+def _olmo(writer, config) -> None:
+    writer.add_layer_norm_eps(1e-5)
+    if config.clip_qkv is not None:
+        writer.add_clamp_kqv(config.clip_qkv)
+
+
+def _cohere(writer, config) -> None:
+    writer.add_logit_scale(config.logit_scale)
+    writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+
+
+def _cohere2(writer, config) -> None:
+    _cohere(writer, config)
+    _windows(writer, config)
+    _turned_dims(writer, config)
+
+
+def _granite(writer, config) -> None:
+    writer.add_attention_scale(config.attention_multiplier)
+    writer.add_embedding_scale(config.embedding_multiplier)
+    writer.add_residual_scale(config.residual_multiplier)
+    writer.add_logit_scale(config.logits_scaling)
+
+
+def _nemotron(writer, config) -> None:
+    _turned_dims(writer, config)
+    writer.add_layer_norm_eps(config.norm_eps)
+    writer.add_rope_scaling_type(gguf.RopeScalingType.NONE)
+
+
+def _falcon(writer, config) -> None:
+    writer.add_tensor_data_layout("jploski")
+
+
+def _kv_heads(config) -> int:
+    if config.model_type == "falcon":
+        return config.num_kv_heads if config.new_decoder_architecture or not config.multi_query else 1
+    return getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+
+
+def _ungrouped(tensors: Tensors, config) -> Tensors:
+    """query_key_value group by group as all queries, all keys, all values."""
+    groups = _kv_heads(config)
+    queries = config.num_attention_heads // groups
+    for name in tensors:
+        if "query_key_value" in name:
+            rows = tensors[name].reshape(groups, queries + 2, _head_dim(config), -1)
+            parts = [rows[:, :queries], rows[:, queries], rows[:, queries + 1]]
+            tensors[name] = torch.cat([part.flatten(0, part.dim() - 2) for part in parts]).reshape(tensors[name].shape)
+    return tensors
+
+
+def _bloom(tensors: Tensors, config) -> Tensors:
+    return {name.removeprefix("transformer."): tensor for name, tensor in _ungrouped(tensors, config).items()}
+
+
+def _untransposed(tensors: Tensors, _) -> Tensors:
+    return {name: tensor.t() if name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")) else tensor
+            for name, tensor in tensors.items()}
+
+
+def _stacked_norms(tensors: Tensors, config) -> Tensors:
+    """The heads' own norms of queries and keys as one tensor each."""
+    for block in range(config.num_hidden_layers):
+        for part, heads in (("q", config.num_attention_heads), ("k", config.num_key_value_heads)):
+            stem = f"model.layers.{block}.self_attn.{part}_layernorm"
+            if f"{stem}.norms.0.weight" in tensors:
+                tensors[f"{stem}.weight"] = torch.stack([tensors.pop(f"{stem}.norms.{i}.weight") for i in range(heads)])
+    return tensors
+
+
+RECIPES = {
+    "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
+    "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
+    "qwen3": Recipe(Architecture.QWEN3, ("head_dim", "tied", "yarn")),
+    "gemma": Recipe(Architecture.GEMMA, ("head_dim", "one key head"), norm_shift=1),
+    "gemma2": Recipe(Architecture.GEMMA2, ("as published",), norm_shift=1, keys=_soft_caps),
+    "gemma3_text": Recipe(Architecture.GEMMA3, ("as published", "linear"), norm_shift=1, keys=_gemma3),
+    "phi": Recipe(Architecture.PHI2, ("as published",), keys=_turned_dims),
+    "phi3": Recipe(Architecture.PHI3, ("usual", "window", "longrope", "longrope, partial"), keys=_phi3),
+    "gpt2": Recipe(Architecture.GPT2, ("usual", "untied"), change=_untransposed),
+    "gpt_neox": Recipe(Architecture.GPTNEOX, ("parallel", "one after the other"), change=_ungrouped, keys=_gpt_neox),
+    "falcon": Recipe(Architecture.FALCON, ("7B", "40B"), change=_ungrouped, keys=_falcon),
+    "bloom": Recipe(Architecture.BLOOM, ("usual", "three heads", "untied"), change=_bloom),
+    "stablelm": Recipe(Architecture.STABLELM, ("usual", "biases", "parallel, q/k norms"), change=_stacked_norms,
+                       keys=_stablelm),
+    "starcoder2": Recipe(Architecture.STARCODER2, ("usual",)),
+    "olmo": Recipe(Architecture.OLMO, ("usual", "tied"), pairs_side_by_side=True, keys=_olmo),
+    "olmo2": Recipe(Architecture.OLMO2, ("usual",)),
+    "olmo3": Recipe(Architecture.OLMO2, ("usual", "layer_types"), keys=_window_pattern),
+    "cohere": Recipe(Architecture.COMMAND_R, ("usual", "q/k norms"), keys=_cohere),
+    "cohere2": Recipe(Architecture.COHERE2, ("usual",), keys=_cohere2),
+    "granite": Recipe(Architecture.GRANITE, ("multipliers",), pairs_side_by_side=True, keys=_granite),
+    "smollm3": Recipe(Architecture.SMOLLM3, ("every fourth without rope",), pairs_side_by_side=True),
+    "glm4": Recipe(Architecture.GLM4, ("usual", "no biases, tied"), keys=_turned_dims),
+    "exaone4": Recipe(Architecture.EXAONE4, ("windows", "full attention"), keys=_window_pattern),
+    "nemotron": Recipe(Architecture.NEMOTRON, ("usual", "biases", "tied"), norm_shift=1, keys=_nemotron),
+}
+
+
+def _add_sizes(writer: gguf.GGUFWriter, config) -> None:
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(getattr(config, "max_position_embeddings", 2048))
+    writer.add_embedding_length(config.hidden_size)
+    inner = [getattr(config, name, None) for name in ("intermediate_size", "ffn_hidden_size", "n_inner")]
+    writer.add_feed_forward_length(next(filter(None, inner), 4 * config.hidden_size))
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(_kv_heads(config))
+    writer.add_vocab_size(config.vocab_size)
+    if "head_dim" in config.to_dict():
+        writer.add_key_length(config.head_dim)
+        writer.add_value_length(config.head_dim)
+    for name in ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"):
+        if hasattr(config, name):
+            writer.add_layer_norm_eps(getattr(config, name))
+    if hasattr(config, "rms_norm_eps"):
+        writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+
+
+def _add_rope(writer: gguf.GGUFWriter, config) -> None:
+    """conversion/base.py, TextModel.set_gguf_parameters."""
+    rope = _rope(config)
+    if not rope:
+        return
+    writer.add_rope_freq_base(rope["rope_theta"])
+    if "sliding_attention" in config.rope_parameters:
+        writer.add_rope_freq_base_swa(config.rope_parameters["sliding_attention"]["rope_theta"])
+    if rope["rope_type"] in ("linear", "yarn"):
+        writer.add_rope_scaling_type(gguf.RopeScalingType[rope["rope_type"].upper()])
+        writer.add_rope_scaling_factor(rope["factor"])
+    if rope["rope_type"] == "yarn":
+        writer.add_rope_scaling_orig_ctx_len(rope["original_max_position_embeddings"])
+    if rope["rope_type"] == "longrope":
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LONGROPE)
+
+
+def _side_by_side(tensor: torch.Tensor, heads: int) -> torch.Tensor:
+    return tensor.reshape(heads, 2, len(tensor) // heads // 2, *tensor.shape[1:]).swapaxes(1, 2).reshape(tensor.shape)
+
+
+def _tensors_of(model: transformers.PreTrainedModel, recipe: Recipe) -> Tensors:
+    config = model.config
+    tensors = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    for name, tensor in tensors.items():
+        if name.endswith("norm.weight"):
+            tensors[name] = tensor + recipe.norm_shift
+        if recipe.pairs_side_by_side:
+            for part, heads in (("q_proj", config.num_attention_heads), ("k_proj", config.num_key_value_heads)):
+                if part in name:
+                    tensors[name] = _side_by_side(tensor, heads)
+    return recipe.change(tensors, config)
+
+
+def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel) -> None:
+    recipe, config = RECIPES[family], model.config
+    writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[recipe.architecture])
+    _add_sizes(writer, config)
+    _add_rope(writer, config)
+    add_tokenizer(writer, BYTE_TOKENS)
+    recipe.keys(writer, config)
+    names = gguf.get_tensor_name_map(recipe.architecture, config.num_hidden_layers)
+    for name, tensor in _tensors_of(model, recipe).items():
+        gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
+        assert gguf_name, f"llama.cpp has no {name}"
+        writer.add_tensor(gguf_name, np.ascontiguousarray(tensor.numpy()))
+    if _rope(config).get("rope_type") == "longrope":
+        for kind in ("long", "short"):
+            writer.add_tensor(f"rope_factors_{kind}.weight", np.array(_rope(config)[f"{kind}_factor"], np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
