@@ -7,6 +7,7 @@
 #include "fuzz/fuzz.h"
 #include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/gguf_model.h"
+#include "sleb/checkpoint/gguf_tensors.h"
 #include "sleb/text/tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

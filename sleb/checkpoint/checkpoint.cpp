@@ -12,6 +12,7 @@
 #include "sleb/checkpoint/configuration/gguf_spec.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/gguf_model.h"
+#include "sleb/checkpoint/gguf_tensors.h"
 #include "sleb/checkpoint/model_location.h"
 #include "sleb/checkpoint/multimodal.h"
 #include "sleb/text/gguf_vocabulary.h"
@@ -269,8 +270,7 @@ void Checkpoint::read(const std::string& name, std::span<float> out) const {
   if (const auto scale = scales_.find(name); scale != scales_.end()) {
     apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
   }
-  if (!is_gguf()) return;
-  if (const int64_t heads = permuted_heads(spec_, name); heads > 0) undo_rope_permutation(out, heads, stored.shape[0]);
+  if (is_gguf()) undo_conversion(spec_, name, stored.shape, out);
 }
 
 void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const {

@@ -5,31 +5,12 @@
 #include <numbers>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/configuration/gguf_spec.h"
+#include "sleb/checkpoint/configuration/gguf_config.h"
+#include "sleb/checkpoint/families.h"
 #include "sleb/text/gguf_end_of_text.h"
 
 namespace sleb {
 namespace {
-
-constexpr std::string_view rope_frequencies = "rope_freqs.weight";
-
-std::string_view hidden_act(Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return "silu";
-    case Activation::gelu:
-      return "gelu";
-    case Activation::gelu_tanh:
-      return "gelu_pytorch_tanh";
-    case Activation::quick_gelu:
-      return "quick_gelu";
-    case Activation::relu:
-      return "relu";
-    case Activation::relu_squared:
-      return "relu2";
-  }
-  return "";
-}
 
 // By how much llama3 scaling divides each frequency (transformers, modeling_rope_utils.py).
 std::vector<double> llama3_divisors(const RopeSpec& rope, int64_t head_dim) {
@@ -57,8 +38,7 @@ OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& s
   const auto computed = llama3_divisors(rope, spec.head_dim);
   for (size_t i = 0; i < divisors.size(); ++i) {
     if (std::abs(computed[i] / divisors[i] - 1) > 1e-4) {
-      bad_input("{}: tensor '{}' holds rope frequencies that config.json cannot express", file.label(),
-                rope_frequencies);
+      bad_input("{}: tensor 'rope_freqs.weight' holds rope frequencies that config.json cannot express", file.label());
     }
   }
   return {{"rope_type", "llama3"},
@@ -67,17 +47,6 @@ OrderedJson rope_parameters_of_divisors(const GgufFile& file, const ModelSpec& s
           {"low_freq_factor", rope.low_freq_factor},
           {"high_freq_factor", rope.high_freq_factor},
           {"original_max_position_embeddings", rope.original_max_positions}};
-}
-
-OrderedJson rope_parameters(const GgufFile& file, const ModelSpec& spec) {
-  const RopeSpec& rope = spec.ropes[0];
-  if (!rope.frequency_divisors.empty()) return rope_parameters_of_divisors(file, spec);
-  OrderedJson parameters = {{"rope_type", "default"}, {"rope_theta", rope.theta}};
-  if (rope.scaling == RopeSpec::Scaling::linear) {
-    parameters["rope_type"] = "linear";
-    parameters["factor"] = rope.factor;
-  }
-  return parameters;
 }
 
 void add_token_ids(const GgufFile& file, OrderedJson& config) {
@@ -91,86 +60,19 @@ void add_token_ids(const GgufFile& file, OrderedJson& config) {
 
 }  // namespace
 
-std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
-  check_block_count(spec, file.tensors().size(), file.label());
-  std::map<std::string, std::string> renamed = {
-      {"token_embd.weight", fmt::format("{}.weight", spec.names.embedding)},
-      {"output_norm.weight", fmt::format("{}.weight", spec.names.final_norm)},
-      {"output.weight", fmt::format("{}.weight", spec.names.head)},
-  };
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Part part : all_parts) {
-      if (!spec.has_weight(part)) continue;
-      for (const std::string_view ending : {".weight", ".bias"}) {
-        renamed[fmt::format("{}{}", gguf_part_name(block, part), ending)] =
-            fmt::format("{}{}", spec.part_name(block, part), ending);
-      }
-    }
-  }
-  std::map<std::string, StoredTensor> tensors;
-  for (const auto& [name, stored] : file.tensors()) {
-    if (name == rope_frequencies) continue;  // read into RopeSpec
-    const auto found = renamed.find(name);
-    if (found == renamed.end()) {
-      bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
-                file.label(), name, spec.family, spec.num_blocks);
-    }
-    StoredTensor copy = stored;
-    copy.name = found->second;
-    tensors.emplace(found->second, std::move(copy));
-  }
-  return tensors;
-}
-
-int64_t permuted_heads(const ModelSpec& spec, const std::string& name) {
-  const auto holds = [&](Part part) {
-    return name.find(fmt::format(".{}.", spec.names.parts[part])) != std::string::npos;
-  };
-  return holds(Part::query) ? spec.num_heads : holds(Part::key) ? spec.num_kv_heads : 0;
-}
-
-void undo_rope_permutation(std::span<float> tensor, int64_t heads, int64_t rows) {
-  const size_t columns = tensor.size() / static_cast<size_t>(rows);
-  const int64_t head_rows = rows / heads;
-  const int64_t half = head_rows / 2;
-  std::vector<float> head(static_cast<size_t>(head_rows) * columns);
-  for (int64_t h = 0; h < heads; ++h) {
-    const auto slice = tensor.subspan(static_cast<size_t>(h * head_rows) * columns, head.size());
-    std::ranges::copy(slice, head.begin());
-    for (int64_t row = 0; row < head_rows; ++row) {
-      // Stored row 2j + s holds row s * half + j.
-      const int64_t stored = row % half * 2 + row / half;
-      std::copy_n(head.begin() + stored * static_cast<int64_t>(columns), columns,
-                  slice.begin() + row * static_cast<int64_t>(columns));
-    }
-  }
-}
-
 OrderedJson config_from_gguf(const GgufFile& file, const ModelSpec& spec) {
-  if (spec.qkv_bias != spec.attention_output_bias) {
+  const Family& family = *find_family(spec.family);
+  if (!family.keys[Setting::attention_bias].empty() && spec.qkv_bias != spec.attention_output_bias) {
     bad_input("{}: biases on some of the attention's projections only, which config.json cannot express", file.label());
   }
-  OrderedJson config = {
-      {"architectures", {spec.architecture}},
-      {"model_type", spec.family},
-      {"hidden_size", spec.hidden_size},
-      {"intermediate_size", spec.intermediate_size},
-      {"num_hidden_layers", spec.num_blocks},
-      {"num_attention_heads", spec.num_heads},
-      {"num_key_value_heads", spec.num_kv_heads},
-      {"head_dim", spec.head_dim},
-      {"vocab_size", spec.vocabulary_size},
-      {"max_position_embeddings", spec.max_positions},
-      {"rms_norm_eps", spec.norm_eps},
-      {"hidden_act", hidden_act(spec.activation)},
-      {"attention_bias", spec.qkv_bias},
-      {"mlp_bias", spec.mlp_bias},
-      {"tie_word_embeddings", spec.tied_head},
-      {"rope_parameters", rope_parameters(file, spec)},
-      // transformers 4 reads these two instead.
-      {"rope_theta", spec.ropes[0].theta},
-  };
-  if (config["rope_parameters"]["rope_type"] != "default") config["rope_scaling"] = config["rope_parameters"];
+  OrderedJson config = model_config_from_gguf(ModelMetadata(file), family);
+  if (!spec.ropes.empty() && !spec.ropes[0].frequency_divisors.empty()) {
+    config["rope_parameters"] = rope_parameters_of_divisors(file, spec);
+  }
+  // transformers 4 reads this instead.
+  if (config.contains("rope_parameters") && config["rope_parameters"].value("rope_type", "default") != "default") {
+    config["rope_scaling"] = config["rope_parameters"];
+  }
   add_token_ids(file, config);
   return config;
 }

@@ -124,18 +124,18 @@ def renamed(old: str, new: str):
 
 
 MODELS = {
-    "no blocks": (number("llama.block_count", 0), "number of blocks", "0"),
-    "4294967295 blocks": (number("llama.block_count", 2**32 - 1), "number of blocks"),
+    "no blocks": (number("llama.block_count", 0), "llama.block_count", "0 is not between"),
+    "4294967295 blocks": (number("llama.block_count", 2**32 - 1), "llama.block_count"),
     "99999 blocks": (number("llama.block_count", 99_999), "99999 blocks", "12 tensors"),
     "one block more": (number("llama.block_count", 2), "model.layers.1."),
-    "no heads": (number("llama.attention.head_count", 0), "0 attention heads"),
+    "no heads": (number("llama.attention.head_count", 0), "head_count", "0 is not between"),
     "heads that do not divide": (number("llama.attention.head_count", 3), "3"),
-    "no key/value heads": (number("llama.attention.head_count_kv", 0), "key/value heads"),
+    "no key/value heads": (number("llama.attention.head_count_kv", 0), "head_count_kv"),
     "key/value heads that do not divide": (number("llama.attention.head_count_kv", 5), "5"),
     "hidden size 0": (number("llama.embedding_length", 0), "model.gguf"),
     "hidden size of another model": (number("llama.embedding_length", 64), "model.gguf"),
     "a key renamed": (renamed("llama.feed_forward_length", "llama.feed_forward_lengtx"), "llama.feed_forward_length"),
-    "a context of nothing": (number("llama.context_length", 0), "positions"),
+    "a context of nothing": (number("llama.context_length", 0), "llama.context_length"),
     "rope frequency NaN": (real("llama.rope.freq_base", float("nan")), "llama.rope.freq_base", "finite"),
     "rope frequency infinite": (real("llama.rope.freq_base", float("inf")), "llama.rope.freq_base", "finite"),
     "rope frequency below zero": (real("llama.rope.freq_base", -1.0), "rope"),

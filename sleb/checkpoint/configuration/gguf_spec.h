@@ -21,7 +21,7 @@ std::vector<std::string> gguf_warnings(const GgufFile& file);
 std::optional<std::string> gguf_tokenizer_warning(const GgufFile& file);
 
 // The GGUF's tensor name for a part of a block (model.layers.3.mlp.up_proj: "blk.3.ffn_up"), as llama.cpp's tensor
-// table has it.
-std::string gguf_part_name(int64_t block, Part part);
+// table has it. `spec` is of a family whose GGUF files are known here.
+std::string gguf_part_name(const ModelSpec& spec, int64_t block, Part part);
 
 }  // namespace sleb

@@ -28,7 +28,7 @@ Family gemma() {
   return {.model_type = "gemma",
           .architecture = "GemmaForCausalLM",
           .models = "Gemma 1, CodeGemma",
-          .gguf_architecture = "",
+          .gguf_architecture = "gemma",
           .keys = llama_keys_with({{Setting::attention_bias, "attention_bias"}}),
           .harmless_keys = {"attention_dropout", "hidden_activation"},
           .refused_keys = both_ways,
@@ -49,7 +49,7 @@ Family gemma2() {
   return {.model_type = "gemma2",
           .architecture = "Gemma2ForCausalLM",
           .models = "Gemma 2",
-          .gguf_architecture = "",
+          .gguf_architecture = "gemma2",
           .keys = gemma2_keys.with({{Setting::attention_cap, "attn_logit_softcapping"}}),
           .harmless_keys = {"attention_dropout", "hidden_act", "cache_implementation"},
           .refused_keys = both_ways,
@@ -77,6 +77,7 @@ Family gemma3() {
   family.model_type = "gemma3_text";
   family.architecture = "Gemma3ForCausalLM";
   family.models = "Gemma 3; of `gemma3`, which sees pictures, the language model";
+  family.gguf_architecture = "gemma3";
   family.keys = gemma2_keys.with({{Setting::window_pattern, "sliding_window_pattern"}});
   family.harmless_keys = {"attention_dropout", "attn_logit_softcapping", "cache_implementation", "hidden_act",
                           "_sliding_window_pattern"};

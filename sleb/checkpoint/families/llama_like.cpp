@@ -76,7 +76,7 @@ Family qwen2() {
   return {.model_type = "qwen2",
           .architecture = "Qwen2ForCausalLM",
           .models = "Qwen 2, 2.5, DeepSeek-R1-Distill-Qwen",
-          .gguf_architecture = "",
+          .gguf_architecture = "qwen2",
           .keys = qwen_keys,
           .harmless_keys = {"attention_dropout", "use_mrope"},
           .names = llama_names,
@@ -90,7 +90,7 @@ Family qwen3() {
   return {.model_type = "qwen3",
           .architecture = "Qwen3ForCausalLM",
           .models = "Qwen 3",
-          .gguf_architecture = "",
+          .gguf_architecture = "qwen3",
           .keys = qwen_keys.with({{Setting::attention_bias, "attention_bias"}}),
           .harmless_keys = {"attention_dropout"},
           .names = llama_names,
@@ -108,7 +108,7 @@ Family phi3() {
   return {.model_type = "phi3",
           .architecture = "Phi3ForCausalLM",
           .models = "Phi-3, 3.5, 4, 4-mini",
-          .gguf_architecture = "",
+          .gguf_architecture = "phi3",
           .keys = llama_keys.with({{Setting::sliding_window, "sliding_window"}}),
           .harmless_keys = {"attention_dropout", "embd_pdrop", "resid_pdrop", "attention_bias", "mlp_bias"},
           .names = llama_names_with({{Part::query, "self_attn.qkv_proj"},
@@ -124,7 +124,7 @@ Family smollm3() {
   return {.model_type = "smollm3",
           .architecture = "SmolLM3ForCausalLM",
           .models = "SmolLM3",
-          .gguf_architecture = "",
+          .gguf_architecture = "smollm3",
           .keys = windowed_keys.with({{Setting::use_sliding_window, "use_sliding_window"},
                                       {Setting::rope_blocks, "no_rope_layers"},
                                       {Setting::rope_pattern, "no_rope_layer_interval"},
@@ -143,7 +143,7 @@ Family granite() {
   return {.model_type = "granite",
           .architecture = "GraniteForCausalLM",
           .models = "Granite 3.x dense",
-          .gguf_architecture = "",
+          .gguf_architecture = "granite",
           .keys = llama_keys_with({{Setting::attention_bias, "attention_bias"},
                                    {Setting::mlp_bias, "mlp_bias"},
                                    {Setting::attention_scale, "attention_multiplier"},
@@ -159,7 +159,7 @@ Family olmo() {
   return {.model_type = "olmo",
           .architecture = "OlmoForCausalLM",
           .models = "OLMo 1",
-          .gguf_architecture = "",
+          .gguf_architecture = "olmo",
           .keys = attention_bias_keys.with({{Setting::norm_eps, ""}, {Setting::qkv_clip, "clip_qkv"}}),
           .harmless_keys = {"attention_dropout"},
           .names = llama_names,
@@ -171,7 +171,7 @@ Family olmo2() {
       .model_type = "olmo2",
       .architecture = "Olmo2ForCausalLM",
       .models = "OLMo 2",
-      .gguf_architecture = "",
+      .gguf_architecture = "olmo2",
       .keys = attention_bias_keys,
       .harmless_keys = {"attention_dropout"},
       .names = olmo2_names,
@@ -184,6 +184,7 @@ Family olmo3() {
   family.model_type = "olmo3";
   family.architecture = "Olmo3ForCausalLM";
   family.models = "OLMo 3";
+  family.gguf_architecture = "olmo2";
   family.keys = windowed_keys.with({{Setting::attention_bias, "attention_bias"}});
   family.rope = {.theta = 500000, .by_kind = true, .local_theta = 500000};
   family.rope_rule = RopeRule::by_kind;
@@ -197,7 +198,7 @@ Family exaone4() {
   return {.model_type = "exaone4",
           .architecture = "Exaone4ForCausalLM",
           .models = "EXAONE 4",
-          .gguf_architecture = "",
+          .gguf_architecture = "exaone4",
           .keys = windowed_keys.with({{Setting::window_pattern, "sliding_window_pattern"}}),
           .harmless_keys = {"attention_dropout"},
           .names = olmo2_names,
@@ -234,6 +235,7 @@ Family glm4() {
   family.model_type = "glm4";
   family.architecture = "Glm4ForCausalLM";
   family.models = "GLM-4-0414, GLM-Z1";
+  family.gguf_architecture = "glm4";
   family.names.parts = glm_names.parts.with(
       {{Part::attention_post_norm, "post_self_attn_layernorm"}, {Part::mlp_post_norm, "post_mlp_layernorm"}});
   family.assumed.norm_placement = NormPlacement::both;
@@ -244,7 +246,7 @@ Family cohere() {
   return {.model_type = "cohere",
           .architecture = "CohereForCausalLM",
           .models = "Command-R, Aya 23",
-          .gguf_architecture = "",
+          .gguf_architecture = "command-r",
           .keys = cohere_keys.with({{Setting::qk_norm, "use_qk_norm"}}),
           .harmless_keys = {"attention_dropout"},
           .names = cohere_names,
@@ -264,6 +266,7 @@ Family cohere2() {
   family.model_type = "cohere2";
   family.architecture = "Cohere2ForCausalLM";
   family.models = "Command-R7B, Command-A";
+  family.gguf_architecture = "cohere2";
   family.keys = cohere_keys.with({{Setting::head_dim, ""},
                                   {Setting::sliding_window, "sliding_window"},
                                   {Setting::layer_types, "layer_types"},

@@ -1,0 +1,73 @@
+#include "sleb/checkpoint/configuration/gguf_architecture.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+
+#include "sleb/base/error.h"
+
+namespace sleb {
+namespace {
+
+// conversion/falcon.py and src/models/falcon.cpp: three generations, told apart by their norms and key heads.
+void complete_falcon(const ModelMetadata& metadata, OrderedJson& config) {
+  const int64_t heads = config["num_attention_heads"].get<int64_t>();
+  const int64_t kv_heads = metadata.has("attention.head_count_kv")
+                               ? metadata.size_in_all_blocks("attention.head_count_kv", config["num_hidden_layers"])
+                               : 1;
+  const bool two_norms = metadata.has_tensor("blk.0.attn_norm_2.weight");
+  const bool is_new = two_norms || (kv_heads != 1 && kv_heads != heads);
+  config["new_decoder_architecture"] = is_new;
+  config["parallel_attn"] = true;
+  config["multi_query"] = is_new || kv_heads == 1;
+  config["num_kv_heads"] = kv_heads;
+  if (is_new) config["num_ln_in_parallel_attn"] = two_norms ? 2 : 1;
+}
+
+constexpr GgufArchitecture plain = {};
+
+const GgufArchitecture architectures[] = {
+    {.name = "llama", .pairs_side_by_side = true},
+    {.name = "olmo", .pairs_side_by_side = true},
+    {.name = "granite", .pairs_side_by_side = true},
+    {.name = "smollm3", .pairs_side_by_side = true},
+    {.name = "gemma2", .blocks_of_other_scale = 46, .assumes_window = true},
+    {.name = "gemma3", .blocks_of_other_scale = 62},
+    {.name = "exaone4", .assumes_window = true, .blocks_with_window = 64},
+    {.name = "falcon", .mlp_norm_first = true, .complete = complete_falcon},
+};
+
+std::string known_architectures() {
+  std::set<std::string_view> names;
+  for (const Family& family : families()) {
+    if (!family.gguf_architecture.empty()) names.insert(family.gguf_architecture);
+  }
+  std::string list;
+  for (const std::string_view name : names) list += (list.empty() ? "" : ", ") + std::string(name);
+  return list;
+}
+
+}  // namespace
+
+const GgufArchitecture& gguf_architecture_of(const Family& family) {
+  const auto* const found = std::ranges::find(architectures, family.gguf_architecture, &GgufArchitecture::name);
+  return found == std::end(architectures) ? plain : *found;
+}
+
+const Family& family_of(const ModelMetadata& metadata) {
+  const std::string& name = metadata.architecture();
+  // Of OLMo 2 and 3, which have one name, the third has windows.
+  const bool has_windows = metadata.find_integer("attention.sliding_window").value_or(0) > 0;
+  const Family* first = nullptr;
+  for (const Family& family : families()) {
+    if (name.empty() || family.gguf_architecture != name) continue;
+    if (first == nullptr || (has_windows && !family.keys[Setting::sliding_window].empty())) first = &family;
+  }
+  if (first == nullptr) {
+    bad_input("{}: unknown general.architecture \"{}\"; known are {}", metadata.file().label(), name,
+              known_architectures());
+  }
+  return *first;
+}
+
+}  // namespace sleb

@@ -1,0 +1,35 @@
+// What llama.cpp's architectures do otherwise than the Hugging Face files of the same families
+// (llama.cpp: conversion/, src/llama-arch.cpp, src/models/).
+#pragma once
+
+#include <string_view>
+
+#include "sleb/base/json.h"
+#include "sleb/checkpoint/configuration/gguf_metadata.h"
+#include "sleb/checkpoint/families.h"
+
+namespace sleb {
+
+struct GgufArchitecture {
+  std::string_view name;  // general.architecture
+  // Rows of queries and keys: the two dimensions that rope turns together stand side by side, not half a head apart.
+  bool pairs_side_by_side = false;
+  // The size whose scores are scaled by sqrt(heads / hidden) in place of 1 / sqrt(head_dim), told by its blocks.
+  int64_t blocks_of_other_scale = 0;
+  // Where metadata give no window: what the family assumes, in models of so many blocks (0: of all); else there is
+  // none.
+  bool assumes_window = false;
+  int64_t blocks_with_window = 0;
+  // Of two norms before the halves, the MLP's is called attn_norm and the attention's attn_norm_2.
+  bool mlp_norm_first = false;
+  // What config.json says of it that the family's settings have no word for.
+  void (*complete)(const ModelMetadata& metadata, OrderedJson& config) = nullptr;
+};
+
+// Of a family whose files llama.cpp reads; the plain one for all without a peculiarity.
+const GgufArchitecture& gguf_architecture_of(const Family& family);
+
+// The family of general.architecture. Throws Error(bad_input) if none has it.
+const Family& family_of(const ModelMetadata& metadata);
+
+}  // namespace sleb

@@ -1,0 +1,20 @@
+// config.json as a GGUF file's metadata say it, with llama.cpp's defaults.
+#pragma once
+
+#include "sleb/base/json.h"
+#include "sleb/checkpoint/configuration/gguf_metadata.h"
+#include "sleb/checkpoint/families.h"
+
+namespace sleb {
+
+// The family's configuration, but for token ids and tensors that change rope. Throws Error(bad_input), naming file and
+// key, for what such a configuration can't express.
+OrderedJson model_config_from_gguf(const ModelMetadata& metadata, const Family& family);
+
+// The key of metadata that is read for a setting, without the architecture in front; empty where there is none.
+std::string_view metadata_key(Setting setting, const Family& family);
+
+// What config.json calls it.
+std::string_view hidden_act(Activation activation);
+
+}  // namespace sleb

@@ -1,0 +1,152 @@
+#include "sleb/checkpoint/gguf_tensors.h"
+
+#include <algorithm>
+#include <set>
+
+#include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/gguf_architecture.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
+
+namespace sleb {
+namespace {
+
+// Read into the rope's description.
+const std::set<std::string> rope_tensors = {"rope_freqs.weight", "rope_factors_long.weight",
+                                            "rope_factors_short.weight"};
+
+constexpr std::string_view each_head = "*";
+
+// Hugging Face's names by the GGUF's. "*" in a name: one tensor a head, of which the GGUF has a row each.
+std::map<std::string, std::string> new_names(const ModelSpec& spec) {
+  std::map<std::string, std::string> renamed;
+  const auto add = [&](std::string_view name, std::string_view new_name) {
+    for (const std::string_view ending : {".weight", ".bias"}) {
+      if (!new_name.empty()) renamed[fmt::format("{}{}", name, ending)] = fmt::format("{}{}", new_name, ending);
+    }
+  };
+  add("token_embd", spec.names.embedding);
+  add("token_embd_norm", spec.names.embedding_norm);
+  add("position_embd", spec.names.positions);
+  add("output_norm", spec.names.final_norm);
+  add("output", spec.names.head);
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Part part : all_parts) {
+      if (!spec.names.parts[part].empty()) add(gguf_part_name(spec, block, part), spec.part_name(block, part));
+    }
+  }
+  return renamed;
+}
+
+// Whether a name is that part's in some block.
+bool is_part(const ModelSpec& spec, const std::string& name, Part part) {
+  const std::string_view own = spec.names.parts[part];
+  return !own.empty() && name.find(fmt::format(".{}.", own)) != std::string::npos;
+}
+
+bool is_norm_weight(const ModelSpec& spec, const std::string& name) {
+  if (!name.ends_with(".weight")) return false;
+  if (name == fmt::format("{}.weight", spec.names.final_norm)) return true;
+  constexpr std::array norms = {Part::attention_norm,      Part::query_norm, Part::key_norm,
+                                Part::attention_post_norm, Part::mlp_norm,   Part::mlp_post_norm};
+  return std::ranges::any_of(norms, [&](Part part) { return is_part(spec, name, part); });
+}
+
+bool is_transposed(const ModelSpec& spec, const std::string& name, size_t dimensions) {
+  return spec.transposed_matrices && dimensions == 2 && name.starts_with(spec.names.block_prefix);
+}
+
+// Each head's row as a tensor of its own.
+void add_rows(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
+              std::string_view label) {
+  if (stored.shape.size() != 2 || elements_per_block(stored.type) > 1) {
+    bad_input("{}: tensor {} is not a plain matrix with a row for each head", label, quote(stored.name));
+  }
+  const size_t row_bytes = stored.data.size() / static_cast<size_t>(std::max<int64_t>(stored.shape[0], 1));
+  for (int64_t head = 0; head < stored.shape[0]; ++head) {
+    StoredTensor row = stored;
+    row.name = std::string(pattern).replace(pattern.find(each_head), each_head.size(), std::to_string(head));
+    row.shape = {stored.shape[1]};
+    row.data = stored.data.subspan(static_cast<size_t>(head) * row_bytes, row_bytes);
+    tensors.emplace(row.name, std::move(row));
+  }
+}
+
+// Row r of the result is row source(r), all of them as long.
+template <typename Source>
+void reorder_rows(std::span<float> values, int64_t rows, Source source) {
+  const std::vector<float> before(values.begin(), values.end());
+  const size_t columns = values.size() / static_cast<size_t>(rows);
+  for (int64_t row = 0; row < rows; ++row) {
+    std::copy_n(before.begin() + source(row) * static_cast<int64_t>(columns), columns,
+                values.begin() + row * static_cast<int64_t>(columns));
+  }
+}
+
+// Stored row 2j + s of a head holds row s * half + j.
+void part_pairs(std::span<float> values, int64_t rows, int64_t heads) {
+  const int64_t head_rows = rows / heads, half = head_rows / 2;
+  reorder_rows(values, rows, [&](int64_t row) {
+    const int64_t within = row % head_rows;
+    return row - within + within % half * 2 + within / half;
+  });
+}
+
+// All queries, all keys and all values to groups of a key head's queries, its key and its value.
+void group_rows(std::span<float> values, const ModelSpec& spec) {
+  const int64_t groups = spec.num_kv_heads, queries = spec.num_heads / groups, dim = spec.head_dim;
+  reorder_rows(values, (spec.num_heads + 2 * groups) * dim, [&](int64_t row) {
+    const int64_t head = row / dim, group = head / (queries + 2), place = head % (queries + 2);
+    const int64_t stored =
+        place < queries ? group * queries + place : spec.num_heads + (place - queries) * groups + group;
+    return stored * dim + row % dim;
+  });
+}
+
+void transpose(std::span<float> values, int64_t rows, int64_t columns) {
+  const std::vector<float> before(values.begin(), values.end());
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t column = 0; column < columns; ++column) {
+      values[static_cast<size_t>(row * columns + column)] = before[static_cast<size_t>(column * rows + row)];
+    }
+  }
+}
+
+}  // namespace
+
+std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
+  check_block_count(spec, file.tensors().size(), file.label());
+  const std::map<std::string, std::string> renamed = new_names(spec);
+  std::map<std::string, StoredTensor> tensors;
+  for (const auto& [name, stored] : file.tensors()) {
+    if (rope_tensors.contains(name)) continue;
+    const auto found = renamed.find(name);
+    if (found == renamed.end()) {
+      bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
+                file.label(), name, spec.family, spec.num_blocks);
+    }
+    if (found->second.find(each_head) != std::string::npos) {
+      add_rows(tensors, stored, found->second, file.label());
+      continue;
+    }
+    StoredTensor copy = stored;
+    copy.name = found->second;
+    if (is_transposed(spec, copy.name, copy.shape.size())) std::swap(copy.shape[0], copy.shape[1]);
+    tensors.emplace(found->second, std::move(copy));
+  }
+  return tensors;
+}
+
+void undo_conversion(const ModelSpec& spec, const std::string& name, const std::vector<int64_t>& shape,
+                     std::span<float> values) {
+  if (gguf_architecture_of(*find_family(spec.family)).pairs_side_by_side) {
+    if (is_part(spec, name, Part::query)) part_pairs(values, shape[0], spec.num_heads);
+    if (is_part(spec, name, Part::key)) part_pairs(values, shape[0], spec.num_kv_heads);
+  }
+  if (spec.qkv_layout == QkvLayout::by_group && is_part(spec, name, Part::query)) group_rows(values, spec);
+  if (spec.norm_weight_offset != 0 && is_norm_weight(spec, name)) {
+    for (float& value : values) value -= static_cast<float>(spec.norm_weight_offset);
+  }
+  if (is_transposed(spec, name, shape.size())) transpose(values, shape[0], shape[1]);
+}
+
+}  // namespace sleb
