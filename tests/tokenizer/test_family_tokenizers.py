@@ -3,6 +3,7 @@ import json
 import pathlib
 
 import pytest
+from transformers import AutoTokenizer
 from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
 import texts
@@ -10,6 +11,7 @@ from compare import Comparison
 from family_files import CONTRADICTIONS, FAMILIES, Published, contradicting, write
 from file_kinds import LLAMA_SPM, transformers_ids
 from kinds import GPT2, added_token
+from test_decode import compare
 
 # Classes of transformers that sleb makes; the other registered ones are those of encoders, speech and translation.
 OWN_CLASSES = ["LlamaTokenizer", "GPT2Tokenizer", "CodeGenTokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer", "GemmaTokenizer",
@@ -45,6 +47,17 @@ def test_as_published(family, training, tmp_path):
     published = FAMILIES[family]
     config = {**published.config, "tokenizer_class": published.tokenizer_class}
     expect_same(write(tmp_path / "m", published, published.document(training), config), published)
+
+
+@pytest.mark.sampled(10)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_text_of_ids(family, training, tmp_path):
+    published = FAMILIES[family]
+    config = {**published.config, "tokenizer_class": published.tokenizer_class}
+    folder = write(tmp_path / "m", published, published.document(training), config)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    sequences = tokenizer([text.decode("utf-8", "replace") for text in strings(published)])["input_ids"]
+    compare(folder, lambda ids, skip: tokenizer.decode(ids, skip_special_tokens=skip), sequences)
 
 
 NAMES = ["its own", "by model_type", "none", "PreTrainedTokenizerFast", *OWN_CLASSES, "SomebodysTokenizer"]
