@@ -106,7 +106,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "  sleb prune model.gguf --dataset notes.txt --seqlen 512 \\\n"
       "      --num-remove-blocks 2 --json -\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 --eval-ppl wikitext2,c4 \\\n"
-      "      --eval-tasks piqa --tasks-data rows --out SmolLM2-pruned\n"
+      "      --eval-tasks piqa,arc_easy --out SmolLM2-pruned\n"
       "The published code's options are taken too: docs/reference.md says which.");
 }
 

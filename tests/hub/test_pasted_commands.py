@@ -1,18 +1,25 @@
 """The three examples of the published code's README, pasted but for the model's name and block counts: model and data sets
 come from the hub."""
+import collections
+import io
 import json
 import re
 import shlex
 
+import pyarrow
+import pyarrow.parquet
 import pytest
+import yaml
 
 import generated_rows
 from hub import data_sets
 from hub.conftest import files_of
+from programs import ROOT
 from tiny_models import save_model, save_tokenizer
 
 NAME = "meta-llama/Llama-2-tiny-hf"
 FIVE = ["piqa", "winogrande", "hellaswag", "arc_challenge", "arc_easy"]
+TASKS = json.loads((ROOT / "sleb" / "eval" / "tasks" / "tasks.json").read_text())
 ROW = "The quick brown fox jumps over the lazy dog.\n"
 
 
@@ -22,11 +29,21 @@ def llama(tmp_path_factory) -> dict[str, bytes]:
     return files_of(save_tokenizer(save_model(folder, num_hidden_layers=6, max_position_embeddings=2048)))
 
 
-@pytest.fixture
-def rows(tmp_path):
-    """The five tasks' rows, as --tasks-data takes them."""
-    (tmp_path / "rows").mkdir()
-    return generated_rows.write(tmp_path / "rows", 3, "validation", seed=5, tasks=FIVE)
+def task_repositories() -> dict[str, dict[str, bytes]]:
+    """Of the five tasks, three rows each."""
+    files, configs = collections.defaultdict(dict), collections.defaultdict(list)
+    for task in FIVE:
+        writer, buffer = generated_rows.Writer(len(task)), io.BytesIO()
+        rows = [getattr(writer, task)(number) for number in range(3)]
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), buffer)
+        repository, split = TASKS[task]["dataset_path"], TASKS[task]["split"]
+        config = TASKS[task].get("dataset_name") or "default"
+        path = f"{config}/{split}-00000-of-00001.parquet"
+        files[repository][path] = buffer.getvalue()
+        configs[repository].append({"config_name": config, "data_files": [{"split": split, "path": path}]})
+    for repository, names in configs.items():
+        files[repository]["README.md"] = data_sets.card(yaml.safe_dump({"configs": names}))
+    return files
 
 
 @pytest.fixture
@@ -35,12 +52,14 @@ def paste(machine, hub, llama):
     hub.commit(NAME, llama)
     hub.commit("datasets/Salesforce/wikitext", data_sets.wikitext([ROW, ""] * 150, [ROW] * 100))
     hub.commit("datasets/allenai/c4", data_sets.c4([ROW] * 10, [ROW * 10] * 20))
+    for name, files in task_repositories().items():
+        hub.commit(f"datasets/{name}", files)
     return lambda command, *more: machine.ok(*shlex.split(command), *more)
 
 
-def test_sleb(paste, rows, tmp_path):
+def test_sleb(paste, tmp_path):
     shown = paste(f"prune --model_name {NAME} --num_blocks 6 --num_remove_blocks 2 --eval_ppl True --eval_zeroshot True",
-                  "--tasks-data", rows, "--out", tmp_path / "out")
+                  "--out", tmp_path / "out")
     result = json.loads((tmp_path / "out" / "sleb.json").read_text())
     assert (result["calibration"]["dataset"], result["calibration"]["seqlen"]) == ("wikitext2", 2048)
     assert list(result["evaluation"]["perplexity"]) == ["wikitext2", "c4"]
@@ -49,8 +68,8 @@ def test_sleb(paste, rows, tmp_path):
         assert re.search(words, shown), words
 
 
-def test_eval(paste, rows):
-    shown = paste(f"eval --model_name {NAME} --removal_list '[5, 4, 2]' --eval_zeroshot True", "--tasks-data", rows)
+def test_eval(paste):
+    shown = paste(f"eval --model_name {NAME} --removal_list '[5, 4, 2]' --eval_zeroshot True")
     assert re.search(r"\n\| wikitext2 +\| +5,4,2 ", shown)
     assert re.search(r"\n\| winogrande +\| +acc +\| +5,4,2 ", shown)
 
