@@ -134,8 +134,9 @@ def test_resume_after_a_stop_in_the_evaluation(sleb_program, sleb_ok, ground, tm
     result = json.loads((tmp_path / "out" / "sleb.json").read_text())
     assert result["evaluation"]["perplexity_details"][str(tmp_path / "long.txt")]["segments"] == 5
     more = [*command, "--eval-tasks", "hellaswag"]
-    generated_rows.write(tmp_path, 3, "validation", tasks=["piqa", "arc_easy", "hellaswag"])
-    more[more.index("--tasks-data") + 1] = tmp_path
+    (tmp_path / "rows").mkdir()
+    generated_rows.write(tmp_path / "rows", 3, "validation", tasks=["piqa", "arc_easy", "hellaswag"])
+    more[more.index("--tasks-data") + 1] = tmp_path / "rows"
     done = subprocess.run(list(map(str, [sleb_program, *more, "--resume"])), capture_output=True, text=True, check=True)
     assert "finished already" in done.stdout
     assert "that run did not evaluate hellaswag; sleb eval" in done.stderr
