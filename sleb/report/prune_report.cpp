@@ -100,9 +100,9 @@ OrderedJson to_json(const PruneReport& report) {
       {"steps", steps},
       {"seconds", report.seconds},
   });
-  if (corpus.self_text) {
+  if (report.calibration.self_text) {
     json["calibration"]["dataset"] = "self";
-    json["calibration"]["self_text"] = to_json(*corpus.self_text);
+    json["calibration"]["self_text"] = to_json(*report.calibration.self_text);
   }
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.speed) {
