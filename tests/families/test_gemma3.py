@@ -7,7 +7,6 @@ import pytest
 import transformers
 
 import oracle
-from conftest import shared_file
 
 pytestmark = pytest.mark.slow
 GGUF = "gemma-3-270m-q4_k_m.gguf"
@@ -17,16 +16,21 @@ EXACT = ["--device", "cpu", "--dtype", "float32", "--json", "-"]
 PROMPT = "The capital of France is"
 
 
-def text_ids(gemma3: pathlib.Path) -> list[int]:
-    text = shared_file("data/wikitext2/wiki.valid.raw").read_text()[:12000]
-    return transformers.AutoTokenizer.from_pretrained(gemma3 / "hf")(text, add_special_tokens=False)["input_ids"]
+@pytest.fixture(scope="module")
+def text(tmp_path_factory, shared) -> pathlib.Path:
+    """One line of some thousand tokens."""
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(" ".join(shared("data/wikitext2/wiki.valid.raw").read_text()[:12000].split()))
+    return path
 
 
 @pytest.fixture(scope="module")
-def segments(gemma3) -> np.ndarray:
+def segments(gemma3, text) -> np.ndarray:
     """[segments, tokens]: <bos>, which the model needs, and text."""
-    text = np.array(text_ids(gemma3)[:SEGMENTS * (SEQLEN - 1)]).reshape(SEGMENTS, -1)
-    return np.concatenate([np.full((SEGMENTS, 1), 2), text], axis=1)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(gemma3 / "hf")
+    ids = tokenizer(text.read_text(), add_special_tokens=False)["input_ids"]
+    rows = np.array(ids[:SEGMENTS * (SEQLEN - 1)]).reshape(SEGMENTS, -1)
+    return np.concatenate([np.full((SEGMENTS, 1), 2), rows], axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +39,10 @@ def reference(gemma3) -> transformers.PreTrainedModel:
 
 
 @pytest.mark.parametrize("form", ["hf", GGUF])
-def test_perplexity(sleb_ok, gemma3, segments, reference, tmp_path, form):
-    np.save(tmp_path / "ids.npy", segments.reshape(-1))
-    result = json.loads(sleb_ok("eval", gemma3 / form, "--ppl", tmp_path / "ids.npy", "--seqlen", SEQLEN, *EXACT))
+def test_perplexity(sleb_ok, gemma3, text, segments, reference, form):
+    """<bos> in front of each segment, by itself; the GGUF's own tokenizer."""
+    result = json.loads(sleb_ok("eval", gemma3 / form, "--ppl", text, "--seqlen", SEQLEN, "--segments", SEGMENTS,
+                                *EXACT))
     [figures] = result["perplexity"].values()
     expected = np.exp(oracle.loss(reference, segments) / segments.size)
     print(f"\n{form}: perplexity {figures['dense']:.6f}, transformers {expected:.6f}")
