@@ -75,12 +75,14 @@ std::vector<SplitPatterns> patterns_of(const JsonView& data_files) {
 
 DatasetConfig config_of(const JsonView& given) {
   DatasetConfig config;
-  config.name = given.at("config_name").string();
+  // A plain "no" is Norwegian to whoever wrote it, and false to YAML.
+  const JsonView name = given.at("config_name");
+  config.name = name.raw().is_boolean() ? name.raw().dump() : name.string();
   config.data_dir = given.string_or("data_dir", "");
   if (const auto files = given.find("data_files")) config.patterns = patterns_of(*files);
   if (const auto is_default = given.find("default")) config.is_default = is_true(is_default->raw());
-  for (const auto& [name, value] : given.raw().items()) {
-    if (std::ranges::find(loader_options, name) != loader_options.end()) config.options.push_back(name);
+  for (const auto& [option, value] : given.raw().items()) {
+    if (std::ranges::find(loader_options, option) != loader_options.end()) config.options.push_back(option);
   }
   return config;
 }

@@ -33,6 +33,13 @@ TEST(DatasetCard, NamesConfigurations) {
   EXPECT_EQ((*found[3].patterns)[0].patterns, (Texts{"x.csv", "y.csv"}));
 }
 
+TEST(DatasetCard, MayNameOneThatYamlTakesForABoolean) {
+  const auto found = configs("configs:\n- config_name: no\n- config_name: 'no'\n");
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0].name, "false");
+  EXPECT_EQ(found[1].name, "no");
+}
+
 TEST(DatasetCard, MayNameNone) {
   EXPECT_TRUE(configs_of("", "", "").empty());
   EXPECT_TRUE(configs_of("# no front matter\n---\nconfigs: 1\n---\n", "", "").empty());
