@@ -155,8 +155,6 @@ option_case("an existing target of export", lambda g: g.export(out="taken"), "ta
 option_case("an existing target of prune", lambda g: g.prune(out=("--out", "taken")), "taken", "--force")
 option_case("a target of export that is its model", lambda g: g.export(out="model"), "model", "input")
 option_case("a target of prune that is its model", lambda g: g.prune(out=("--out", "model")), "model", "input")
-option_case("a text to evaluate by its data set's name", lambda g: g.eval(texts=("--ppl", "text.txt,wikitext2")),
-            "--ppl wikitext2", "wiki.test.raw")
 option_case("no such text to evaluate", lambda g: g.eval(texts=("--ppl", "text.txt,nothing.txt")), "nothing.txt")
 option_case("the same text twice", lambda g: g.eval(texts=("--ppl", "text.txt,./text.txt")), "text.txt", "twice")
 option_case("a text without a name", lambda g: g.eval(texts=("--ppl", "text.txt,")), "--ppl", "commas")
