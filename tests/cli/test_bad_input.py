@@ -225,9 +225,9 @@ def _(g):
     return g.prune()
 
 
-@case("unknown rope scaling", "config.json", "yarn", "llama3")
+@case("unknown rope scaling", "config.json", "mrope", "llama3")
 def _(g):
-    g.configure(rope_parameters={"rope_type": "yarn", "factor": 2.0, "rope_theta": 10000.0})
+    g.configure(rope_parameters={"rope_type": "mrope", "factor": 2.0, "rope_theta": 10000.0})
     return g.prune()
 
 

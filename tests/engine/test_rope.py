@@ -144,7 +144,7 @@ def test_spellings_of_gguf(logits_dump, sleb_ok, tmp_path, name):
     oracle.expect_close(sleb_logits(logits_dump, tmp_path, tmp_path / "model.gguf"), oracle.logits(meant, IDS), TOLERANCE)
 
 
-@pytest.mark.parametrize("kind", ["yarn", "longrope", "mystery"])
+@pytest.mark.parametrize("kind", ["longrope", "mystery"])
 def test_other_scalings_of_gguf_are_refused(sleb, tmp_path, kind):
     save_gguf(tmp_path / "model.gguf", make_model(), metadata={"llama.rope.scaling.type": kind})
     done = sleb("info", tmp_path / "model.gguf")

@@ -187,13 +187,15 @@ class ConfigWriter {
     return newer ? *newer : metadata_.find_number("rope.scale_linear").value_or(0);
   }
 
+  // llama.cpp takes the whole context where the original one is not given.
   int64_t original_positions() const {
-    return metadata_.size("rope.scaling.original_context_length", int64_t{1} << 40);
+    const bool given = metadata_.find_integer("rope.scaling.original_context_length").has_value();
+    return metadata_.size(given ? "rope.scaling.original_context_length" : "context_length", int64_t{1} << 40);
   }
 
   void write_yarn(OrderedJson& parameters) const {
     parameters["rope_type"] = "yarn";
-    parameters["factor"] = rope_factor();
+    parameters["factor"] = rope_factor() == 0 ? 1 : rope_factor();
     parameters["original_max_position_embeddings"] = original_positions();
     for (const std::string name : {"beta_fast", "beta_slow"}) {
       if (const auto value = metadata_.find_number("rope.scaling.yarn_" + name)) parameters[name] = *value;

@@ -85,7 +85,9 @@ const RopeKind& kind_of(const std::optional<JsonView>& parameters, const RopeRul
 double turned_share(const JsonView& config, const std::optional<JsonView>& parameters, const RopeRules& rules) {
   const std::string inside = "partial_rotary_factor", above(rules.share_key);
   if (parameters && gives(*parameters, inside)) return given(*parameters, inside).number();
-  return gives(config, above) ? given(config, above).number() : rules.share;
+  // Families whose rope turns whole heads whatever this says do not compute with it.
+  const bool counts = rules.partial ? gives(config, above) : config.has(above);
+  return counts ? given(config, above).number() : rules.share;
 }
 
 int64_t turned_dims(const JsonView& config, const std::optional<JsonView>& parameters, const RopeRules& rules,
