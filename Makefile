@@ -1,6 +1,6 @@
 # make demo      everything from nothing to a pruned real model
 # make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample
-# make test-all  the same with every variant, and the slow tests (half an hour)
+# make test-all  the same with every variant, and the slow tests
 # make build     build/release/sleb
 # make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make tsan      unit tests under ThreadSanitizer
