@@ -2,12 +2,14 @@
 
 #include <fmt/core.h>
 
+#include <fstream>
 #include <span>
 
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
 #include "sleb/base/sha256.h"
 
@@ -60,6 +62,23 @@ std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments
     if (task.dataset) places.push_back(place_of_text(task.dataset->repository));
   }
   return places;
+}
+
+bool are_samples(const std::filesystem::path& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
+  constexpr std::streamsize longest_line = std::streamsize{16} << 20;
+  std::string text(longest_line, '\0');
+  std::ifstream stream(file, std::ios::binary);
+  stream.read(text.data(), longest_line);
+  text.resize(static_cast<size_t>(stream.gcount()));
+  try {
+    const Json sample = parse_json(text.substr(0, text.find('\n')), file.string());
+    return sample.is_object() && sample.contains("task") && sample.contains("removal_list") &&
+           sample.contains("doc_id");
+  } catch (const Error&) {  // not JSON
+    return false;
+  }
 }
 
 void add_tasks(CLI::App& command, TaskArguments& arguments) {

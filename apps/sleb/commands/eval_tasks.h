@@ -34,6 +34,9 @@ void add_tasks(CLI::App& command, TaskArguments& arguments);
 // The folders that rows are read from, on the hub's cache too.
 std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments);
 
+// Whether an earlier run wrote the file by --log-samples: --resume may write it again.
+bool are_samples(const std::filesystem::path& file);
+
 // What can be said without the model. Throws Error(bad_input) for tasks that are not known, for a tasks file that is
 // not there or wrong, and for options that make no sense without tasks.
 void check_tasks(const TaskArguments& arguments);

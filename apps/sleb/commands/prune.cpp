@@ -184,8 +184,9 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   guard.writes_folder("--out", arguments.out);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
-  guard.writes_file("--log-samples", arguments.eval_tasks.log_samples, places.force || places.resume);
-  if (!arguments.dry_run) guard_record(guard, arguments.record);
+  const std::string& samples = arguments.eval_tasks.log_samples;
+  guard.writes_file("--log-samples", samples, places.force || (places.resume && are_samples(samples)));
+  guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
     bad_input("-o {}: --dry-run makes no table; give --json FILE for its figures", *arguments.results.format);
