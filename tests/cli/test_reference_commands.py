@@ -130,6 +130,14 @@ REFUSED = [
     (PRUNE + "--result_folder . --result_file text.txt", ["--result-file", "text.txt", "reads"]),
     (PRUNE + "--result_folder text.txt/in", ["--result-file", "text.txt"]),
     (PRUNE + "--out {out}/new --result_folder {out}/new", ["--result-file", "--out"]),
+    (PRUNE + "--dry_run --out {out}/new --result_folder {out}/new", ["--result-file", "--out"]),
+    (PRUNE + "--dry_run --result_folder {out} --result_file ..", ["--result-file", "no file's name"]),
+    (PRUNE + "--result_folder {out}/new --result_file ''", ["--result-file", "no file's name", "sleb_results.txt"]),
+    (PRUNE + "--result_folder '' --result_file ''", ["--result-file", "no file's name"]),
+    (PRUNE + "--result_folder {out}/new --result_file a/", ["--result-file", "no file's name"]),
+    (PRUNE + "--result_folder {out}/new --result_file ..", ["--result-file", "no file's name"]),
+    ("eval model --ppl text.txt --result_file a/.", ["--result-file", "no file's name", "eval.txt"]),
+    (LATENCY + "--result_file ''", ["--result-file", "no file's name", "latency.txt"]),
     ("eval --model_name model --eval_five_shot True", ["--eval-five-shot", "--num-fewshot 5"]),
     ("eval --model_name", ["--model-name", "missing"]),
     ("eval model --model_name model --ppl text.txt", ["model"]),
@@ -166,3 +174,20 @@ def test_a_record_is_added_whole(at_ok, tmp_path):
     at_ok("eval model --ppl text.txt --seqlen 100 --result_folder {out} --result_file link.txt")
     assert (tmp_path / "kept.txt").read_text().startswith("what was there\nModel Name: model\n")
     assert (tmp_path / "link.txt").is_symlink()
+
+
+@pytest.mark.parametrize("command, shows", [(PRUNE, "removal list: "), (LATENCY, "dense"),
+                                            ("eval model --ppl text.txt --seqlen 100 ", "perplexity")])
+def test_a_record_that_is_refused_costs_no_result(at, command, shows):
+    """The disk may fill while the command computes."""
+    done = at(command + "--result_folder /dev --result_file full")
+    assert done.returncode == 1 and shows in done.stdout, done.stderr
+    assert done.stderr.splitlines()[-1].endswith("/dev/full: can't write: No space left on device")
+
+
+@pytest.mark.parametrize("command", [PRUNE, LATENCY, "eval model --ppl text.txt --seqlen 100 "])
+def test_a_record_that_cannot_be_read_is_refused_at_once(at, tmp_path, command):
+    (tmp_path / "old.txt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 9\n")
+    done = at(command + "--result_folder {out} --result_file old.txt")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert "old.txt" in done.stderr

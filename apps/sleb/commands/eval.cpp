@@ -90,8 +90,8 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   if (!inputs.texts.empty()) warn_of_long_segments(model.spec(), options.seqlen, session.progress);
   evaluate(std::move(inputs), model, {arguments.tasks}, report, session.progress);
   write_json(arguments.results.json, to_json(report));
-  add_record(arguments.record, run_record(report));
   if (!arguments.results.json_to_output() && leads(processes)) write_output(text_of(tables_of(report), format));
+  add_record(arguments.record, run_record(report));
 }
 
 void add_perplexity(CLI::App& command, EvalArguments& arguments) {

@@ -125,6 +125,7 @@ void KeptRounds::save(const SearchState& state, Progress& progress) {
 void KeptRounds::remove() {
   std::error_code ignored;
   if (possible()) fs::remove(file_, ignored);
+  rounds_kept_.reset();
 }
 
 std::string KeptRounds::closing_message() const {

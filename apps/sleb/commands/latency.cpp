@@ -102,8 +102,8 @@ void run(const LatencyArguments& arguments, Session& session) {
   }
   report.comparison = measure_latency(model, plans, report.options, session.progress);
   write_json(arguments.results.json, to_json(report));
-  add_record(arguments.record, run_record(report));
   if (!arguments.results.json_to_output()) write_output(latency_table(report, format));
+  add_record(arguments.record, run_record(report));
 }
 
 void add_measurement(CLI::App& command, LatencyArguments& arguments) {

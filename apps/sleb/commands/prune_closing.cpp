@@ -27,6 +27,18 @@ PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t
   return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
 }
 
+void show(const PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, TableFormat format,
+          Progress& progress) {
+  const std::string tables = text_of(tables_of(report), format);
+  if (arguments.results.format) {
+    write_output(tables);
+    if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
+    return;
+  }
+  print("removal list: {}\n\n{}", format_list(output.removal_list), tables);
+  if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
+}
+
 }  // namespace
 
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
@@ -59,17 +71,9 @@ void finish(const PruneReport& report, const PruneArguments& arguments, const Ch
     write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
   }
   write_json(arguments.results.json, to_json(report));
-  add_record(arguments.record, run_record(report));
   kept_rounds.remove();
-  if (arguments.results.json_to_output()) return;
-  const std::string tables = text_of(tables_of(report), format);
-  if (arguments.results.format) {
-    write_output(tables);
-    if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
-    return;
-  }
-  print("removal list: {}\n\n{}", format_list(output.removal_list), tables);
-  if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
+  if (!arguments.results.json_to_output()) show(report, arguments, output, format, progress);
+  add_record(arguments.record, run_record(report));
 }
 
 }  // namespace sleb::app

@@ -9,9 +9,23 @@
 namespace sleb::app {
 namespace fs = std::filesystem;
 
+namespace {
+
+// What stands in the file already. Throws Error(bad_input) if it can't be read.
+std::string earlier_records(const fs::path& path) {
+  std::error_code ignored;
+  const bool there = !is_written_into(path.string()) && fs::exists(path, ignored);
+  return there ? read_file(path) : "";
+}
+
+}  // namespace
+
+bool RecordArguments::wanted() const {
+  return (folder || file || save == "True") && save != "False";
+}
+
 std::string RecordArguments::path() const {
-  const bool asked = folder || file || save == "True";
-  if (!asked || save == "False") return "";
+  if (!wanted()) return "";
   return (fs::path(folder.value_or("sleb_results")) / file.value_or(usual_file)).string();
 }
 
@@ -22,7 +36,15 @@ void add_records(CLI::App& command, RecordArguments& arguments) {
 }
 
 void guard_record(OutputGuard& guard, const RecordArguments& arguments) {
-  guard.adds_to_file("--result-file", arguments.path());
+  if (!arguments.wanted()) return;
+  const fs::path path = arguments.path();
+  const fs::path name = path.filename();
+  if (name.empty() || name == "." || name == "..") {
+    bad_input("--result-file \"{}\": is no file's name; give one such as {}", arguments.file.value_or(""),
+              arguments.usual_file);
+  }
+  guard.adds_to_file("--result-file", path.string());
+  earlier_records(path);
 }
 
 void add_record(const RecordArguments& arguments, const std::string& record) {
@@ -31,8 +53,11 @@ void add_record(const RecordArguments& arguments, const std::string& record) {
   std::error_code error;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
   if (error) failed("{}: can't make the folder: {}", path.parent_path().string(), error.message());
-  const bool there = !is_written_into(path.string()) && fs::exists(path, error);
-  write_file_atomically(path, (there ? read_file(path) : "") + record);
+  try {
+    write_file_atomically(path, earlier_records(path) + record);
+  } catch (const Error& refused) {  // whatever it is, it is no longer the user's input that is wrong
+    failed("{}", refused.what());
+  }
 }
 
 }  // namespace sleb::app
