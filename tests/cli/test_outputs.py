@@ -91,6 +91,17 @@ def test_a_file_that_is_read_stays(sleb, place, command, option, file):
     assert contents(place) == before
 
 
+def test_outputs_beside_the_rows(sleb_ok, place):
+    """Of a folder of rows only the tasks' own files are inputs."""
+    (place / "rows" / "piqa.train.jsonl").write_text((place / "rows" / "piqa.validation.jsonl").read_text())
+    command = ["eval", "../par/m", "--tasks", "piqa", "--tasks-data", ".", "--json", "out.json", "--log-samples", "s.jsonl"]
+    before = contents(place / "rows")
+    for again in ([], ["--force"]):
+        sleb_ok(*command, *again, cwd=place / "rows")
+    assert {name: contents(place / "rows")[name] for name in before} == before
+    assert contents(place / "rows").keys() - before.keys() == {"out.json", "s.jsonl"}
+
+
 @pytest.mark.parametrize("options,reason", [
     (["--json", "x", "--log-samples", "x"], "--json writes there too"),
     (["--json", "x", "--log-samples", "../place/x"], "--json writes there too"),

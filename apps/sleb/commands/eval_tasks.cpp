@@ -12,6 +12,7 @@
 #include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
 #include "sleb/base/sha256.h"
+#include "sleb/eval/tasks/task_rows.h"
 
 namespace sleb::app {
 namespace {
@@ -56,10 +57,15 @@ std::string speed_line(const TaskReport& report) {
 
 std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments) {
   if (!arguments.wanted()) return {};
-  if (!arguments.data.empty()) return {arguments.data};
   std::vector<std::filesystem::path> places;
   for (const Task& task : wanted_tasks(arguments)) {
-    if (task.dataset) places.push_back(place_of_text(task.dataset->repository));
+    if (!arguments.data.empty()) {
+      const TaskFiles files = find_task_files(arguments.data, task.data);
+      places.insert(places.end(), files.rows.begin(), files.rows.end());
+      places.insert(places.end(), files.examples.begin(), files.examples.end());
+    } else if (task.dataset) {
+      places.push_back(place_of_text(task.dataset->repository));
+    }
   }
   return places;
 }

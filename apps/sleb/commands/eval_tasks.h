@@ -31,7 +31,8 @@ struct TaskArguments {
 // `arguments.option` may be given several times.
 void add_tasks(CLI::App& command, TaskArguments& arguments);
 
-// The folders that rows are read from, on the hub's cache too.
+// The files of rows in --tasks-data, or the data sets' folders in the hub's cache. Throws Error(bad_input) for tasks
+// that are not known, and for those that have no rows there.
 std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments);
 
 // Whether an earlier run wrote the file by --log-samples: --resume may write it again.
