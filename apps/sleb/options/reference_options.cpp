@@ -91,7 +91,7 @@ class Translation {
   void add(const Words& words) { said_.insert(said_.end(), words.begin(), words.end()); }
   // The next word, if it is no option.
   std::optional<std::string> value() const {
-    const bool there = next_ < rest_.size() && !rest_[next_].starts_with("--");
+    const bool there = next_ < rest_.size() && (!rest_[next_].starts_with('-') || rest_[next_] == "-");
     return there ? std::optional(rest_[next_]) : std::nullopt;
   }
 
