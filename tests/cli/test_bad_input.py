@@ -384,6 +384,12 @@ def _(g):
     return g.prune_by_text("rows.jsonl")
 
 
+for _option, _value in [("--segments", 3), ("--seqlen", 64), ("--protocol", "reference"), ("--bos", "each")]:
+    @case(f"{_option} without texts", f"{_option} needs --ppl")
+    def _(g, words=(_option, _value)):
+        return ["eval", g.model, "--tasks", "piqa", "--tasks-data", ".", *words]
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_one_line_and_nothing_written(sleb, ground, name):
     spoil, words = CASES[name]

@@ -81,6 +81,7 @@ def wrong(ground: pathlib.Path, case: str) -> list:
         "a text twice": ["--eval-ppl", ground / "text.txt", "--eval-dataset", f"{ground}/model/../text.txt"],
         "rows that are not there": ["--eval-tasks", "hellaswag", "--tasks-data", ground],
         "options of tasks without tasks": ["--limit", 3],
+        "segments of texts without texts": ["--eval-segments", 5, "--eval-tasks", "piqa", "--tasks-data", ground],
         "samples over a text": ["--eval-tasks", "piqa", "--tasks-data", ground, "--log-samples", ground / "text.txt"],
         "the output over the rows": ["--eval-tasks", "piqa", "--tasks-data", ground, "--out", ground],
         "segments that the text does not have": ["--eval-ppl", ground / "text.txt", "--eval-segments", 1000],
@@ -90,6 +91,7 @@ def wrong(ground: pathlib.Path, case: str) -> list:
 @pytest.mark.parametrize("case, says", [
     ("a task that is not known", "arc_esay"), ("a text that is not there", "gone.txt"), ("a text twice", "twice"),
     ("rows that are not there", "hellaswag"), ("options of tasks without tasks", "need --eval-tasks"),
+    ("segments of texts without texts", "--eval-segments needs --eval-ppl"),
     ("samples over a text", "--log-samples"), ("the output over the rows", "--out"),
     ("segments that the text does not have", "1000"),
 ])

@@ -12,6 +12,7 @@
 #include "apps/sleb/options/run_records.h"
 #include "apps/sleb/options/self_text.h"
 #include "apps/sleb/terminal/streams.h"
+#include "sleb/base/error.h"
 #include "sleb/datasets/dataset_files.h"
 #include "sleb/report/eval_report.h"
 #include "sleb/report/run_record.h"
@@ -57,6 +58,14 @@ void guard_outputs(const EvalArguments& arguments) {
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
   guard_record(guard, arguments.record);
+}
+
+// An option that says how texts are evaluated is a mistake where there are none.
+void check_unused(const CLI::App& command, const EvalArguments& arguments) {
+  if (!arguments.texts.empty()) return;
+  for (const char* option : {"--segments", "--seqlen", "--protocol", "--bos"}) {
+    if (command.count(option) > 0) bad_input("{} needs --ppl: it says how texts are evaluated, not tasks", option);
+  }
 }
 
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
@@ -135,8 +144,9 @@ void add_eval(CLI::App& app, Session& session) {
       "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp\n"
       "The published code's options are taken too: docs/reference.md says which.");
-  command->callback([arguments, &session] {
+  command->callback([command, arguments, &session] {
     if (arguments->texts.empty() && !arguments->tasks.wanted()) arguments->texts = {"wikitext2", "c4"};
+    check_unused(*command, *arguments);
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) {
       if (!leads(processes)) {  // it writes nothing
         arguments->results.json = arguments->tasks.log_samples = "";

@@ -112,6 +112,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
   check_texts("--eval-ppl", arguments.eval_texts);
+  if (arguments.eval_segments > 0 && arguments.eval_texts.empty()) bad_input("--eval-segments needs --eval-ppl");
   check_tasks(arguments.eval_tasks);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
