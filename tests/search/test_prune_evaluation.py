@@ -144,6 +144,40 @@ def test_resume_after_a_stop_in_the_evaluation(sleb_program, sleb_ok, ground, tm
     assert "that run did not evaluate hellaswag; sleb eval" in done.stderr
 
 
+def test_resume_replaces_samples_and_nothing_else(sleb, sleb_ok, ground, tmp_path):
+    command = prune(ground, "--eval-tasks", "piqa", "--tasks-data", ground, "--json", tmp_path / "r.json", "--log-samples",
+                    tmp_path / "samples.jsonl", "--resume")
+    for mine in ("dear diary\n", '{"task": "wash up"}\n', "[1]\n"):
+        (tmp_path / "samples.jsonl").write_text(mine)
+        done = sleb(*command)
+        assert (done.returncode, done.stdout) == (2, "") and "samples.jsonl: exists already" in done.stderr
+        assert (tmp_path / "samples.jsonl").read_text() == mine
+    (tmp_path / "samples.jsonl").unlink()
+    sleb_ok(*command)
+    (tmp_path / "r.json").unlink()
+    lines = (tmp_path / "samples.jsonl").read_text().splitlines()
+    (tmp_path / "samples.jsonl").write_text(lines[0] + "\n")
+    sleb_ok(*command)
+    assert len((tmp_path / "samples.jsonl").read_text().splitlines()) == len(lines) == 2 * 9
+
+
+def test_a_finished_run_says_what_it_did_not_do(sleb, sleb_ok, ground, tmp_path):
+    command = prune(ground, "--eval-tasks", "piqa", "--tasks-data", ground, "--eval-ppl", ground / "text.txt", "--json",
+                    tmp_path / "r.json")
+    sleb_ok(*command, "--eval-segments", 3, "--limit", 4)
+    asked = ["--eval-segments", 2, "--limit", 5, "--num-fewshot", 1, "--log-samples", tmp_path / "s.jsonl",
+             "--result-folder", tmp_path / "records"]
+    done = sleb(*command, *asked, "--resume")
+    assert done.returncode == 0 and "finished already" in done.stdout
+    assert (f"warning: that run evaluated {ground}/text.txt on 3 segments, not 2; piqa on 4 rows, not 5; "
+            "piqa with 0 examples, not 1; sleb eval") in done.stderr
+    assert (f"not written now: {tmp_path}/s.jsonl (--log-samples), {tmp_path}/records/sleb_results.txt (the record)"
+            in done.stderr)
+    assert {path.name for path in tmp_path.iterdir()} == {"r.json"}
+    done = sleb(*command, "--eval-segments", 3, "--limit", 4, "--resume")
+    assert done.returncode == 0 and "warning" not in done.stderr
+
+
 def test_dry_run_knows_of_it(sleb_ok, ground):
     """Its time, and its memory where that is the most."""
     shown = json.loads(sleb_ok(*prune(ground, "--dry-run", "--json", "-")))

@@ -27,8 +27,7 @@ std::string speed_line(const TextPerplexity& perplexity) {
                      perplexity.tokens_per_second(), models + (pruned == 0 ? "" : " together"));
 }
 
-}  // namespace
-
+// The names of "wikitext2,c4".
 std::vector<std::string> split_names(std::string_view text) {
   std::vector<std::string> names;
   for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
@@ -38,6 +37,8 @@ std::vector<std::string> split_names(std::string_view text) {
   names.emplace_back(text);
   return names;
 }
+
+}  // namespace
 
 CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
                        const std::string& description) {

@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "apps/sleb/commands/eval_tasks.h"
@@ -15,9 +14,6 @@
 #include "sleb/report/eval_report.h"
 
 namespace sleb::app {
-
-// The names of "wikitext2,c4".
-std::vector<std::string> split_names(std::string_view text);
 
 // --ppl of `sleb eval`, --eval-ppl of `sleb prune`: names and files separated by commas, given as often as one likes.
 CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,

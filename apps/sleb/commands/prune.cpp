@@ -162,7 +162,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     agree(*processes, report.fingerprint);
     agree(*processes, texts.evaluation);
   }
-  auto state = beginning(arguments, checkpoint, output, report.fingerprint, kept_rounds, session.progress, processes);
+  auto state = beginning({arguments, checkpoint, output, texts.evaluation}, report.fingerprint, kept_rounds,
+                         session.progress, processes);
   if (!state) return;
   report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();

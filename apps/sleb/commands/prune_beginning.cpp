@@ -18,29 +18,76 @@ std::optional<SearchState> agreed_begin(ProcessGroup& processes, const std::opti
   return search_state_of(text, "the state of the search from rank 0");
 }
 
-// The texts and tasks that the user asks for now and that the finished result lacks.
-std::vector<std::string> not_evaluated(const PruneArguments& arguments, const OrderedJson& result) {
-  std::vector<std::string> wanted = arguments.eval_texts;
-  if (arguments.eval_tasks.wanted()) {
-    for (std::string& task : split_names(arguments.eval_tasks.names)) wanted.push_back(std::move(task));
+// The whole number that the finished result holds there.
+std::optional<int64_t> number_at(const OrderedJson& result, const OrderedJson::json_pointer& place) {
+  if (!result.contains(place) || !result.at(place).is_number_integer()) return {};
+  return result.at(place).get<int64_t>();
+}
+
+// What the user asks for now and the finished result lacks, and what it has of other rows or segments.
+struct Unevaluated {
+  std::vector<std::string> missing;
+  std::vector<std::string> otherwise;
+};
+
+Unevaluated not_evaluated(const EvaluationInputs& wanted, const OrderedJson& result) {
+  Unevaluated lacks;
+  const auto evaluation = OrderedJson::json_pointer() / "evaluation";
+  for (const Corpus& text : wanted.texts) {
+    const auto segments = number_at(result, evaluation / "perplexity_details" / text.name / "segments");
+    if (!segments) {
+      lacks.missing.push_back(text.name);
+    } else if (*segments != text.segments) {
+      lacks.otherwise.push_back(fmt::format("{} on {} segments, not {}", text.name, *segments, text.segments));
+    }
   }
-  const auto is_there = [&](const std::string& name) {
-    const OrderedJson& evaluation = result.value("evaluation", OrderedJson::object());
-    return evaluation.value("perplexity", OrderedJson::object()).contains(name) ||
-           evaluation.value("results", OrderedJson::object()).contains(name);
-  };
-  std::erase_if(wanted, is_there);
-  return wanted;
+  for (const LoadedTask& task : wanted.tasks) {
+    const std::string& name = task.task.name;
+    const auto rows = number_at(result, evaluation / "n-samples" / name / "effective");
+    const auto examples = number_at(result, evaluation / "n-shot" / name);
+    const auto questions = static_cast<int64_t>(task.questions.size());
+    if (!rows || !examples) {
+      lacks.missing.push_back(name);
+      continue;
+    }
+    if (*rows != questions) lacks.otherwise.push_back(fmt::format("{} on {} rows, not {}", name, *rows, questions));
+    if (*examples != task.examples) {
+      lacks.otherwise.push_back(fmt::format("{} with {} examples, not {}", name, *examples, task.examples));
+    }
+  }
+  return lacks;
+}
+
+// The finished run may have written them, or not: a record does not say of which run it is.
+std::vector<std::string> not_written(const PruneArguments& arguments) {
+  std::vector<std::string> files;
+  const std::string& samples = arguments.eval_tasks.log_samples;
+  if (!samples.empty()) files.push_back(fmt::format("{} (--log-samples)", samples));
+  if (arguments.record.wanted()) files.push_back(fmt::format("{} (the record)", arguments.record.path()));
+  return files;
+}
+
+void warn_of_what_is_not_done(const PruneTask& task, const OrderedJson& result, Progress& progress) {
+  const Unevaluated lacks = not_evaluated(task.evaluation, result);
+  if (!lacks.missing.empty()) {
+    progress.note(fmt::format("warning: that run did not evaluate {}; sleb eval with its removal list does",
+                              fmt::join(lacks.missing, ", ")));
+  }
+  if (!lacks.otherwise.empty()) {
+    progress.note(fmt::format("warning: that run evaluated {}; sleb eval with its removal list evaluates as asked now",
+                              fmt::join(lacks.otherwise, "; ")));
+  }
+  const std::vector<std::string> files = not_written(task.arguments);
+  if (!files.empty()) {
+    progress.note(fmt::format("warning: nothing was run, so not written now: {}", fmt::join(files, ", ")));
+  }
 }
 
 // What --resume finds done already.
-void show_finished(const PruneArguments& arguments, const OrderedJson& result, Progress& progress) {
+void show_finished(const PruneTask& task, const OrderedJson& result, Progress& progress) {
+  const PruneArguments& arguments = task.arguments;
   write_json(arguments.results.json, result);
-  const std::vector<std::string> missing = not_evaluated(arguments, result);
-  if (!missing.empty()) {
-    progress.note(fmt::format("warning: that run did not evaluate {}; sleb eval with its removal list does",
-                              fmt::join(missing, ", ")));
-  }
+  warn_of_what_is_not_done(task, result, progress);
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
   if (arguments.results.json_to_output() || arguments.results.format) {
     progress.note(fmt::format("finished already: {}", where));
@@ -88,18 +135,19 @@ void agree(ProcessGroup& processes, const Fingerprint& fingerprint) {
   }
 }
 
-std::optional<SearchState> beginning(const PruneArguments& arguments, const Checkpoint& checkpoint,
-                                     const ExportOptions& output, const Fingerprint& fingerprint,
-                                     KeptRounds& kept_rounds, Progress& progress, ProcessGroup* processes) {
+std::optional<SearchState> beginning(const PruneTask& task, const Fingerprint& fingerprint, KeptRounds& kept_rounds,
+                                     Progress& progress, ProcessGroup* processes) {
   const auto result = kept_rounds.finished_result(fingerprint);
   std::optional<SearchState> state;
   if (!result) {
-    if (kept_rounds.may_be_finished() && !arguments.out.empty()) note_warnings(check(checkpoint, output), progress);
+    if (kept_rounds.may_be_finished() && !task.arguments.out.empty()) {
+      note_warnings(check(task.checkpoint, task.output), progress);
+    }
     state = kept_rounds.begin(fingerprint, progress);
   }
   if (processes != nullptr) state = agreed_begin(*processes, state);
   if (result) {
-    show_finished(arguments, *result, progress);
+    show_finished(task, *result, progress);
     kept_rounds.remove();
   }
   return state;

@@ -21,9 +21,15 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
 // All ranks compute the same: machines may differ in what they compute with, not in what they compute.
 void agree(ProcessGroup& processes, const Fingerprint& fingerprint);
 
-// Nothing: an earlier run has finished it, and the user is told.
-std::optional<SearchState> beginning(const PruneArguments& arguments, const Checkpoint& checkpoint,
-                                     const ExportOptions& output, const Fingerprint& fingerprint,
-                                     KeptRounds& kept_rounds, Progress& progress, ProcessGroup* processes);
+// What is asked for now.
+struct PruneTask {
+  const PruneArguments& arguments;
+  const Checkpoint& checkpoint;
+  const ExportOptions& output;
+  const EvaluationInputs& evaluation;
+};
+// Nothing: an earlier run has finished it, and the user is told, with what of `task` that run did not do.
+std::optional<SearchState> beginning(const PruneTask& task, const Fingerprint& fingerprint, KeptRounds& kept_rounds,
+                                     Progress& progress, ProcessGroup* processes);
 
 }  // namespace sleb::app
