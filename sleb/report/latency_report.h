@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,8 +20,9 @@ struct LatencyReport {
   std::vector<std::vector<int64_t>> removal_lists;  // of the models after the dense one
   LatencyOptions options;
   LatencyComparison comparison;
-  std::vector<uint64_t> weight_bytes;    // [models], in the compute type
-  std::vector<uint64_t> kv_cache_bytes;  // [models], of the whole batch at its full length
+  std::vector<uint64_t> weight_bytes;        // [models], in the compute type
+  std::vector<uint64_t> kv_cache_bytes;      // [models], of the whole batch at its full length
+  std::optional<double> removal_ratio = {};  // that the one removal list was made of
 };
 
 // {"model", "mode", ..., "results": [a record a model, the dense one first]}.

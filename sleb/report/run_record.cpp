@@ -103,10 +103,11 @@ std::string run_record(const LatencyReport& report) {
   const double dense = mean_ms(report.comparison.models[0]);
   for (size_t i = 0; i < report.removal_lists.size(); ++i) {
     const double pruned = mean_ms(report.comparison.models[i + 1]);
-    const double ratio = static_cast<double>(report.removal_lists[i].size()) / static_cast<double>(report.num_blocks);
+    const double share = static_cast<double>(report.removal_lists[i].size()) / static_cast<double>(report.num_blocks);
+    const std::string ratio = report.removal_ratio ? float_text(*report.removal_ratio) : fmt::format("{:.2g}", share);
     const std::string card = card_of(report.compute);
     text += fmt::format(  // "Infernce" is what stands in those files
-        "Current GPU: {}, # GPU: {}, Model Name: {}, Infernce type : {}, Dense Latency: {:.2f}ms, SLEB {:.2g} Latency: "
+        "Current GPU: {}, # GPU: {}, Model Name: {}, Infernce type : {}, Dense Latency: {:.2f}ms, SLEB {} Latency: "
         "{:.2f}ms, Speedup: x{:.2f}\n",
         card, card == "none" ? 0 : 1 + report.compute.more_devices.size(), report.model,
         generates ? "Token Generation" : "Prompt Processing", dense, ratio, pruned, dense / pruned);

@@ -15,7 +15,7 @@ namespace sleb {
 std::string run_record(const PruneReport& report);
 // A paragraph for each removal list; without any, the dense model's, with an empty one.
 std::string run_record(const EvalReport& report);
-// A line for each removal list; the ratio of removed blocks is that of the list.
+// A line for each removal list; the ratio of removed blocks is the one given, else the list's.
 std::string run_record(const LatencyReport& report);
 
 }  // namespace sleb

@@ -101,7 +101,22 @@ def test_latency(at_ok, tmp_path, given, mode):
     means = [record["mean_ms"] for record in result["results"]]
     assert (tmp_path / "speed.txt").read_text() == (
         f"Current GPU: none, # GPU: 0, Model Name: model, Infernce type : {kind}, Dense Latency: {means[0]:.2f}ms, "
-        f"SLEB 0.33 Latency: {means[1]:.2f}ms, Speedup: x{means[0] / means[1]:.2f}\n")
+        f"SLEB 0.2 Latency: {means[1]:.2f}ms, Speedup: x{means[0] / means[1]:.2f}\n")
+
+
+LATENCY = "latency --model_name model --batch_size 1 --prompt_tokens 4 --repeats 1 --device cpu --new_tokens 2 "
+
+
+def test_latency_of_a_list(at_ok, tmp_path):
+    """The published code has none; the title says the share of blocks."""
+    at_ok(LATENCY + "--removal_list '[1, 2]' --result_folder {out}")
+    assert ", SLEB 0.33 Latency: " in (tmp_path / "latency.txt").read_text()
+
+
+def test_a_short_option_is_no_value(at, at_ok):
+    assert at_ok(LATENCY + "--generation -o csv").startswith(at_ok(LATENCY + "-o csv --generation").split("\n")[0])
+    done = at("latency --model_name -o csv")
+    assert done.returncode == 2 and "--model-name: its value is missing" in done.stderr
 
 
 @pytest.mark.parametrize("words, evaluated", [

@@ -85,6 +85,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   report.model = arguments.model;
   report.num_blocks = spec.num_blocks;
   report.removal_lists = lists_of(arguments, spec.num_blocks);
+  if (arguments.removal_lists.empty()) report.removal_ratio = arguments.removal_ratio;
   report.options = options_of(arguments, spec);
 
   const Model model(checkpoint, arguments.compute, session.progress);
