@@ -52,6 +52,35 @@ TEST(Families, AbsentFieldsAreWhatTransformersAssumes) {
   EXPECT_EQ(spec_of(config).sliding_windows, (std::vector<int64_t>(3, 0)));
 }
 
+// Ministral3Config().rope_parameters.
+TEST(Families, Ministral3WithoutRopeParametersHasYarn) {
+  Json config = small_config();
+  config["model_type"] = "ministral3";
+  config["num_key_value_heads"] = 4;
+  const RopeSpec rope = spec_of(config).ropes[0];
+  EXPECT_EQ(rope.scaling, RopeSpec::Scaling::yarn);
+  EXPECT_EQ(rope.theta, 1e6);
+  EXPECT_EQ(rope.factor, 16);
+  EXPECT_EQ(rope.original_max_positions, 16384);
+  EXPECT_EQ(rope.attention_factor, 1);
+  EXPECT_EQ(rope.query_growth, 0.1);
+  config["rope_parameters"] = {{"rope_type", "default"}};
+  EXPECT_EQ(spec_of(config).ropes[0].scaling, RopeSpec::Scaling::none);
+}
+
+// Of Gemma3Config and Mistral3Config, true where it is absent.
+TEST(Families, WholesTieTheirHeadsThemselves) {
+  Json text = small_config();
+  text["model_type"] = "mistral";
+  text["num_key_value_heads"] = 4;
+  text["tie_word_embeddings"] = false;
+  Json config = {{"model_type", "mistral3"}, {"text_config", text}};
+  EXPECT_TRUE(spec_of(config).tied_head);
+  config["tie_word_embeddings"] = false;
+  config["text_config"]["tie_word_embeddings"] = true;
+  EXPECT_FALSE(spec_of(config).tied_head);
+}
+
 TEST(Families, BothSpellingsOfRopeSayTheSame) {
   Json four = small_config();
   four["rope_theta"] = 500000.0;
@@ -75,6 +104,17 @@ TEST(Families, LayerTypesGiveEachBlockItsWindow) {
   EXPECT_EQ(spec_of(config).sliding_windows, (std::vector<int64_t>{0, 7, 0}));
   config["layer_types"] = {"full_attention"};
   EXPECT_EQ(refusal(config), "config.json: layer_types: 1 entries for 3 blocks");
+}
+
+// modeling_mistral.py.
+TEST(Families, MistralHasNoBiases) {
+  Json config = small_config();
+  config["model_type"] = "mistral";
+  config["num_key_value_heads"] = 4;
+  config["attention_bias"] = true;
+  config["mlp_bias"] = true;
+  const ModelSpec spec = spec_of(config);
+  EXPECT_FALSE(spec.qkv_bias || spec.attention_output_bias || spec.mlp_bias);
 }
 
 TEST(Families, ParametersAreCounted) {

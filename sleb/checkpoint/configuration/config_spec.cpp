@@ -276,7 +276,8 @@ ModelSpec spec_from_config(const JsonView& config) {
   spec.architecture = whole->architecture;
   spec.is_multimodal = true;
   spec.stored_dtype = config.string_or("dtype", config.string_or("torch_dtype", spec.stored_dtype));
-  spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);
+  // Gemma3Config and Mistral3Config: the whole's own member, whatever the language model's says.
+  spec.tied_head = config.boolean_or("tie_word_embeddings", true);
   return spec;
 }
 

@@ -39,12 +39,13 @@ Family llama() {
           .assumed = {.max_positions = 2048, .norm_eps = 1e-6}};
 }
 
+// With layer_types transformers' AutoConfig takes it for ministral (configuration_auto.py); biases are not there.
 Family mistral() {
   return {.model_type = "mistral",
           .architecture = "MistralForCausalLM",
           .models = "Mistral",
           .gguf_architecture = "",
-          .keys = windowed_keys.with({{Setting::attention_bias, "attention_bias"}, {Setting::mlp_bias, "mlp_bias"}}),
+          .keys = windowed_keys,
           .harmless_keys = {"attention_dropout"},
           .names = llama_names,
           .assumed = {.num_kv_heads = 8, .max_positions = 131072, .norm_eps = 1e-6},
@@ -56,7 +57,6 @@ Family ministral() {
   family.model_type = "ministral";
   family.architecture = "MinistralForCausalLM";
   family.models = "Ministral 8B";
-  family.keys = windowed_keys;
   return family;
 }
 
@@ -130,7 +130,7 @@ Family smollm3() {
                                       {Setting::rope_pattern, "no_rope_layer_interval"},
                                       {Setting::attention_bias, "attention_bias"},
                                       {Setting::mlp_bias, "mlp_bias"}}),
-          .harmless_keys = {"attention_dropout", "pretraining_tp"},
+          .harmless_keys = {"attention_dropout", "max_window_layers", "pretraining_tp"},
           .names = llama_names,
           .assumed = {.num_kv_heads = 4, .max_positions = 32768, .norm_eps = 1e-6, .tied_head = true},
           .rope = {.theta = 2e6},
