@@ -114,21 +114,24 @@ bool are_equal(const StoredTensor& one, const StoredTensor& other) {
   return equal;
 }
 
-// A tied head and the embedding are one matrix, and files hold it under either name or under both.
-void keep_one_of_tied(Tensors& tensors, const ModelSpec& spec, std::string_view label) {
-  if (!spec.tied_head) return;
+// A tied head and the embedding are one matrix, and files hold it under either name or under both. Where they hold two
+// that differ, transformers 5 keeps both and warns (modeling_utils.py, tie_weights): so says the warning.
+std::optional<std::string> keep_one_of_tied(Tensors& tensors, ModelSpec& spec, std::string_view label) {
+  if (!spec.tied_head) return {};
   const std::string embedding_name = fmt::format("{}.weight", spec.names.embedding);
   const std::string head_name = fmt::format("{}.weight", spec.names.head);
   const auto head = tensors.find(head_name);
-  if (head == tensors.end()) return;
+  if (head == tensors.end()) return {};
   const auto [embedding, embedding_absent] = tensors.emplace(embedding_name, head->second);
   if (!embedding_absent && !are_equal(embedding->second, head->second)) {
-    bad_input(
-        "{}: tensors '{}' and '{}' differ, but tie_word_embeddings says that they are one; set it to false in "
-        "config.json, or remove '{}'",
+    spec.tied_head = false;
+    return fmt::format(
+        "{}: tensors '{}' and '{}' differ, though tie_word_embeddings says that they are one: both are used, as "
+        "transformers 5 does; transformers 4 drops '{}'",
         label, embedding_name, head_name, head_name);
   }
   tensors.erase(head);
+  return {};
 }
 
 }  // namespace
@@ -153,10 +156,11 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     checkpoint.tensors_ = checkpoint.spec_.is_multimodal
                               ? with_language_names(stored, checkpoint.other_names_, path.string())
                               : with_base_prefix(stored, checkpoint.spec_, path.string());
-    keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
+    auto untied = keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
     const JsonView own = checkpoint.spec_.is_multimodal ? view.at(text_config) : view;
     checkpoint.warnings_ = config_warnings(own, *find_family(checkpoint.spec_.family));
+    if (untied) checkpoint.warnings_.push_back(std::move(*untied));
     if (fs::exists(path / "tokenizer.json", ignored)) {
       if (auto warning = warning_of_json_folder(path)) checkpoint.warnings_.push_back(std::move(*warning));
     }
@@ -291,7 +295,12 @@ void Checkpoint::release(const std::string& name) const {
 
 OrderedJson Checkpoint::config() const {
   if (is_gguf()) return config_from_gguf(*gguf_, spec_);
-  return parse_ordered_json(config_text_, (path_ / "config.json").string());
+  const std::string label = (path_ / "config.json").string();
+  OrderedJson config = parse_ordered_json(config_text_, label);
+  const Json said = parse_json(config_text_, label);
+  // Of two matrices where the configuration says one.
+  if (spec_from_config(JsonView(said, label)).tied_head != spec_.tied_head) config["tie_word_embeddings"] = false;
+  return config;
 }
 
 Tokenizer Checkpoint::tokenizer() const {
