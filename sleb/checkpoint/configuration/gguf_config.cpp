@@ -113,8 +113,11 @@ class ConfigWriter {
     config_["tie_word_embeddings"] = !metadata_.has_tensor("output.weight");
     set(Setting::qk_norm, has_part("attn_q_norm", "weight"));
     if (has(Setting::parallel_residual)) {
-      set(Setting::parallel_residual,
-          metadata_.find_boolean("use_parallel_residual").value_or(!has_part("ffn_norm", "weight")));
+      // Where a second norm means a residual that is not parallel, its presence says more than the flag, which the
+      // converter writes as true where a StableLM's config.json is silent (conversion/stablelm.py).
+      const bool one_norm = !has_part("ffn_norm", "weight");
+      const auto flag = metadata_.find_boolean("use_parallel_residual");
+      set(Setting::parallel_residual, family_.one_norm_in_parallel ? one_norm : flag.value_or(one_norm));
     }
   }
 

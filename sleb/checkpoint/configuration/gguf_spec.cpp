@@ -1,6 +1,7 @@
 #include "sleb/checkpoint/configuration/gguf_spec.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/configuration/gguf_architecture.h"
@@ -82,9 +83,18 @@ bool is_read(std::string_view key, const Family& family) {
   return key == "rope.scaling.attn_factor" && family.rope.only_longrope;
 }
 
+// Yarn's usual factor of attention, which converters write where config.json gives it (conversion/olmo.py).
+bool is_yarns_own(const ModelMetadata& metadata, std::string_view name, double value) {
+  if (name != "rope.scaling.attn_factor" && name != "rope.scaling.yarn_attn_factor") return false;
+  const double factor = metadata.find_number("rope.scaling.factor").value_or(0);
+  return metadata.find_string("rope.scaling.type").value_or("") == "yarn" && factor > 1 &&
+         std::abs(value - (1 + 0.1 * std::log(factor))) <= 1e-4;
+}
+
 void refuse_other_computation(const ModelMetadata& metadata, const Family& family) {
   for (const auto& [name, off] : number_switches) {
     const auto value = metadata.find_number(name);
+    if (value && is_yarns_own(metadata, name, *value)) continue;
     // Zero is off too for a factor: llama.cpp's own default of those that it reads.
     if (value && *value != off && *value != 0 && !is_read(name, family)) {
       metadata.refuse(name, fmt::format("{}: a model that computes with this is not known here", *value));
@@ -159,6 +169,10 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   refuse_other_computation(metadata, family);
   const Json config = model_config_from_gguf(metadata, family);
   ModelSpec spec = spec_from_config(JsonView(config, file.label()));
+  if (!gguf_part_name(spec, 0, Part::query).ends_with("attn_qkv") && metadata.has_tensor("blk.0.attn_qkv.weight")) {
+    bad_input("{}: queries, keys and values are one tensor, as an old converter wrote them; convert the model anew",
+              file.label());
+  }
   read_biases(metadata, family, spec);
   if (!spec.ropes.empty()) spec.ropes[0].frequency_divisors = frequency_divisors(file, spec.ropes[0]);
   check(spec, file.label());
