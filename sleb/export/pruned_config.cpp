@@ -205,12 +205,11 @@ void prune_members(OrderedJson& config, const ModelSpec& spec, const std::vector
                                      label, key, problem));
     }
   }
+  // Some give it under the family's name and the usual one.
   const std::string own(family.keys[Setting::num_blocks]), usual(usual_sizes[Setting::num_blocks]);
-  if (!config.contains(own) && config.contains(usual)) {
-    config[usual] = kept.size();
-  } else {
-    config[own] = kept.size();
-  }
+  const bool gives_usual = config.contains(usual);
+  if (gives_usual) config[usual] = kept.size();
+  if (!gives_usual || config.contains(own)) config[own] = kept.size();
 }
 
 }  // namespace

@@ -50,6 +50,11 @@ TEST(PrunedConfig, PatternsBecomeLists) {
   const Json gpt2 = {{"model_type", "gpt2"}, {"n_layer", 3}, {"n_embd", 64}, {"n_head", 4}, {"vocab_size", 100}};
   EXPECT_EQ(pruned_of(gpt2, {1})["n_layer"], 2);
   EXPECT_FALSE(pruned_of(gpt2, {1}).contains("num_hidden_layers"));
+  Json both = gpt2;
+  both["num_hidden_layers"] = 3;
+  EXPECT_EQ(pruned_of(both, {1})["n_layer"], 2);
+  EXPECT_EQ(pruned_of(both, {1})["num_hidden_layers"], 2);
+  EXPECT_EQ(pruned_of(small("smollm3", 5, {{"max_window_layers", 28}}), {0})["max_window_layers"], 28) << "not read";
 }
 
 TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {
