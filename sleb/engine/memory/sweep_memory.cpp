@@ -2,6 +2,7 @@
 #include "sleb/engine/memory/sweep_memory.h"
 
 #include <algorithm>
+#include <set>
 
 #include "sleb/engine/plans/attention_kernels.h"
 #include "sleb/engine/plans/operations.h"
@@ -127,9 +128,26 @@ uint64_t tables_of_losses(const Compute& compute, const SweepSize& sweep) {
          (uint64_t{2} * 8 + states * (sweep.divergence ? 8 : 4));
 }
 
-// Which token sees which, as numbers that are added to the scores, beside two tables of booleans that they are made of.
-uint64_t mask_bytes(const Compute& compute, const SweepSize& sweep) {
-  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * sweep.seqlen) * (bytes_per_element(compute) + 2);
+// Of each query and key, where attention with spelled out masks has them for all heads: scores, in float32 too where
+// they are of another type, and their softmax (capped_attention); or masks with biases, and scores on a GPU.
+uint64_t score_bytes(const ModelSpec& spec, const Compute& compute) {
+  const uint64_t element = bytes_per_element(compute);
+  uint64_t bytes = 0;
+  if (spec.attention_cap != 0) bytes = element == 4 ? 8 : 2 * element + 8;
+  if (spec.position == PositionKind::alibi) bytes += element + (compute.device == "cpu" ? 0 : 8);
+  return static_cast<uint64_t>(spec.num_heads) * bytes;
+}
+
+// Which token sees which, as numbers that are added to the scores, beside two tables of booleans that they are made of;
+// of each window again, beside distances in 64 bits and one more table.
+uint64_t mask_bytes(const ModelSpec& spec, const Compute& compute, const SweepSize& sweep) {
+  std::set<int64_t> windows;
+  for (const int64_t window : spec.sliding_windows) {
+    if (window > 0 && window < sweep.seqlen) windows.insert(window);
+  }
+  const uint64_t masks = (1 + windows.size()) * bytes_per_element(compute) + 2 + (windows.empty() ? 0 : 8 + 1);
+  return static_cast<uint64_t>(sweep.chunk_segments * sweep.seqlen * sweep.seqlen) *
+         (masks + score_bytes(spec, compute));
 }
 
 // Rows of the embedding: on the CPU they are decoded into float32, and the system maps them with the 64 KiB around
@@ -162,7 +180,7 @@ SweepMemory sweep_memory(const ModelSpec& spec, const Compute& compute, const St
       static_cast<uint64_t>(std::min(rows_of_logits(compute, sweep), head_slice_rows(spec, compute)));
   memory.work = Footprint::of(std::max(
       activations.unit(rows), activations.head(head_rows, sweep.divergence) + tables_of_losses(compute, sweep)));
-  if (sweep.masks) memory.work = memory.work + Footprint::of(mask_bytes(compute, sweep));
+  if (sweep.masks) memory.work = memory.work + Footprint::of(mask_bytes(spec, compute, sweep));
   // The embedding's rows come before there is any state.
   const Footprint rows_read = embedding(spec, compute, forms, rows);
   const auto beyond_states = [&](uint64_t bytes) { return bytes - std::min(bytes, memory.states); };

@@ -45,5 +45,27 @@ TEST(SweepMemory, CountsSlicesOfTheWholeChunkOnCuda) {
   EXPECT_LT(work(cuda, {.segments = 1, .seqlen = 257, .chunk_segments = 1}), uint64_t{16} << 20);
 }
 
+// Beside the same sweep without masks, for each query and key of the chunk.
+uint64_t bytes_of_masks(const ModelSpec& spec, const Compute& compute) {
+  SweepSize sweep = search;
+  const uint64_t without = sweep_memory(spec, compute, plain(0), sweep).work.anonymous;
+  sweep.masks = true;
+  const uint64_t with = sweep_memory(spec, compute, plain(0), sweep).work.anonymous;
+  return (with - without) / (uint64_t{8} * 257 * 257);
+}
+
+TEST(SweepMemory, CountsMasksOfWindowsAndScoresOfAllHeads) {
+  ModelSpec spec = small_spec();
+  spec.vocabulary_size = vocabulary;
+  spec.sliding_windows.assign(static_cast<size_t>(spec.num_blocks), 0);
+  const auto heads = static_cast<uint64_t>(spec.num_heads);
+  EXPECT_EQ(bytes_of_masks(spec, float32), 4 + 2);
+  spec.sliding_windows[0] = 16;
+  EXPECT_EQ(bytes_of_masks(spec, float32), 4 + 2 + 4 + 8 + 1);
+  spec.attention_cap = 50;
+  EXPECT_EQ(bytes_of_masks(spec, float32), 4 + 2 + 4 + 8 + 1 + heads * 8);
+  EXPECT_EQ(bytes_of_masks(spec, bfloat16), 2 + 2 + 2 + 8 + 1 + heads * 12);
+}
+
 }  // namespace
 }  // namespace sleb
