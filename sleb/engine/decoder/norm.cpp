@@ -28,7 +28,11 @@ Norm::Norm(const WeightLoader& weights, const ModelSpec& spec, const std::string
            spec.norm_bias ? std::optional(weights.bias(name)) : std::nullopt) {}
 
 Norm::Norm(const ModelSpec& spec, std::optional<at::Tensor> weight, std::optional<at::Tensor> bias)
-    : kind_(spec.norm), eps_(spec.norm_eps), weight_(std::move(weight)), bias_(std::move(bias)) {
+    : kind_(spec.norm),
+      eps_(spec.norm_eps),
+      weight_(std::move(weight)),
+      bias_(std::move(bias)),
+      rounds_once_(spec.qk_norm == QkNorm::whole && weight_.has_value()) {
   if (!weight_ || spec.norm_weight_offset == 0) return;
   wide_ = kind_ == NormKind::rms;
   weight_ = (wide_ ? weight_->to(at::kFloat) : *weight_).add(spec.norm_weight_offset);
@@ -36,7 +40,7 @@ Norm::Norm(const ModelSpec& spec, std::optional<at::Tensor> weight, std::optiona
 
 at::Tensor Norm::operator()(const at::Tensor& input) const {
   if (kind_ == NormKind::layer) return at::layer_norm(input, input.sizes().back(), weight_, bias_, eps_);
-  if (wide_) return wide_rms_norm(input, *weight_, eps_);
+  if (wide_ || (rounds_once_ && input.is_cpu())) return wide_rms_norm(input, *weight_, eps_);
   at::Tensor result = input.is_cpu() ? rms_norm(input, weight_, eps_) : fused_rms_norm(input, weight_, eps_);
   if (bias_) result.add_(*bias_);
   return result;
@@ -52,9 +56,9 @@ HeadNorm::HeadNorm(const WeightLoader& weights, const ModelSpec& spec, int64_t b
 
 at::Tensor HeadNorm::operator()(const at::Tensor& heads) const {
   if (whole_) return norm_(heads.flatten(2)).view(heads.sizes());
-  at::Tensor result = norm_(heads);
-  if (own_weight_) result.mul_(*own_weight_);
-  return result;
+  if (!own_weight_) return norm_(heads);
+  // With the weight in float32 and rounded once (CohereLayerNorm, StableLM's nn.LayerNorm of each head).
+  return norm_(heads.to(at::kFloat)).mul_(*own_weight_).to(heads.scalar_type());
 }
 
 }  // namespace sleb

@@ -16,7 +16,7 @@ at::Tensor rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& we
 // The same in one kernel on a GPU, all of it in float32 and rounded once: in 16-bit types a value may differ from
 // rms_norm's by one rounding of the value before the weight.
 at::Tensor fused_rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps);
-// The same with a weight in float32, multiplied before the only rounding, as transformers' Gemma does.
+// The same with the weight multiplied in float32 before the only rounding, as transformers' Gemma and OLMo 2 do.
 at::Tensor wide_rms_norm(const at::Tensor& input, const at::Tensor& weight, double eps);
 
 // Over the last dimension: rms_norm on the CPU, fused_rms_norm on a GPU, or torch's layer norm.
@@ -35,6 +35,9 @@ class Norm {
   std::optional<at::Tensor> weight_;
   std::optional<at::Tensor> bias_;
   bool wide_ = false;  // the weight is in float32
+  // As Olmo2RMSNorm and Olmo3RMSNorm, of the models whose queries and keys are normed whole; a GPU's kernel does so
+  // anyway.
+  bool rounds_once_;
 };
 
 // Of the heads of queries or keys, by the model's QkNorm.

@@ -34,5 +34,19 @@ TEST(RmsNorm, FusedComputesBfloat16InFloat32) {
   EXPECT_EQ(fused_rms_norm(input, weight, eps).scalar_type(), at::kBFloat16);
 }
 
+// transformers' Olmo2RMSNorm: (weight * hidden in float32).to(type).
+TEST(Norm, OfModelsThatNormQueriesWholeRoundsOnce) {
+  const c10::InferenceMode guard;
+  ModelSpec spec;
+  spec.norm_eps = eps;
+  spec.qk_norm = QkNorm::whole;
+  const at::Tensor input = at::randn({7, 256});
+  const at::Tensor weight = at::randn({256});
+  EXPECT_TRUE(Norm(spec, weight, {})(input).equal(rms_norm(input, weight, eps)));
+  const at::Tensor half = input.to(at::kBFloat16), half_weight = weight.to(at::kBFloat16);
+  const at::Tensor once = rms_norm(half.to(at::kFloat), half_weight.to(at::kFloat), eps).to(at::kBFloat16);
+  EXPECT_TRUE(Norm(spec, half_weight, {})(half).equal(once));
+}
+
 }  // namespace
 }  // namespace sleb
