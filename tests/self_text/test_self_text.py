@@ -184,6 +184,8 @@ def test_the_same_again(place):
         _, said = place.prune(*change)
         assert "once for this seed" in said, change
     assert len(place.kept()) == 5
+    (place.folder / "model" / "generation_config.json").write_text(json.dumps({"eos_token_id": [5, 7]}))
+    assert "once for this seed" in place.prune()[1]
     edit_json(place.folder / "model" / "config.json", rms_norm_eps=1e-3)
     assert "once for this seed" in place.prune()[1]
 

@@ -3,9 +3,11 @@
 #include <charconv>
 #include <cstring>
 #include <filesystem>
+#include <span>
 
 #include "apps/sleb/options/many_processes.h"
 #include "sleb/base/error.h"
+#include "sleb/base/sha256.h"
 #include "sleb/corpus/self_text_cache.h"
 #include "sleb/engine/sequences/self_text.h"
 
@@ -41,12 +43,25 @@ int64_t tokens_for(std::string_view option, int64_t seqlen, const std::optional<
   return count * seqlen;
 }
 
-// All that the ids' bits depend on.
-OrderedJson key_of(const Model& model, const SelfTextOptions& options, Progress& progress) {
+// Which of the ids may begin a text.
+std::string beginnings_sha256(const TextBounds& bounds, int64_t vocabulary) {
+  std::string may_begin;
+  for (int64_t id = 0; id < vocabulary; ++id) {
+    check_interrupt();
+    may_begin += bounds.may_begin(id) ? '1' : '0';
+  }
+  return sha256_hex(std::as_bytes(std::span(may_begin)));
+}
+
+// All that the ids' bits depend on. The model's fingerprint has nothing of its tokenizer and generation_config.json.
+OrderedJson key_of(const Model& model, const TextBounds& bounds, const SelfTextOptions& options, Progress& progress) {
   const Compute& compute = model.compute();
   const SelfTextSheets sheets = self_text_sheets(model.spec(), options.tokens);
   return {{"sleb", SLEB_VERSION},
           {"model", model.checkpoint().fingerprint(progress)},
+          {"before", bounds.before},
+          {"stop_ids", bounds.stop_ids},
+          {"may_begin_sha256", beginnings_sha256(bounds, model.spec().vocabulary_size)},
           {"text", to_json(options)},
           {"tokens_each", sheets.tokens_each},
           {"at_a_time", sheets.batch},
@@ -57,14 +72,15 @@ OrderedJson key_of(const Model& model, const SelfTextOptions& options, Progress&
 
 std::vector<int64_t> kept_or_written(const Model& model, const Corpus& text, Progress& progress) {
   const SelfTextOptions& options = *text.self_text;
-  const SelfTextCache cache(SelfTextCache::default_folder(), key_of(model, options, progress));
+  const TextBounds bounds = text_bounds(model.checkpoint());
+  const SelfTextCache cache(SelfTextCache::default_folder(), key_of(model, bounds, options, progress));
   if (auto kept = cache.load(options.tokens, progress)) {
     progress.note(fmt::format("{}: {} tokens that the model has written before: {}", text.name, options.tokens,
                               cache.file().string()));
     return *kept;
   }
   progress.note(fmt::format("{}: the model writes {} tokens, once for this seed", text.name, options.tokens));
-  std::vector<int64_t> ids = write_self_text(model, text_bounds(model.checkpoint()), options, progress);
+  std::vector<int64_t> ids = write_self_text(model, bounds, options, progress);
   cache.save(ids, progress);
   return ids;
 }
