@@ -10,12 +10,13 @@
 namespace sleb {
 namespace {
 
-// Members of a configuration by which datasets' loaders for CSV, JSON and text read files in another way.
-constexpr std::array loader_options = {
-    "sep",      "delimiter", "header",     "names",           "column_names",    "index_col",   "usecols",
-    "skiprows", "nrows",     "na_values",  "na_filter",       "keep_default_na", "quotechar",   "quoting",
-    "comment",  "dialect",   "skipfooter", "escapechar",      "lineterminator",  "doublequote", "on_bad_lines",
-    "encoding", "field",     "thousands",  "encoding_errors", "keep_linebreaks", "sample_by",   "decimal"};
+// Members of a configuration that leave rows as they are (datasets 5.2: BuilderConfig and those of the loaders in
+// packaged_modules). Any other may be an option by which a loader reads files in another way or leaves rows out.
+constexpr std::array harmless_members = {"config_name",   "data_files", "data_dir",   "default",     "description",
+                                         "version",       "features",   "batch_size", "chunksize",   "block_size",
+                                         "drop_metadata", "verbose",    "memory_map", "use_threads", "drop_labels"};
+constexpr size_t most_configs = 10'000;   // FineWeb 2, which has many, has 4,000
+constexpr size_t most_patterns = 10'000;  // of a configuration
 
 // Bytes of the line break at `place`; 0 where there is none.
 size_t line_break(std::string_view text, size_t place) {
@@ -73,16 +74,26 @@ std::vector<SplitPatterns> patterns_of(const JsonView& data_files) {
   return splits.empty() ? std::vector{plain} : splits;
 }
 
+// Each is compared with all files' names.
+void check_number(const std::vector<SplitPatterns>& splits, const JsonView& data_files) {
+  size_t count = 0;
+  for (const SplitPatterns& split : splits) count += split.patterns.size();
+  if (count > most_patterns) data_files.fail(fmt::format("more than {} patterns of files", most_patterns));
+}
+
 DatasetConfig config_of(const JsonView& given) {
   DatasetConfig config;
   // A plain "no" is Norwegian to whoever wrote it, and false to YAML.
   const JsonView name = given.at("config_name");
   config.name = name.raw().is_boolean() ? name.raw().dump() : name.string();
   config.data_dir = given.string_or("data_dir", "");
-  if (const auto files = given.find("data_files")) config.patterns = patterns_of(*files);
+  if (const auto files = given.find("data_files")) {
+    config.patterns = patterns_of(*files);
+    check_number(*config.patterns, *files);
+  }
   if (const auto is_default = given.find("default")) config.is_default = is_true(is_default->raw());
   for (const auto& [option, value] : given.raw().items()) {
-    if (std::ranges::find(loader_options, option) != loader_options.end()) config.options.push_back(option);
+    if (std::ranges::find(harmless_members, option) == harmless_members.end()) config.options.push_back(option);
   }
   return config;
 }
@@ -112,6 +123,7 @@ std::vector<DatasetConfig> configs_of(std::string_view readme, std::string_view 
   std::vector<DatasetConfig> configs;
   const JsonView view(card, place);
   const auto given = view.find("configs");
+  if (given && given->size() > most_configs) given->fail(fmt::format("more than {} configurations", most_configs));
   for (size_t i = 0; given && i < given->size(); ++i) {
     DatasetConfig config = config_of(given->at(i));
     std::erase_if(configs, [&](const DatasetConfig& other) { return other.name == config.name; });

@@ -18,7 +18,7 @@ struct DatasetConfig {
   std::string data_dir = {};                                // patterns are relative to it; "": the repository
   std::optional<std::vector<SplitPatterns>> patterns = {};  // nothing: files are told by their names
   bool is_default = false;
-  std::vector<std::string> options = {};  // by which files are read in another way: "sep", "sample_by", ...
+  std::vector<std::string> options = {};  // that may change rows: "sep", "filters", ...
 };
 
 // The configurations that README.md and .huggingface.yaml, which goes first, name; none where they name none. Either

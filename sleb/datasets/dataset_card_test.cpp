@@ -33,6 +33,23 @@ TEST(DatasetCard, NamesConfigurations) {
   EXPECT_EQ((*found[3].patterns)[0].patterns, (Texts{"x.csv", "y.csv"}));
 }
 
+TEST(DatasetCard, OptionsAreAllButThoseThatLeaveRowsAsTheyAre) {
+  const auto found = configs(
+      "configs:\n- config_name: a\n  filters: [[x, '>', 1]]\n  columns: [x]\n  skip_blank_lines: false\n"
+      "- config_name: b\n  description: d\n  version: 1.0.0\n  default: true\n  features: []\n  drop_labels: true\n");
+  EXPECT_EQ(found[0].options, (Texts{"columns", "filters", "skip_blank_lines"}));
+  EXPECT_EQ(found[1].options, Texts{});
+}
+
+TEST(DatasetCard, ConfigurationsAndPatternsHaveABound) {
+  std::string many = "configs:\n";
+  for (int i = 0; i <= 10'000; ++i) many += "- config_name: a\n";
+  EXPECT_EQ(error_message([&] { configs(many); }), "org/name: README.md.configs: more than 10000 configurations");
+  std::string patterns = "configs:\n- config_name: a\n  data_files:\n";
+  for (int i = 0; i <= 10'000; ++i) patterns += "  - x\n";
+  EXPECT_TRUE(error_message([&] { configs(patterns); }).ends_with("data_files: more than 10000 patterns of files"));
+}
+
 TEST(DatasetCard, MayNameOneThatYamlTakesForABoolean) {
   const auto found = configs("configs:\n- config_name: no\n- config_name: 'no'\n");
   ASSERT_EQ(found.size(), 2U);
