@@ -6,6 +6,7 @@
 #include <set>
 
 #include "sleb/base/error.h"
+#include "sleb/base/progress.h"
 #include "sleb/datasets/glob.h"
 #include "sleb/hub/repository_name.h"
 
@@ -244,6 +245,7 @@ SplitFiles files_of(const SplitPatterns& given, const Names& names, const std::s
 }  // namespace
 
 Names matching_files(const std::string& pattern, const Names& names) {
+  check_interrupt();
   const Glob glob(pattern);
   Names found;
   for (const std::string& name : names) {

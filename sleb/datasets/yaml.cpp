@@ -13,6 +13,7 @@ namespace sleb {
 namespace {
 
 constexpr int deepest = 64;
+constexpr int most_anchors = 10'000;        // and aliases
 constexpr int64_t most_values = 1'000'000;  // 16 bytes of text count as one
 
 // https://yaml.org/type/null.html and bool.html, as PyYAML's resolver has them.
@@ -41,26 +42,38 @@ class Parser {
   yaml_parser_t parser_ = {};
 };
 
-// libyaml's time grows with the square of the depth, so that is checked before the whole is read.
-void check_depth(std::string_view text, const std::string& label) {
+bool has_anchor(const yaml_event_t& event) {
+  if (event.type == YAML_ALIAS_EVENT) return true;
+  if (event.type == YAML_SCALAR_EVENT) return event.data.scalar.anchor != nullptr;
+  if (event.type == YAML_SEQUENCE_START_EVENT) return event.data.sequence_start.anchor != nullptr;
+  return event.type == YAML_MAPPING_START_EVENT && event.data.mapping_start.anchor != nullptr;
+}
+
+// libyaml's time grows with the square of the depth, and with that of the number of anchors and aliases, so these are
+// checked before the whole is read.
+void check_cost(std::string_view text, const std::string& label) {
   Parser parser(text, label);
   int depth = 0;
+  int anchors = 0;
   for (yaml_event_type_t type = YAML_NO_EVENT; type != YAML_STREAM_END_EVENT && type != YAML_DOCUMENT_END_EVENT;) {
     yaml_event_t event;
     if (yaml_parser_parse(parser.get(), &event) == 0) parser.fail();
     type = event.type;
     const size_t line = event.start_mark.line + 1;
+    if (has_anchor(event)) ++anchors;
     yaml_event_delete(&event);
     if (type == YAML_SEQUENCE_START_EVENT || type == YAML_MAPPING_START_EVENT) ++depth;
     if (type == YAML_SEQUENCE_END_EVENT || type == YAML_MAPPING_END_EVENT) --depth;
     if (depth > deepest) bad_input("{}, line {}: is nested deeper than {} levels", label, line, deepest);
+    if (anchors > most_anchors)
+      bad_input("{}, line {}: has more than {} anchors and aliases", label, line, most_anchors);
   }
 }
 
 class Document {
  public:
   Document(std::string_view text, std::string_view label) : label_(label) {
-    check_depth(text, label_);
+    check_cost(text, label_);
     Parser parser(text, label_);
     if (yaml_parser_load(parser.get(), &document_) == 0) parser.fail();
   }

@@ -27,6 +27,13 @@ TEST(Yaml, ThatIsMalformedIsRefusedByItsLine) {
   EXPECT_EQ(message(std::string(1'000'000, '[')), "README.md, line 1: is nested deeper than 64 levels");
 }
 
+TEST(Yaml, AnchorsAndAliasesHaveABound) {
+  std::string anchors = "a:\n";
+  for (int i = 0; i <= 10'000; ++i) anchors += fmt::format("- &x{} y\n", i);
+  EXPECT_EQ(error_message([&] { parse_yaml(anchors, "README.md"); }),
+            "README.md, line 10002: has more than 10000 anchors and aliases");
+}
+
 TEST(Yaml, AliasesCantMultiplyWithoutEnd) {
   std::string bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n";
   for (int i = 1; i < 12; ++i) {
