@@ -169,8 +169,10 @@ void refuse_missing(const RepositoryName& repository, const std::string& missing
     }
     bad_input("{}: the repository holds no {}", repository.name, missing);
   }
-  failed("{}: is not as long as {} says; remove it, and the same command fetches it again",
-         (snapshot.folder / missing).string(), hub_endpoint());
+  const fs::path path = snapshot.folder / missing;
+  remove_from_cache(path, snapshot);
+  failed("{}: was not as long as {} says, and is removed; the same command fetches it again", path.string(),
+         hub_endpoint());
 }
 
 void refuse_offline(const RepositoryName& repository, const std::string& missing) {

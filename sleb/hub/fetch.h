@@ -19,7 +19,8 @@ Snapshot fetch_small_files(const RepositoryName& repository, const std::vector<s
 void fetch_files(const RepositoryName& repository, const std::vector<std::string>& files, const Snapshot& snapshot,
                  Progress& progress);
 
-// After a fetch that succeeded, `missing` is still not there as it is listed.
+// After a fetch that succeeded, `missing` is still not there as it is listed. If it is there, it is removed
+// with its content, which hf would link again.
 [[noreturn]] void refuse_missing(const RepositoryName& repository, const std::string& missing,
                                  const Snapshot& snapshot);
 

@@ -54,7 +54,7 @@ ANSWERS = {
     "the size is a lie": ({"lies": {"head": 7}, "only": "resolve/.*safetensors"}, {}, "a file did not come as long as"),
     "the hash is a lie": ({"wrong": True, "only": WEIGHTS}, {}, "what came is not what {url} lists (SHA-256), and is removed"),
     "the listing's size is a lie": ({"lies": {"listing": 7}, "only": "^model.safetensors"}, {},
-                                    "is not as long as {url} says; remove it"),
+                                    "was not as long as {url} says, and is removed"),
 }
 # What hf tries again for up to half a minute before it gives up.
 RETRIED = {
