@@ -94,10 +94,10 @@ std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t 
   if (seqlen < 2) bad_input("{}: a segment needs at least 2 tokens, not {}", name, seqlen);
   const auto count = static_cast<size_t>(seqlen - 1);
   std::vector<int64_t> result;
-  for (size_t begin = 0; begin + count <= ids.size(); begin += count) {
+  for (size_t begin = 0; begin < ids.size(); begin += count) {
+    const size_t end = std::min(begin + count, ids.size());
     result.push_back(bos.id);
-    result.insert(result.end(), ids.begin() + static_cast<int64_t>(begin),
-                  ids.begin() + static_cast<int64_t>(begin + count));
+    result.insert(result.end(), ids.begin() + static_cast<int64_t>(begin), ids.begin() + static_cast<int64_t>(end));
   }
   return result;
 }

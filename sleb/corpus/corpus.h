@@ -127,8 +127,8 @@ struct EvaluationOptions {
 // does not take either.
 Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options);
 
-// Puts BOS in front of every `seqlen` - 1 of the ids where the rule is each; what is left behind them goes. Other rules
-// change nothing. Throws Error(bad_input), beginning with `name`, for a segment of less than 2 tokens.
+// Puts BOS in front of every `seqlen` - 1 of the ids, and of what is left behind them, where the rule is each. Other
+// rules change nothing. Throws Error(bad_input), beginning with `name`, for a segment of less than 2 tokens.
 std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t seqlen, const std::string& name);
 
 // Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32

@@ -110,15 +110,20 @@ TEST_F(CorpusTest, BosStandsWhereTheRuleSays) {
   EXPECT_EQ(evaluation_corpus(text, letters(), {.seqlen = 2, .bos = none}).ids, (Ids{3, 1, 1, 1, 1, 1}));
   const Corpus corpus = evaluation_corpus(text, letters(), {.seqlen = 4, .bos = each});
   EXPECT_EQ(corpus.ids, (Ids{9, 3, 1, 1, 9, 1, 1, 1})) << "each segment has one token of text less";
-  EXPECT_EQ(corpus.total_tokens, 8);
-  EXPECT_EQ(corpus.ids_sha256, cut_segments("", corpus.ids, 4, {}).ids_sha256);
+  EXPECT_EQ(corpus.total_tokens, 10) << "with the tail";
+  EXPECT_EQ(corpus.ids_sha256, cut_segments("", {9, 3, 1, 1, 9, 1, 1, 1, 9, 4}, 4, {}).ids_sha256);
   EXPECT_EQ(evaluation_corpus(text, letters("nowhere"), {.seqlen = 4, .bos = each}).ids, corpus.ids);
   const CalibrationOptions sample{.nsamples = 3, .seqlen = 3, .bos = each};
   EXPECT_EQ(calibration_corpus(scratch_.write("b.txt", lines_), letters(), sample).ids,
             (Ids{9, 4, 1, 9, 1, 1, 9, 6, 1, 9, 1, 5}));
   const EvaluationOptions llama{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 3, .bos = none};
   EXPECT_EQ(evaluation_corpus(text, letters(), llama).ids, (Ids{3, 1, 2}));
-  EXPECT_EQ(with_bos({1, 2, 3}, each, 3, "x"), (Ids{9, 1, 2}));
+  EXPECT_EQ(with_bos({1, 2, 3}, each, 3, "x"), (Ids{9, 1, 2, 9, 3}));
+  EXPECT_EQ(cut_segments("x", with_bos({1, 2, 3}, each, 3, "x"), 3, {}).total_tokens, 5);
+  EXPECT_EQ(error_message([&] {
+              cut_segments("x", with_bos({1, 2, 3}, each, 9, "x"), 9, {});
+            }),
+            "x: 4 tokens, one segment needs 9");
   EXPECT_EQ(with_bos({1, 2, 3}, none, 3, "x"), (Ids{1, 2, 3}));
   EXPECT_EQ(error_message([&] { with_bos({1, 2, 3}, each, 1, "x"); }), "x: a segment needs at least 2 tokens, not 1");
 }
