@@ -21,6 +21,13 @@ void check_can_begin_texts(const Tokenizer& tokenizer) {
   tokenizer.stream(/*skip_special_tokens=*/true);
 }
 
+// Text that the model writes begins as the tokenizer has it.
+void warn_of_no_bos(std::string_view option, const std::string& given, const Bos& bos, Progress& progress) {
+  if (bos.rule != BosRule::none) return;
+  progress.note(
+      fmt::format("warning: {} {}: --bos none counts for nothing for text that the model writes", option, given));
+}
+
 }  // namespace
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
@@ -71,6 +78,7 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
     if (options.nsamples != CalibrationOptions().nsamples) {
       progress.note("warning: --nsamples counts for nothing: text that the model writes has no rows to sample");
     }
+    warn_of_no_bos("--dataset", arguments.dataset, options.bos, progress);
     text->bos = options.bos;
     return *text;
   }
@@ -89,6 +97,7 @@ Corpus load_evaluation(std::string_view option, const std::string& given, uint64
       bad_input("{} {}: llama.cpp's protocol takes a file of text; leave out --protocol", option, given);
     }
     check_can_begin_texts(tokenizer);
+    warn_of_no_bos(option, given, options.bos, progress);
     text->bos = options.bos;
     return *text;
   }
@@ -112,7 +121,9 @@ Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& pr
   if (given == "none") return {.rule = BosRule::none};
   if (given == "first" || (given.empty() && !needed)) return {};
   const OrderedJson config = checkpoint.config();
-  auto id = bos_of(checkpoint.tokenizer(), checkpoint.path().string());
+  const std::vector<int64_t> before = checkpoint.tokenizer().around_text().before;
+  std::optional<int64_t> id;
+  if (!before.empty()) id = before.front();
   if (!id && config.contains("bos_token_id") && config.at("bos_token_id").is_number_integer()) {
     id = config.at("bos_token_id").get<int64_t>();
   }
