@@ -45,6 +45,8 @@ constexpr KnownType dataset_types[] = {
     {".txt.gz", {FileKind::lines, Packing::gzip}},
 };
 
+constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
+
 // One JSON document of rows is held in memory, which takes ten times its size or more.
 constexpr size_t largest_document = size_t{256} << 20;
 
@@ -66,14 +68,8 @@ constexpr Refusal refusals[] = {
     {".npy", "an array; give ready ids with --tokens"},
 };
 
-FileType type_of(const fs::path& path, bool of_dataset) {
-  std::error_code ignored;
-  if (fs::is_directory(path, ignored)) {
-    bad_input(
-        "{}: is a folder; give one file of it, .txt, .raw, .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv",
-        path.string());
-  }
-  if (is_table(path)) return {FileKind::table};
+std::optional<FileType> type_by_name(const fs::path& path, bool of_dataset) {
+  if (is_table(path)) return FileType{FileKind::table};
   const std::string name = path.filename().string();
   for (const KnownType& known : known_types) {
     if (name.ends_with(known.suffix)) return known.type;
@@ -81,6 +77,18 @@ FileType type_of(const fs::path& path, bool of_dataset) {
   for (const KnownType& known : dataset_types) {
     if (of_dataset && name.ends_with(known.suffix)) return known.type;
   }
+  return {};
+}
+
+FileType type_of(const fs::path& path, bool of_dataset) {
+  std::error_code ignored;
+  if (fs::is_directory(path, ignored)) {
+    bad_input(
+        "{}: is a folder; give one file of it, .txt, .raw, .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv",
+        path.string());
+  }
+  if (const auto type = type_by_name(path, of_dataset)) return *type;
+  const std::string name = path.filename().string();
   for (const Refusal& refusal : refusals) {
     if (name.ends_with(refusal.suffix)) bad_input("{}: {}", path.string(), refusal.what);
   }
@@ -174,17 +182,21 @@ class Pass {
     std::string document;
     for_each_line(path, packing, [&](std::string_view line) {
       check_interrupt();
-      ++number;
+      if (++number == 1 && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
       if (!document.empty() || (number == 1 && begins_document(line))) {
         add_to_document(document, line, path);
       } else if (!is_blank(line)) {
+        if (seeks_field()) find_field_of(line, fmt::format("{}, line {}", path.string(), number));
         row([&] { return text_in(line, fmt::format("{}, line {}", path.string(), number)); });
       }
     });
     if (document.empty()) return;
     const Json json = parse_json(document, path.string());
     const JsonView rows(json, path.string());
-    for (size_t i = 0; i < rows.size(); ++i) row([&] { return text_of(rows.at(i)); });
+    for (size_t i = 0; i < rows.size(); ++i) {
+      if (seeks_field()) settle_field(rows.at(i));
+      row([&] { return text_of(rows.at(i)); });
+    }
   }
 
   // A data set's file may be one array of rows.
@@ -208,9 +220,23 @@ class Pass {
     return text_of(JsonView(record, label));
   }
 
-  std::string text_of(const JsonView& record) {
-    if (!field_known_ && source_.origin && record.is_object() && !record.has(passed_.column)) find_field(record);
+  // The first row of a data set says which field its texts are in, whether it is wanted or not.
+  bool seeks_field() const { return source_.origin && source_.field.empty() && !field_known_; }
+
+  void find_field_of(std::string_view line, const std::string& label) {
+    const Json record = parse_json(line, label);
+    settle_field(JsonView(record, label));
+  }
+
+  void settle_field(const JsonView& record) {
+    if (!field_known_ && record.is_object() && !record.raw().contains(passed_.column)) find_field(record);
     field_known_ = true;
+  }
+
+  std::string text_of(const JsonView& record) {
+    // An array of strings makes rows {"text": ...} (datasets, packaged_modules/json).
+    if (source_.origin && record.is_string() && passed_.column == "text") return record.string();
+    if (source_.origin) settle_field(record);
     return record.at(passed_.column).string();
   }
 
@@ -249,6 +275,10 @@ class Pass {
 };
 
 }  // namespace
+
+bool is_dataset_text(const fs::path& file) {
+  return type_by_name(file, /*of_dataset=*/true).has_value();
+}
 
 std::optional<RowRules> rules_of_type(const TextSource& source) {
   if (source.rules) return source.rules;

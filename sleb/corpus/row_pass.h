@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,11 @@ struct PassedRows {
 // Error(bad_input) for a name whose type is not known.
 std::optional<RowRules> rules_of_type(const TextSource& source);
 
-// What read_rows (corpus.h) says of types, rows and errors holds here. A row that is not wanted may be malformed.
+// Whether a file of a data set has a name whose rows are read.
+bool is_dataset_text(const std::filesystem::path& file);
+
+// What read_rows (corpus.h) says of types, rows and errors holds here. A row that is not wanted may be malformed, but
+// for the first of a data set of JSON, which says what field its texts are in.
 PassedRows pass_over(const TextSource& source, const RowPass& pass);
 
 }  // namespace sleb

@@ -120,6 +120,28 @@ TEST_F(RowsTest, TablesGiveTheirColumnOfText) {
   EXPECT_TRUE(error("a.csv", "text\na\xff\n").starts_with("a.csv: byte 6 is not UTF-8 (0xff)"));
 }
 
+TextSource of_dataset(const fs::path& file) {
+  TextSource source(file);
+  source.origin = DatasetOrigin{"org/name", "main", "", "default", "train", "", {}};
+  return source;
+}
+
+TEST_F(RowsTest, OfADataSetAnArrayOfStringsIsRowsOfText) {
+  const auto rows_of = [&](std::string_view content) {
+    return read_rows(of_dataset(scratch_.write("a.json", content))).rows;
+  };
+  EXPECT_EQ(rows_of("[\"a\",\n \"b\"]"), (Rows{"a", "b"}));
+  EXPECT_EQ(rows_of("\xef\xbb\xbf[{\"text\": \"a\"}]"), Rows{"a"});
+  EXPECT_EQ(rows_of("\xef\xbb\xbf{\"text\": \"a\"}\n"), Rows{"a"});
+}
+
+TEST_F(RowsTest, OfADataSetTheFirstRowSaysWhichFieldIsItsText) {
+  std::string lines = "{\"story\": \"a\", \"n\": 1}\n";
+  for (int i = 0; i < 9; ++i) lines += "{\"story\": \"b\", \"n\": \"2\"}\n";
+  const TextSource source = of_dataset(scratch_.write("a.jsonl", lines));
+  for (uint64_t seed = 0; seed < 5; ++seed) EXPECT_EQ(read_sample(source, seed, 1).column, "story") << seed;
+}
+
 TEST_F(RowsTest, TablesOfLinesFollowWikitext2) {
   const auto rules = [&](std::string_view content) { return read_rows(scratch_.write("a.csv", content)).rules; };
   EXPECT_EQ(rules("id,text\n1,\n2,\" = Title = \n\"\n"), RowRules::wikitext2);

@@ -7,6 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/corpus/row_pass.h"
 #include "sleb/datasets/data_files.h"
 #include "sleb/hub/cache.h"
 #include "sleb/hub/fetch.h"
@@ -150,9 +151,29 @@ std::optional<DatasetFiles> whole(const DatasetRequest& request, const Choice& c
   return found;
 }
 
+// The branch of converted files holds those of main alone.
 DatasetRequest of_converted(DatasetRequest request) {
+  const auto& [name, kind, revision] = request.repository;
+  if (revision != RepositoryName().revision) {
+    bad_input(
+        "{}: revision {} has no data files that are read without running a script; leave out @{}, or give {}@{}, the "
+        "Parquet files that the hub has made of main",
+        name, revision, revision, name, converted_revision);
+  }
   request.repository.revision = converted_revision;
   return request;
+}
+
+void tell_of_converted(const DatasetRequest& request, Progress& progress) {
+  progress.note(fmt::format("{}: its rows are those of the Parquet files that the hub has made of it ({})",
+                            request.repository.name, converted_revision));
+}
+
+void check_readable(const DatasetRequest& request, const Names& files) {
+  const auto unread = std::ranges::find_if_not(files, [&](const auto& file) { return request.reads(file); });
+  if (unread == files.end()) return;
+  bad_input("{}: its file {} is of a type, or packed in a way, that is not read here; fetch it, and give it in another",
+            request.repository.name, *unread);
 }
 
 DatasetFiles fetch(const DatasetRequest& request, Progress& progress) {
@@ -163,8 +184,13 @@ DatasetFiles fetch(const DatasetRequest& request, Progress& progress) {
            repository.name);
   }
   const Choice choice = choose(request, snapshot);
-  if (choice.converted) return find_dataset(of_converted(request), progress);
+  if (choice.converted) {
+    const DatasetRequest converted = of_converted(request);
+    tell_of_converted(request, progress);
+    return find_dataset(converted, progress);
+  }
   if (const auto found = whole(request, choice, snapshot)) return *found;
+  check_readable(request, choice.split.files);
   fetch_files(repository, choice.split.files, snapshot, progress);
   if (const auto found = whole(request, choice, snapshot)) return *found;
   refuse_missing(repository, first_missing(choice.split.files, snapshot).value_or(""), snapshot);
@@ -210,7 +236,10 @@ std::optional<DatasetName> name_in(const std::string& given, TextPurpose purpose
 
 DatasetFiles find_dataset(const DatasetRequest& request, Progress& progress) {
   Cached cached = look_in_cache(request);
-  if (cached.files) return std::move(*cached.files);
+  if (cached.files) {
+    if (cached.files->origin.revision != request.repository.revision) tell_of_converted(request, progress);
+    return std::move(*cached.files);
+  }
   if (hub_is_offline()) refuse_offline(request.repository, cached.missing);
   return fetch(request, progress);
 }
@@ -229,7 +258,8 @@ TextSource find_text(const std::string& given, TextPurpose purpose, Progress& pr
         given);
   }
   if (!name) return {fs::path(given)};
-  DatasetFiles found = find_dataset({name->repository, name->config, name->splits, name->files}, progress);
+  DatasetFiles found =
+      find_dataset({name->repository, name->config, name->splits, name->files, is_dataset_text}, progress);
   TextSource source;
   source.name = given;
   source.files = std::move(found.files);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct DatasetRequest {
   std::string config;               // "": the only one, or the default
   std::vector<std::string> splits;  // the first of them that there is
   std::vector<std::string> files;   // inside the repository, in place of the split's; empty: all of the split
+  // Whether the reader of the rows reads a file of this name; others are refused before they are fetched.
+  std::function<bool(const std::filesystem::path& file)> reads;
 };
 
 struct DatasetFiles {

@@ -227,7 +227,6 @@ BROKEN = {
     "a row without its text": ("train.jsonl", jsonl(texts("a", 5)) + b'{"n": 1}\n'),
     "CSV with an open quote": ("train.csv", b'text\n"a\n' + csv(texts("a", 5))),
     "not UTF-8": ("train.txt", b"a\xff\n" * 50),
-    "packed in another way": ("train.jsonl.zst", b"x"),
     "an LFS pointer": ("train.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"),
 }
 
@@ -239,6 +238,13 @@ def test_a_broken_file(machine, hub, use, case):
     refusal = machine.refusal(*use())
     assert name.split(".", maxsplit=1)[0] in refusal
     assert machine.cached(KEY)[name] == content, "as the hub has it"
+
+
+def test_a_file_packed_in_another_way(machine, hub, use):
+    """Its name says so, and it is not fetched."""
+    hub.commit(KEY, {"train.jsonl.zst": b"x"})
+    assert "org/data: its file train.jsonl.zst is of a type, or packed in a way, that is not read here" in machine.refusal(*use())
+    assert "train.jsonl.zst" not in machine.cached(KEY)
 
 
 def test_a_script_alone(machine, hub, use):
@@ -253,7 +259,10 @@ def test_a_script_alone(machine, hub, use):
     record = data_sets.json.loads((machine.home.parent / "a.json").read_text())["calibration"]
     assert record["source"]["revision"] == "refs/convert/parquet" and record["source"]["commit"] == commit
     assert record["source"]["files"] == ["a/train/0000.parquet", "a/train/0001.parquet"]
-    machine.ok(*use(NAME + ":a"), HF_HUB_OFFLINE="1")
+    assert "of the Parquet files that the hub has made" in machine.sleb(*use(NAME + ":a"), HF_HUB_OFFLINE="1").stderr
+    hub.commit(KEY, {"data.py": b"print(1)"}, "old")
+    assert "org/data: revision old has no data files that are read without running a script; leave out @old" in machine.refusal(
+        *use(NAME + "@old:a"))
     assert "data.py" not in machine.cached(KEY) and "raw.zip" not in machine.cached(KEY)
 
 

@@ -22,6 +22,7 @@ DatasetFiles find_split(const TaskDataset& dataset, const std::string& split, Pr
   request.repository.kind = RepositoryKind::dataset;
   request.config = dataset.config;
   request.splits = {split};
+  request.reads = reads_task_rows;
   return find_dataset(request, progress);
 }
 

@@ -90,6 +90,12 @@ TaskFiles find_task_files(const fs::path& folder, const std::string& name) {
   return files;
 }
 
+bool reads_task_rows(const fs::path& file) {
+  const fs::path unpacked = file.extension() == ".gz" ? file.stem() : file;
+  const std::string ending = unpacked.extension().string();
+  return is_table(file) || ending == ".jsonl" || ending == ".ndjson" || ending == ".json";
+}
+
 TaskRows read_task_rows(const std::vector<fs::path>& files, std::optional<int64_t> limit) {
   TaskRows result{.file = files.at(0)};
   for (const fs::path& file : files) (is_table(file) ? read_records : read_lines)(file, limit, result);

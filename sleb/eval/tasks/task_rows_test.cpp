@@ -81,5 +81,11 @@ TEST(TaskRows, BadLinesAreRefusedByNumber) {
   EXPECT_TRUE(error("{\"q\": 1, \"q\": 2}\n").starts_with(", line 1: the key \"q\" stands twice"));
 }
 
+TEST(TaskRows, OfADataSetAreReadByTheFilesName) {
+  for (const char* name : {"a.parquet", "a.jsonl", "a.json.gz", "b/a.csv"}) EXPECT_TRUE(reads_task_rows(name)) << name;
+  for (const char* name : {"a.csv.gz", "a.jsonl.zst", "a.txt", "a.zip", "a"})
+    EXPECT_FALSE(reads_task_rows(name)) << name;
+}
+
 }  // namespace
 }  // namespace sleb
