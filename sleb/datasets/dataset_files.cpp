@@ -164,11 +164,6 @@ DatasetRequest of_converted(DatasetRequest request) {
   return request;
 }
 
-void tell_of_converted(const DatasetRequest& request, Progress& progress) {
-  progress.note(fmt::format("{}: its rows are those of the Parquet files that the hub has made of it ({})",
-                            request.repository.name, converted_revision));
-}
-
 void check_readable(const DatasetRequest& request, const Names& files) {
   const auto unread = std::ranges::find_if_not(files, [&](const auto& file) { return request.reads(file); });
   if (unread == files.end()) return;
@@ -184,11 +179,7 @@ DatasetFiles fetch(const DatasetRequest& request, Progress& progress) {
            repository.name);
   }
   const Choice choice = choose(request, snapshot);
-  if (choice.converted) {
-    const DatasetRequest converted = of_converted(request);
-    tell_of_converted(request, progress);
-    return find_dataset(converted, progress);
-  }
+  if (choice.converted) return find_dataset(of_converted(request), progress);
   if (const auto found = whole(request, choice, snapshot)) return *found;
   check_readable(request, choice.split.files);
   fetch_files(repository, choice.split.files, snapshot, progress);
@@ -236,12 +227,13 @@ std::optional<DatasetName> name_in(const std::string& given, TextPurpose purpose
 
 DatasetFiles find_dataset(const DatasetRequest& request, Progress& progress) {
   Cached cached = look_in_cache(request);
-  if (cached.files) {
-    if (cached.files->origin.revision != request.repository.revision) tell_of_converted(request, progress);
-    return std::move(*cached.files);
+  if (!cached.files && hub_is_offline()) refuse_offline(request.repository, cached.missing);
+  DatasetFiles found = cached.files ? std::move(*cached.files) : fetch(request, progress);
+  if (found.origin.revision != request.repository.revision) {
+    progress.note(fmt::format("{}: its rows are those of the Parquet files that the hub has made of it ({})",
+                              request.repository.name, found.origin.revision));
   }
-  if (hub_is_offline()) refuse_offline(request.repository, cached.missing);
-  return fetch(request, progress);
+  return found;
 }
 
 TextSource find_text(const std::string& given, TextPurpose purpose, Progress& progress) {
