@@ -223,10 +223,10 @@ def test_what_is_recorded(machine, hub, model, tmp_path):
     record = json.loads((tmp_path / "out" / "sleb.json").read_text())
     source = {"repository": NAME, "revision": "main", "commit": commit, "config": "default", "field": "text"}
     assert record["calibration"]["source"] == {**source, "split": "train", "files": ["train.csv"]}
-    assert record["held_out"]["source"] == {**source, "split": "test", "files": ["test.csv"]}
+    assert record["evaluation"]["perplexity_details"][NAME]["source"] == {**source, "split": "test", "files": ["test.csv"]}
     text = (tmp_path / "out" / "README.md").read_text()
     assert f"Calibration: {NAME} ({NAME}, configuration default, split train, commit {commit}), 1 segments of 8 tokens" in text
-    assert f"Held-out text: {NAME} ({NAME}, configuration default, split test, commit {commit}), " in text
+    assert f"Perplexity on {NAME} ({NAME}, configuration default, split test, commit {commit}): " in text
     assert huggingface_hub.ModelCard(text).data.datasets == [NAME]
     refusal = machine.refusal("prune", model, "--dataset", NAME, "--out", machine.repository(KEY) / "snapshots", "--force")
     assert re.search("is or holds an input|is an input|holds files that sleb did not write", refusal), "the cache is not written over"

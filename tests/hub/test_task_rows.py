@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 
+import datasets
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -109,7 +110,10 @@ def theirs(folder: pathlib.Path, tasks, limit: int, examples: int, seed: int, sa
             f"include: {harness.HARNESS / harness.DEFINITIONS[task][0]}", f"task: local_{task}",
             f"dataset_path: {folder / TASKS[task]['dataset_path']}", "fewshot_config:", f"  sampler: {sampler}"]) + "\n")
     manager = harness.lm_eval.tasks.TaskManager(include_path=str(definitions), include_defaults=False)
-    return harness.build_tasks(manager, tasks, limit=limit, examples=examples, seed=seed)
+    # Repositories of one name and configuration would else be those of the test before.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets.config, "HF_DATASETS_CACHE", folder / "cache")
+        return harness.build_tasks(manager, tasks, limit=limit, examples=examples, seed=seed)
 
 
 def evaluated(machine, model, tasks, *options, **variables) -> tuple[dict, dict[str, list]]:
@@ -132,7 +136,8 @@ def expect_same(requests: dict, tasks: dict) -> None:
 
 @pytest.mark.parametrize("examples, seed, sampler", [(0, 1234, "default"), (2, 1234, "default"), (3, 0, "first_n")])
 def test_rows_are_those_that_the_harness_loads(machine, hub, model, tmp_path, examples, seed, sampler):
-    tasks = [task for task in TASKS if examples == 0 or task != "wikitext"]
+    # A whole text has no examples; of lambada_openai, which has one split, the harness may show a question's own answer.
+    tasks = [task for task in TASKS if examples == 0 or task not in ("wikitext", "lambada_openai")]
     commits = serve(hub, tmp_path / "repositories", repositories(tasks))
     options = ["--limit", 12, "--num-fewshot", examples, *(["--fewshot-seed", seed] if sampler == "default" else [])]
     result, requests = evaluated(machine, model, tasks, *options)

@@ -160,7 +160,7 @@ def test_evaluation_has_a_text_of_its_own(place):
 def test_both_texts_of_a_search(place):
     result, _ = place.prune("--eval-dataset", "self:240")
     assert sorted(len(json.loads(path.read_text())["ids"]) for path in place.kept()) == [240, 300]
-    assert result["held_out"]["tokens"] == 240
+    assert result["evaluation"]["perplexity_details"]["self:240"]["tokens"] == 240
 
 
 def test_the_number_of_tokens(place):
@@ -311,7 +311,7 @@ def test_a_run_that_ends_while_the_model_writes(place, sleb_program, sign):
     (["--dataset", "self:50"], "self:50: 50 tokens, one segment needs 60"),
     (["--dataset", "self", "--segments", 10**9], "--dataset self: 1000000000 segments of 60 tokens are more than"),
     (["--dataset", "self:120", "--segments", 3], "self:120: 120 tokens make 2 segments of 60, 3 were asked for"),
-    (["--eval-dataset", "self:x"], "--eval-dataset self:x: expected self or self:TOKENS"),
+    (["--eval-dataset", "self:x"], "--eval-ppl self:x: expected self or self:TOKENS"),
 ], ids=str)
 def test_refused(place, arguments, message):
     done = place.sleb(*place.arguments(*arguments))

@@ -89,9 +89,13 @@ class Translation {
  private:
   const std::string& command() const { return said_[0]; }
   void add(const Words& words) { said_.insert(said_.end(), words.begin(), words.end()); }
+  static bool is_option(const std::string& word) {
+    return word.size() > 1 && word[0] == '-' && (word[1] < '0' || word[1] > '9');  // "-1" is a number
+  }
+
   // The next word, if it is no option.
   std::optional<std::string> value() const {
-    const bool there = next_ < rest_.size() && (!rest_[next_].starts_with('-') || rest_[next_] == "-");
+    const bool there = next_ < rest_.size() && !is_option(rest_[next_]);
     return there ? std::optional(rest_[next_]) : std::nullopt;
   }
 
