@@ -34,6 +34,11 @@ class Row:
         np.save(folder / "ids.npy", IDS)
         np.save(folder / "calibration.npy", CALIBRATION)
 
+    def own_error(self) -> float:
+        """How far transformers' float32 logits are from its own in float64."""
+        exact = oracle.logits(oracle.load(self.folder / "v5").double(), IDS)
+        return float(np.abs(exact - self.expected_logits()).max())
+
     def expected_logits(self, removed=()) -> np.ndarray:
         return oracle.logits(self.model, IDS, removed)
 
@@ -51,7 +56,8 @@ def check_logits(row: Row, logits_dump) -> str:
     assert np.array_equal(newer, older), "transformers 4's spelling means something else"
     expected = np.stack([row.expected_logits(removed) for removed in REMOVALS])
     actual = newer.reshape(expected.shape)
-    oracle.expect_close(actual, expected, TOLERANCE, "logits")
+    if np.abs(actual - expected).max() > TOLERANCE:  # where attention is sharp, float32 itself is no better
+        oracle.expect_close(actual, expected, row.own_error(), "logits")
     return f"{np.abs(actual - expected).max():.1e} / {np.abs(expected).max():.2g}"
 
 
@@ -60,7 +66,8 @@ def check_search(row: Row, sleb_ok) -> str:
     result = json.loads(sleb_ok("prune", row.older, "--tokens", row.folder / "calibration.npy", "--seqlen", SEQLEN,
                                 "--num-remove-blocks", 2, "--search", "exact", "--device", "cpu", "--dtype", "float32",
                                 "--prompt-tokens", 0, "--json", "-", "--out", row.folder / "pruned"))
-    expected = oracle.search(row.model, CALIBRATION.reshape(SEGMENTS, SEQLEN), 2)
+    fresh = oracle.load(row.folder / "v5")  # dynamic rope remembers longer sequences
+    expected = oracle.search(fresh, CALIBRATION.reshape(SEGMENTS, SEQLEN), 2)
     worst = 0.0
     for step, losses in zip(result["steps"], expected, strict=True):
         assert [candidate["block"] for candidate in step["candidates"]] == list(losses)
