@@ -10,6 +10,8 @@ import torch
 from test_generation import prompts_of
 from test_scores import random_groups
 from tiny_models import make_model, random_ids, save_model, save_tokenizer
+from family_models import FAMILIES as VARIANTS
+from family_models import save_model as save_variant
 
 DEVICE = os.environ.get("SLEB_TEST_DEVICE", "cuda")
 if DEVICE == "cuda" and not torch.cuda.is_available():
@@ -189,6 +191,24 @@ def test_perplexity(sleb_ok, model, tmp_path, protocol):
     found, expected = (json.loads(sleb_ok(*command, "--device", device)) for device in (DEVICE, "cpu"))
     numbers = [[value for value in flat(result) if isinstance(value, float)] for result in (found, expected)]
     assert numbers[0] == pytest.approx(numbers[1], rel=2e-5, abs=1e-6)
+
+
+EVERY_VARIANT = [(family, variant) for family, (_, variants) in VARIANTS.items() for variant in variants]
+
+
+@pytest.mark.sampled(1, per="family")
+@pytest.mark.parametrize("family, variant", EVERY_VARIANT, ids=[f"{family}, {variant}" for family, variant in EVERY_VARIANT])
+def test_family(sleb_ok, run_dump, tmp_path, family, variant):
+    """Longer sequences than windows (20) and the lengths from which rope is scaled (48); padded prompts that reach them."""
+    np.save(tmp_path / "ids.npy", random_ids(6 * SEQLEN))
+    save_variant(tmp_path / "model", family, variant)
+    model = save_tokenizer(tmp_path / "model")
+    expected = losses(search(sleb_ok, model, "cpu", "--search", "exact", remove=1))
+    assert losses(search(sleb_ok, model, DEVICE, "--search", "exact", remove=1)) == pytest.approx(expected, rel=1e-5)
+    rounded = losses(search(sleb_ok, model, DEVICE, "--search", "exact", remove=1, dtype="bfloat16"))
+    assert rounded == pytest.approx(expected, rel=3e-2)
+    request = {"removed": [[], [2]], "prompts": prompts_of([40, 9, 23]), "count": 16}
+    assert run_dump(model, "float32", {**request, "device": DEVICE}) == run_dump(model, "float32", request)
 
 
 def flat(value) -> list:

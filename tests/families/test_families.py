@@ -9,7 +9,7 @@ import pytest
 import oracle
 from gguf_files import RECIPES, save_gguf
 from tiny_models import VOCABULARY, random_ids
-from variants import FAMILIES, save_model, spell_as_transformers_4
+from family_models import FAMILIES, save_model, spell_as_transformers_4
 
 TOLERANCE = 2e-4  # of float32 logits, which reach 5 to 15
 LOSS_TOLERANCE = 2e-6  # relative
