@@ -44,11 +44,12 @@ class Memory:
             self.thread.join()
 
 
-def sleb(*arguments) -> dict:
+def sleb(*arguments, **environment) -> dict:
     """The JSON result of a command; its messages are in OUT/sleb.log."""
     result = OUT / "result.json"
     command = [*map(str, [BUILD / "sleb", *arguments, "--device", DEVICE, "--json", result, "--force"])]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
+                          env={**os.environ, **environment})
     with open(OUT / "sleb.log", "a", encoding="utf-8") as log:
         log.write(" ".join(command) + "\n" + done.stderr)
     if done.returncode:
@@ -98,10 +99,10 @@ def reference(folder: pathlib.Path, ids: pathlib.Path, candidates: int) -> dict:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def latency(folder: pathlib.Path, shape: str, *options) -> dict:
+def latency(folder: pathlib.Path, shape: str, *options, **environment) -> dict:
     """The dense model's record; the other model of the command has two blocks, so that it costs little."""
     others = ",".join(map(str, range(1, SHAPES[shape][2] - 1)))
-    return sleb("latency", folder, "--dtype", DTYPE, "--removal-list", others, *options)["results"][0]
+    return sleb("latency", folder, "--dtype", DTYPE, "--removal-list", others, *options, **environment)["results"][0]
 
 
 def block_rate(folder: pathlib.Path, shape: str, batch: int, tokens: int) -> None:
@@ -157,17 +158,25 @@ def large_model() -> None:
     search_rounds(folder, shape, *((4, 128) if TINY else (16, 2048)), candidates=2, rounds=2)
 
 
+def decode(shape: str, batch: int) -> dict:
+    """Tokens after a prompt of 64, and what they take with libtorch's own kernels instead of ours."""
+    options = ["--batch-size", batch, "--prompt-tokens", 16 if TINY else 64, "--new-tokens", 8 if TINY else 128,
+               "--repeats", 2]
+    begin = time.perf_counter()
+    dense = latency(model(shape), shape, *options)
+    row(f"{shape}: batch {batch}, a token", dense["ms_per_token"], "ms")
+    row(f"{shape}: batch {batch}, the whole command", time.perf_counter() - begin, "s")
+    old = latency(model(shape), shape, *options, SLEB_CUDA_KERNELS="libtorch")
+    row(f"{shape}: batch {batch}, with libtorch's kernels only", old["ms_per_token"], "ms")
+    return dense
+
+
 def decoding() -> None:
     shape = "tiny" if TINY else "llama-2-7b"
-    folder = model(shape)
     for batch, goal in ((1, 0.7), (64, None)):
-        begin = time.perf_counter()
-        dense = latency(folder, shape, "--batch-size", batch, "--prompt-tokens", 16 if TINY else 64, "--new-tokens",
-                        8 if TINY else 128, "--repeats", 2)
+        dense = decode(shape, batch)
         row(f"{shape}: batch {batch}, tokens/s", dense["tokens_per_second"])
-        row(f"{shape}: batch {batch}, a token", dense["ms_per_token"], "ms")
         row(f"{shape}: batch {batch}, first token", dense["first_token_ms"], "ms")
-        row(f"{shape}: batch {batch}, the whole command", time.perf_counter() - begin, "s")
         if goal and ceiling("read"):
             hidden, *_, vocabulary = SHAPES[shape]
             read = dense["weight_bytes"] - 2 * hidden * vocabulary  # of the embedding only a row
@@ -233,6 +242,4 @@ def small_model() -> None:
     block_rate(folder, shape, *((2, 32) if TINY else (8, 2048)))
     search_rounds(folder, shape, segments, seqlen, candidates=2, rounds=2 if TINY else 6)
     for batch in (1, 64):
-        dense = latency(folder, shape, "--batch-size", batch, "--prompt-tokens", 16 if TINY else 64, "--new-tokens",
-                        8 if TINY else 64, "--repeats", 2)
-        row(f"{shape}: batch {batch}, a token", dense["ms_per_token"], "ms")
+        decode(shape, batch)

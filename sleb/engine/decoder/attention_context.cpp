@@ -274,25 +274,41 @@ at::Tensor AttentionContext::mask(int64_t window, int64_t num_keys) const {
 
 at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, const at::Tensor& key,
                                     const at::Tensor& value, int64_t window) const {
-  const c10::DeviceGuard guard(query.device());  // libtorch chooses its kernel for the current device's card
   KeysAndValues all{key, value};
   if (cache_ != nullptr) all = cache_->append(block, key, value);
+  if (query.size(2) == 1) return attend_last(query, std::move(all), window);
+  const c10::DeviceGuard guard(query.device());  // libtorch chooses its kernel for the current device's card
   std::optional<WithoutCudnn> without_cudnn;
   if (!query.is_cpu() && !may_use_cudnn(query.size(2), cache_ != nullptr, !masks_.empty())) without_cudnn.emplace();
   const int64_t num_keys = all.keys.size(2);
-  const bool windowed = window > 0 && window < num_keys;
-  const bool is_last_token = query.size(2) == 1;
-  if (is_last_token && windowed && masks_.empty()) all = all.last(window);
-  const Heads heads{query, all.keys, all.values, scale_};
-  if (is_last_token || !masks_.empty()) {
-    const at::Tensor added = mask(window, all.keys.size(2));
-    if (cap_ != 0) return capped_attention(heads, cap_, added);
-    return is_last_token ? last_token_attention(heads, added) : masked_attention(heads, added);
+  if (!masks_.empty()) {
+    const Heads heads{query, all.keys, all.values, scale_};
+    const at::Tensor added = mask(window, num_keys);
+    return cap_ != 0 ? capped_attention(heads, cap_, added) : masked_attention(heads, added);
   }
+  const bool windowed = window > 0 && window < num_keys;
   const Heads own{query, key, value, scale_};
   if (cap_ != 0 || biases_.defined()) return biased_attention(own, windowed ? window : num_keys, biases_, cap_);
   if (windowed) return windowed_attention(own, window);
   return causal_attention(own);
+}
+
+at::Tensor AttentionContext::attend_last(const at::Tensor& query, KeysAndValues all, int64_t window) const {
+  const c10::DeviceGuard guard(query.device());
+  const WithoutCudnn without_cudnn;  // it makes a new plan for every length
+  if (window > 0 && window < all.keys.size(2) && masks_.empty()) all = all.last(window);
+  const Heads heads{query, all.keys, all.values, scale_};
+  const at::Tensor added = mask(window, all.keys.size(2));
+  return cap_ != 0 ? capped_attention(heads, cap_, added) : last_token_attention(heads, added);
+}
+
+std::optional<KeysAndValues> AttentionContext::place_of_token(int64_t block) const {
+  if (cache_ == nullptr) return {};
+  return cache_->next(block);
+}
+
+at::Tensor AttentionContext::attend_kept(int64_t block, const at::Tensor& query, int64_t window) const {
+  return attend_last(query, cache_->with_next(block), window);
 }
 
 }  // namespace sleb

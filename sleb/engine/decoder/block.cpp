@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoding_kernels.h"
 #include "sleb/engine/decoder/own_pages.h"
 
 namespace sleb {
@@ -91,6 +92,9 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   input.reset();
   if (clip_ != 0) heads.clamp_(-clip_, clip_);
+  if (const auto* kernels = tokens == 1 ? DecodingKernels::for_rows(heads.flatten(2)) : nullptr) {
+    if (const auto kept = context.place_of_token(block_)) return mix_token(heads, context, *kernels, *kept);
+  }
   at::Tensor query, key;
   if (query_norm_) {
     query = rope.apply((*query_norm_)(heads.narrow(2, 0, num_heads_)));
@@ -106,6 +110,28 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});
 }
 
+at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext& context,
+                                const DecodingKernels& kernels, const KeysAndValues& kept) const {
+  DecodingKernels::Heads given{.all = heads, .num_heads = num_heads_, .num_kv_heads = num_kv_heads_};
+  if (query_norm_ && query_norm_->is_rms_of_each()) {
+    given.query_norm = query_norm_->weight();
+    given.key_norm = key_norm_->weight();
+    given.norm_eps = query_norm_->eps();
+  } else if (query_norm_) {
+    const at::Tensor queries = heads.narrow(2, 0, num_heads_), keys = heads.narrow(2, num_heads_, num_kv_heads_);
+    queries.copy_((*query_norm_)(queries));
+    keys.copy_((*key_norm_)(keys));
+  }
+  const RopeTable& rope = context.rope(rope_);
+  given.cosines = rope.cosines();
+  given.sines = rope.sines();
+  given.growth = rope.growth();
+  const at::Tensor query = kernels.turn_and_keep(given, kept.keys, kept.values);
+  return context.attend_kept(block_, query.transpose(1, 2), window_)
+      .transpose(1, 2)
+      .reshape({heads.size(0), 1, num_heads_ * head_dim_});
+}
+
 Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : up_(load_up(weights, spec.mlp, block)),
       down_(weights.fused(block, {Part::down})),
@@ -113,8 +139,13 @@ Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       activation_(spec.activation) {}
 
 at::Tensor Mlp::inner(const at::Tensor& input) const {
+  if (kind_ == MlpKind::plain) return activate(up_(input), activation_);
+  if (const auto of_row = up_.gated_row(input, activation_)) return *of_row;
   const at::Tensor up = up_(input);
-  if (kind_ == MlpKind::plain) return activate(up, activation_);
+  const auto* kernels = DecodingKernels::for_rows(up);
+  if (kernels != nullptr && DecodingKernels::has_gate(activation_, up.size(-1) / 2, up)) {
+    return kernels->gate(up, activation_);
+  }
   const auto halves = up.chunk(2, -1);
   return activate(halves[0], activation_).mul_(halves[1]);
 }

@@ -15,6 +15,8 @@
 
 namespace sleb {
 
+class DecodingKernels;
+
 // Self-attention of [batch, tokens, hidden], without norm.
 class Attention {
  public:
@@ -27,6 +29,9 @@ class Attention {
  private:
   // The heads' outputs side by side. Gives up its input early.
   at::Tensor mix(at::Tensor input, const AttentionContext& context) const;
+  // The same of one token a sequence, from what the first product gave of it, [batch, 1, all heads, head_dim].
+  at::Tensor mix_token(const at::Tensor& heads, const AttentionContext& context, const DecodingKernels& kernels,
+                       const KeysAndValues& kept) const;
 
   int64_t block_;
   Linear query_key_value_;

@@ -1,9 +1,9 @@
 #include "sleb/engine/decoder/graphics_card.h"
 
-#include <dlfcn.h>
-
 #include <array>
 #include <vector>
+
+#include "sleb/engine/decoder/dynamic_library.h"
 
 namespace sleb {
 namespace {
@@ -18,20 +18,14 @@ using DeviceGet = int(int* device, int ordinal);
 using DeviceGetName = int(char* name, int length, int device);
 using DeviceGetAttribute = int(int* value, int attribute, int device);
 
-template <typename Function>
-Function* function_of(void* library, const char* name) {
-  return reinterpret_cast<Function*>(::dlsym(library, name));
-}
-
 }  // namespace
 
 std::optional<GraphicsCard> graphics_card(int64_t index) {
-  void* const driver = ::dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);  // libtorch has it loaded already
-  if (driver == nullptr) return {};
-  auto* const init = function_of<Init>(driver, "cuInit");
-  auto* const device_get = function_of<DeviceGet>(driver, "cuDeviceGet");
-  auto* const device_get_name = function_of<DeviceGetName>(driver, "cuDeviceGetName");
-  auto* const device_get_attribute = function_of<DeviceGetAttribute>(driver, "cuDeviceGetAttribute");
+  const DynamicLibrary driver{"libcuda.so.1"};  // libtorch has it loaded already
+  auto* const init = driver.function<Init>("cuInit");
+  auto* const device_get = driver.function<DeviceGet>("cuDeviceGet");
+  auto* const device_get_name = driver.function<DeviceGetName>("cuDeviceGetName");
+  auto* const device_get_attribute = driver.function<DeviceGetAttribute>("cuDeviceGetAttribute");
   if (init == nullptr || device_get == nullptr || device_get_name == nullptr || device_get_attribute == nullptr) {
     return {};
   }

@@ -38,4 +38,14 @@ KeysAndValues KvCache::append(int64_t block, const at::Tensor& keys, const at::T
   return {write(room.keys, keys), write(room.values, values)};
 }
 
+KeysAndValues KvCache::next(int64_t block) const {
+  const KeysAndValues& room = used_[static_cast<size_t>(block)];
+  return {room.keys.select(2, tokens_), room.values.select(2, tokens_)};
+}
+
+KeysAndValues KvCache::with_next(int64_t block) const {
+  const KeysAndValues& room = used_[static_cast<size_t>(block)];
+  return {room.keys.narrow(2, 0, tokens_ + 1), room.values.narrow(2, 0, tokens_ + 1)};
+}
+
 }  // namespace sleb

@@ -29,6 +29,10 @@ class KvCache {
 
   // Writes a block's keys and values of new tokens behind those of the tokens so far; all of them.
   KeysAndValues append(int64_t block, const at::Tensor& keys, const at::Tensor& values);
+  // Of one more token a sequence: where its keys and values belong, [batch, kv_heads, head_dim] each; and once they are
+  // there, all of them.
+  KeysAndValues next(int64_t block) const;
+  KeysAndValues with_next(int64_t block) const;
   // Every block has appended that many tokens.
   void advance(int64_t tokens) { tokens_ += tokens; }
   // For `batch` other sequences, no more than there is room for.

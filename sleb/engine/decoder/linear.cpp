@@ -3,6 +3,7 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoding_kernels.h"
 
 namespace sleb {
 namespace {
@@ -44,6 +45,7 @@ Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weigh
 
 // Of a GPU's few microseconds a token and product at::linear spends several on looking at shapes.
 at::Tensor Linear::on_gpu(const at::Tensor& input) const {
+  if (const auto* kernels = DecodingKernels::for_row(input, weight_)) return kernels->product(weight_, bias_, input);
   const at::Tensor rows = input.reshape({-1, input.size(-1)});
   at::Tensor output = bias_ ? at::addmm(*bias_, rows, transposed_) : at::mm(rows, transposed_);
   if (input.dim() == 2) return output;
@@ -57,11 +59,19 @@ at::Tensor Linear::operator()(const at::Tensor& input) const {
 }
 
 void Linear::add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const {
-  if (sum.is_cpu() || bias_) {
+  if (const auto* kernels = DecodingKernels::for_row(input, weight_)) {
+    kernels->add_product(sum, weight_, bias_, input, scale);
+  } else if (sum.is_cpu() || bias_) {
     sum.add_((*this)(input), scale);
   } else {
     add_product(sum, input, transposed_, scale);
   }
+}
+
+std::optional<at::Tensor> Linear::gated_row(const at::Tensor& row, Activation activation) const {
+  const auto* kernels = DecodingKernels::for_row(row, weight_);
+  if (kernels == nullptr || !DecodingKernels::has_gate(activation, weight_.size(0) / 2, row)) return {};
+  return kernels->gated_product(weight_, bias_, row, activation);
 }
 
 void add_product(const at::Tensor& sum, const at::Tensor& input, const at::Tensor& matrix, double scale) {

@@ -5,6 +5,8 @@
 
 #include <optional>
 
+#include "sleb/checkpoint/model_spec.h"
+
 namespace sleb {
 
 class Linear {
@@ -16,6 +18,8 @@ class Linear {
   at::Tensor operator()(const at::Tensor& input) const;
   // `scale` times the same added to `sum`, [..., out], which lies in one piece.
   void add_to(const at::Tensor& sum, const at::Tensor& input, double scale = 1) const;
+  // activation(first half of the output) * second half, where one kernel of a GPU does it all: of one row.
+  std::optional<at::Tensor> gated_row(const at::Tensor& row, Activation activation) const;
 
  private:
   at::Tensor on_gpu(const at::Tensor& input) const;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
+#include "sleb/engine/decoder/decoding_kernels.h"
 
 namespace sleb {
 at::Tensor rms_norm(const at::Tensor& input, const std::optional<at::Tensor>& weight, double eps) {
@@ -40,6 +41,9 @@ Norm::Norm(const ModelSpec& spec, std::optional<at::Tensor> weight, std::optiona
 
 at::Tensor Norm::operator()(const at::Tensor& input) const {
   if (kind_ == NormKind::layer) return at::layer_norm(input, input.sizes().back(), weight_, bias_, eps_);
+  if (const auto* kernels = bias_ ? nullptr : DecodingKernels::for_rows(input)) {
+    return kernels->norm(input, weight_, eps_);
+  }
   if (wide_ || (rounds_once_ && input.is_cpu())) return wide_rms_norm(input, *weight_, eps_);
   at::Tensor result = input.is_cpu() ? rms_norm(input, weight_, eps_) : fused_rms_norm(input, weight_, eps_);
   if (bias_) result.add_(*bias_);

@@ -19,7 +19,8 @@ at::Tensor fused_rms_norm(const at::Tensor& input, const std::optional<at::Tenso
 // The same with the weight multiplied in float32 before the only rounding, as transformers' Gemma and OLMo 2 do.
 at::Tensor wide_rms_norm(const at::Tensor& input, const at::Tensor& weight, double eps);
 
-// Over the last dimension: rms_norm on the CPU, fused_rms_norm on a GPU, or torch's layer norm.
+// Over the last dimension: rms_norm on the CPU, fused_rms_norm on a GPU or DecodingKernels' of a few rows there, or
+// torch's layer norm.
 class Norm {
  public:
   // Reads NAME.weight and NAME.bias as far as the model's norms have them.
@@ -28,6 +29,12 @@ class Norm {
   Norm(const ModelSpec& spec, std::optional<at::Tensor> weight, std::optional<at::Tensor> bias);
   // [..., hidden] -> [..., hidden]
   at::Tensor operator()(const at::Tensor& input) const;
+
+  bool is_rms() const { return kind_ == NormKind::rms && !bias_; }
+  const std::optional<at::Tensor>& weight() const {
+    return weight_;
+  }  // with its offset; float32 or of the compute type
+  double eps() const { return eps_; }
 
  private:
   NormKind kind_;
@@ -46,6 +53,11 @@ class HeadNorm {
   HeadNorm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part);
   // [batch, tokens, heads, head_dim], new.
   at::Tensor operator()(const at::Tensor& heads) const;
+
+  // Whether each head has the same RMS norm, with a weight [head_dim].
+  bool is_rms_of_each() const { return !whole_ && !own_weight_ && norm_.is_rms() && norm_.weight(); }
+  const std::optional<at::Tensor>& weight() const { return norm_.weight(); }
+  double eps() const { return norm_.eps(); }
 
  private:
   bool whole_;  // all heads of a token together

@@ -114,7 +114,6 @@ RopeTable RopeTable::on(at::Device device) const {
   if (cos_.defined()) {
     other.cos_ = cos_.to(device);
     other.sin_ = sin_.to(device);
-    if (turn_.defined()) other.turn_ = turn_.to(device);
     if (growth_.defined()) other.growth_ = growth_.to(device);
   }
   return other;
@@ -125,7 +124,6 @@ RopeTable RopeTable::row(int64_t position) const {
   if (cos_.defined()) {
     one.cos_ = cos_.narrow(0, position, 1);
     one.sin_ = sin_.narrow(0, position, 1);
-    if (!cos_.is_cpu()) one.turn_ = turning_matrix(one.cos_.unsqueeze(0), one.sin_.unsqueeze(0));
     if (growth_.defined()) one.growth_ = growth_.narrow(0, position, 1);
   }
   return one;
@@ -141,14 +139,12 @@ RopeTable RopeTable::rows(const at::Tensor& positions) const {
     chosen.cos_ = of(cos_);
     chosen.sin_ = of(sin_);
     if (growth_.defined()) chosen.growth_ = of(growth_);
-    if (!cos_.is_cpu() && positions.size(1) == 1) chosen.turn_ = turning_matrix(chosen.cos_, chosen.sin_);
   }
   return chosen;
 }
 
 at::Tensor RopeTable::apply(const at::Tensor& heads) const {
   if (!cos_.defined()) return heads;
-  if (turn_.defined()) return turned_by_product(heads, turn_);
   if (!heads.is_cpu()) return turned(heads, cos_, sin_);
   turn_in_place(heads, cos_, sin_);
   return heads;
@@ -200,21 +196,6 @@ at::Tensor turned(const at::Tensor& heads, const at::Tensor& wide_cos, const at:
   result.narrow(-1, 0, half).addcmul_(heads.narrow(-1, half, half), sin, -1);
   result.narrow(-1, half, half).addcmul_(heads.narrow(-1, 0, half), sin);
   return result;
-}
-
-at::Tensor turned_by_product(const at::Tensor& heads, const at::Tensor& turning) {
-  const at::Tensor rows = heads.select(1, 0);  // [batch, heads, head_dim]
-  return at::bmm(rows, turning.expand({rows.size(0), -1, -1})).unsqueeze(1);
-}
-
-at::Tensor turning_matrix(const at::Tensor& wide_cos, const at::Tensor& sin) {
-  const int64_t batch = wide_cos.size(0), head_dim = wide_cos.size(-1), half = sin.size(-1);
-  at::Tensor matrix = at::zeros({batch, head_dim, head_dim}, wide_cos.options());
-  const auto diagonal = [&](int64_t offset) { return matrix.diagonal(offset, 1, 2); };
-  diagonal(0).copy_(wide_cos.view({batch, head_dim}));
-  diagonal(half).narrow(1, 0, half).copy_(sin.view({batch, half}));
-  diagonal(-half).narrow(1, 0, half).copy_(sin.view({batch, half}).neg());
-  return matrix;
 }
 
 bool rope_depends_on_length(const ModelSpec& spec) {

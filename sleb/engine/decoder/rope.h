@@ -34,10 +34,14 @@ class RopeTable {
   RopeTable row(int64_t position) const;
   RopeTable rows(const at::Tensor& positions) const;
 
+  // Undefined where nothing turns, or no query grows.
+  const at::Tensor& cosines() const { return cos_; }
+  const at::Tensor& sines() const { return sin_; }
+  const at::Tensor& growth() const { return growth_; }
+
  private:
   at::Tensor cos_;     // [(batch,) tokens, 1, dims / 2]; on a GPU [..., head_dim]: twice, and 1 where nothing turns
   at::Tensor sin_;     // [(batch,) tokens, 1, dims / 2]
-  at::Tensor turn_;    // of one token a sequence on a GPU: [batch or 1, head_dim, head_dim]
   at::Tensor growth_;  // [(batch,) tokens, 1, 1], undefined where queries do not grow
 };
 
@@ -63,13 +67,6 @@ class RopeTables {
 void turn_in_place(const at::Tensor& heads, const at::Tensor& cos, const at::Tensor& sin);
 // Into a new tensor, in three kernels instead of five, with a sixth less to read and write.
 at::Tensor turned(const at::Tensor& heads, const at::Tensor& wide_cos, const at::Tensor& sin);
-
-// Heads of one token a sequence, [batch, 1, heads, head_dim], by one product: a GPU has them turned in the time that it
-// takes to launch a kernel. It rounds once.
-at::Tensor turned_by_product(const at::Tensor& heads, const at::Tensor& turning);
-// The matrix of that product, [batch, head_dim, head_dim]; wide_cos [batch, 1, 1, head_dim], sin [batch, 1, 1,
-// dims / 2].
-at::Tensor turning_matrix(const at::Tensor& wide_cos, const at::Tensor& sin);
 
 // Whether a position's angles depend on how long the sequence is (dynamic scaling, longrope).
 bool rope_depends_on_length(const ModelSpec& spec);
