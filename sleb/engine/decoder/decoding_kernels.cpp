@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <map>
 #include <mutex>
@@ -31,6 +33,10 @@ bool has_kernels(at::ScalarType type) {
 
 bool has_whole_packs(int64_t width, const at::Tensor& like) {
   return static_cast<uint64_t>(width) * like.element_size() % pack_bytes == 0;
+}
+
+bool begins_a_pack(const at::Tensor& tensor) {
+  return reinterpret_cast<uintptr_t>(tensor.const_data_ptr()) % pack_bytes == 0;
 }
 
 int64_t rows_of(const at::Tensor& tensor) {
@@ -65,10 +71,15 @@ long long stride_of(const at::Tensor& table) {
   return table.defined() && table.size(0) > 1 ? table.stride(0) : 0;
 }
 
-// A warp a row of the matrix.
-CudaProgram::Size warp_each(int64_t rows) {
-  constexpr unsigned threads = 256;
-  return {blocks_for(rows, threads / warp), threads};
+// Threads for `packs` of 16 bytes each: whole warps.
+unsigned threads_for(int64_t packs, unsigned most) {
+  return std::min(most, blocks_for(packs, warp) * warp);
+}
+
+// Of a product of that many rows; decoding_kernels.cu's rows_of_block.
+CudaProgram::Size size_for(const at::Tensor& matrix, int64_t rows, int64_t rows_of_block = 4) {
+  const auto packs = matrix.size(1) * static_cast<int64_t>(matrix.element_size()) / static_cast<int64_t>(pack_bytes);
+  return {blocks_for(rows, rows_of_block), threads_for(packs, 256)};
 }
 
 // As decoding_kernels.cu has them.
@@ -103,7 +114,7 @@ std::optional<CudaCode> compile_decoding_kernels(at::ScalarType element, int64_t
 
 const DecodingKernels* DecodingKernels::for_rows(const at::Tensor& rows) {
   if (!rows.is_cuda() || rows_of(rows) > most_rows || !has_kernels(rows.scalar_type()) ||
-      !has_whole_packs(rows.size(-1), rows)) {
+      !has_whole_packs(rows.size(-1), rows) || !begins_a_pack(rows)) {
     return nullptr;
   }
   static std::mutex mutex;
@@ -121,7 +132,7 @@ const DecodingKernels* DecodingKernels::for_rows(const at::Tensor& rows) {
 
 const DecodingKernels* DecodingKernels::for_row(const at::Tensor& row, const at::Tensor& matrix) {
   const bool is_one = row.numel() == row.size(-1) && row.is_contiguous() && matrix.is_contiguous() &&
-                      row.scalar_type() == matrix.scalar_type();
+                      row.scalar_type() == matrix.scalar_type() && row.is_cuda() && begins_a_pack(matrix);
   return is_one ? for_rows(row) : nullptr;
 }
 
@@ -129,9 +140,10 @@ at::Tensor DecodingKernels::norm(const at::Tensor& input, const std::optional<at
   const int64_t width = input.size(-1);
   const at::Tensor rows = input.reshape({-1, width});
   at::Tensor output = at::empty(input.sizes(), input.options());
-  norm_({static_cast<unsigned>(rows.size(0)), 512}, output.mutable_data_ptr(), rows.const_data_ptr(), pointer(weight),
-        is_float(weight), static_cast<long long>(width), static_cast<long long>(rows.stride(0)),
-        static_cast<float>(eps));
+  const auto packs = width * static_cast<int64_t>(input.element_size()) / static_cast<int64_t>(pack_bytes);
+  norm_({static_cast<unsigned>(rows.size(0)), threads_for(packs, 1024)}, output.mutable_data_ptr(),
+        rows.const_data_ptr(), pointer(weight), is_float(weight), static_cast<long long>(width),
+        static_cast<long long>(rows.stride(0)), static_cast<float>(eps));
   return output;
 }
 
@@ -173,7 +185,7 @@ at::Tensor DecodingKernels::turn_and_keep(const Heads& heads, const at::Tensor& 
 at::Tensor DecodingKernels::product(const at::Tensor& matrix, const std::optional<at::Tensor>& bias,
                                     const at::Tensor& row) const {
   at::Tensor output = empty_with(row, matrix.size(0));
-  product_(warp_each(matrix.size(0)), output.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
+  product_(size_for(matrix, matrix.size(0)), output.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
            pointer(bias), static_cast<long long>(matrix.size(0)), static_cast<long long>(matrix.size(1)), 1.0F,
            /*adds=*/0);
   return output;
@@ -181,7 +193,7 @@ at::Tensor DecodingKernels::product(const at::Tensor& matrix, const std::optiona
 
 void DecodingKernels::add_product(const at::Tensor& sum, const at::Tensor& matrix,
                                   const std::optional<at::Tensor>& bias, const at::Tensor& row, double scale) const {
-  product_(warp_each(matrix.size(0)), sum.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
+  product_(size_for(matrix, matrix.size(0)), sum.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
            pointer(bias), static_cast<long long>(matrix.size(0)), static_cast<long long>(matrix.size(1)),
            static_cast<float>(scale), /*adds=*/1);
 }
@@ -190,7 +202,7 @@ at::Tensor DecodingKernels::gated_product(const at::Tensor& matrix, const std::o
                                           const at::Tensor& row, Activation activation) const {
   const int64_t inner = matrix.size(0) / 2;
   at::Tensor output = empty_with(row, inner);
-  gated_product_(warp_each(inner), output.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
+  gated_product_(size_for(matrix, inner, 2), output.mutable_data_ptr(), matrix.const_data_ptr(), row.const_data_ptr(),
                  pointer(bias), static_cast<long long>(inner), static_cast<long long>(matrix.size(1)),
                  *number_of(activation));
   return output;

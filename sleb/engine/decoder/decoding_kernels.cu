@@ -35,27 +35,38 @@ __device__ Element narrow(float value) {
 }
 #endif
 
-// 16 bytes: what a thread reads at once.
+// 16 bytes: what a thread reads at once. As words, for a compiler that knows elements reads them one by one.
 constexpr int pack_size = 16 / sizeof(Element);
 struct __align__(16) Pack {
-  Element of[pack_size];
+  Word words[4];
 };
+
+#if SLEB_ELEMENT == 0
+__device__ float element(const Pack& pack, int i) { return __uint_as_float(pack.words[i]); }
+__device__ void set_element(Pack& pack, int i, float value) { pack.words[i] = __float_as_uint(value); }
+#else
+__device__ float element(const Pack& pack, int i) {
+  return wide({(unsigned short)(pack.words[i / 2] >> (i % 2 * 16))});
+}
+// In the order of i.
+__device__ void set_element(Pack& pack, int i, float value) {
+  const Word bits = narrow(value).bits;
+  pack.words[i / 2] = i % 2 == 0 ? bits : pack.words[i / 2] | bits << 16;
+}
+#endif
 
 // Past the first level of the cache: a weight is read once.
 __device__ Pack read_once(const Pack* from) {
-  union {
-    uint4 words;
-    Pack pack;
-  } result;
+  Pack pack;
   asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-               : "=r"(result.words.x), "=r"(result.words.y), "=r"(result.words.z), "=r"(result.words.w)
+               : "=r"(pack.words[0]), "=r"(pack.words[1]), "=r"(pack.words[2]), "=r"(pack.words[3])
                : "l"(from));
-  return result.pack;
+  return pack;
 }
 
 __device__ float product(const Pack& a, const Pack& b, float sum) {
 #pragma unroll
-  for (int i = 0; i < pack_size; ++i) sum = fmaf(wide(a.of[i]), wide(b.of[i]), sum);
+  for (int i = 0; i < pack_size; ++i) sum = fmaf(element(a, i), element(b, i), sum);
   return sum;
 }
 
@@ -100,19 +111,31 @@ extern "C" __global__ void norm_rows(Element* out, const Element* in, const void
                                      Index width, Index stride, float eps) {
   in += blockIdx.x * stride;
   out += blockIdx.x * width;
-  float squares = 0;
-  for (Index i = threadIdx.x; i < width / pack_size; i += blockDim.x) {
+  const Index packs = width / pack_size;
+  const bool has_packs_of_weight = weight != nullptr && !weight_is_float;
+  // A thread's first pack and its weights, which are all of most rows, are on their way together.
+  Pack first = {}, first_weight = {};
+  if (threadIdx.x < packs) {
+    first = ((const Pack*)in)[threadIdx.x];
+    if (has_packs_of_weight) first_weight = ((const Pack*)weight)[threadIdx.x];
+  }
+  float squares = product(first, first, 0);
+  for (Index i = threadIdx.x + blockDim.x; i < packs; i += blockDim.x) {
     const Pack pack = ((const Pack*)in)[i];
     squares = product(pack, pack, squares);
   }
   const float scale = rsqrtf(sum_of_block(squares) / width + eps);
-  for (Index i = threadIdx.x; i < width / pack_size; i += blockDim.x) {
-    Pack pack = ((const Pack*)in)[i];
+  for (Index i = threadIdx.x; i < packs; i += blockDim.x) {
+    const bool is_first = i == threadIdx.x;
+    const Pack pack = is_first ? first : ((const Pack*)in)[i];
+    Pack weights = first_weight, result;
+    if (has_packs_of_weight && !is_first) weights = ((const Pack*)weight)[i];
 #pragma unroll
     for (int j = 0; j < pack_size; ++j) {
-      pack.of[j] = narrow(wide(pack.of[j]) * scale * weight_at(weight, weight_is_float, i * pack_size + j));
+      const float w = has_packs_of_weight ? element(weights, j) : weight_at(weight, weight_is_float, i * pack_size + j);
+      set_element(result, j, element(pack, j) * scale * w);
     }
-    ((Pack*)out)[i] = pack;
+    ((Pack*)out)[i] = result;
   }
 }
 
@@ -125,7 +148,7 @@ extern "C" __global__ void gate_rows(Element* out, const Element* in, Index rows
   const Pack gates = row[i % packs], ups = row[packs + i % packs];
   Pack result;
 #pragma unroll
-  for (int j = 0; j < pack_size; ++j) result.of[j] = gated(wide(gates.of[j]), wide(ups.of[j]), activation);
+  for (int j = 0; j < pack_size; ++j) set_element(result, j, wide(gated(element(gates, j), element(ups, j), activation)));
   ((Pack*)out)[i] = result;
 }
 
@@ -173,49 +196,67 @@ extern "C" __global__ void turn_and_keep(Element* queries, Element* keys, Elemen
   queries[((Index)sequence * num_queries + head) * head_dim + i] = result;
 }
 
-// The product of one row of a matrix and `row`, by a warp; the same in all its threads.
-__device__ float row_times(const Element* matrix_row, const Element* row, Index width) {
-  const int lane = threadIdx.x % 32;
-  const Pack* const a = (const Pack*)matrix_row;
-  const Pack* const b = (const Pack*)row;
-  const Index packs = width / pack_size;
-  float sum = 0;
-  Index i = lane;
-  for (; i + 96 < packs; i += 128) {  // four at once on their way
-    Pack read[4];
+// products[j] = matrix[rows[j]] . row, by a block; in its first rows_of_block threads, thread j has product j. Every
+// thread has a pack of each row on its way at once.
+constexpr int rows_of_block = 4;
+
+__device__ float products_of_block(const Element* matrix, const Index (&rows)[rows_of_block], const Element* row,
+                                   Index width) {
+  __shared__ float of_warps[32][rows_of_block];
+  float sums[rows_of_block] = {};
+  for (int i = threadIdx.x; i < width / pack_size; i += blockDim.x) {
+    Pack read[rows_of_block];
 #pragma unroll
-    for (int j = 0; j < 4; ++j) read[j] = read_once(a + i + 32 * j);
+    for (int j = 0; j < rows_of_block; ++j) read[j] = read_once((const Pack*)(matrix + rows[j] * width) + i);
+    const Pack pack = ((const Pack*)row)[i];
 #pragma unroll
-    for (int j = 0; j < 4; ++j) sum = product(read[j], b[i + 32 * j], sum);
+    for (int j = 0; j < rows_of_block; ++j) sums[j] = product(read[j], pack, sums[j]);
   }
-  for (; i < packs; i += 32) sum = product(read_once(a + i), b[i], sum);
-  return sum_of_warp(sum);
+#pragma unroll
+  for (int j = 0; j < rows_of_block; ++j) {
+    const float sum = sum_of_warp(sums[j]);
+    if (threadIdx.x % 32 == 0) of_warps[threadIdx.x / 32][j] = sum;
+  }
+  __syncthreads();
+  float sum = 0;
+  if (threadIdx.x < rows_of_block) {
+    for (int warp = 0; warp < blockDim.x / 32; ++warp) sum += of_warps[warp][threadIdx.x];
+  }
+  return sum;
 }
 
-// out[n] (+)= scale * (matrix[n] row + bias[n]), a warp an n; bias may be null.
+// out[n] (+)= scale * (matrix[n] . row + bias[n]), rows_of_block of them a block; bias may be null.
 extern "C" __global__ void __launch_bounds__(256)
     row_product(Element* out, const Element* matrix, const Element* row, const Element* bias, Index rows, Index width,
                 float scale, int adds) {
-  const Index n = blockIdx.x * (Index)(blockDim.x / 32) + threadIdx.x / 32;
-  if (n >= rows) return;
-  float sum = row_times(matrix + n * width, row, width);
-  if (threadIdx.x % 32 != 0) return;
+  const Index first = blockIdx.x * (Index)rows_of_block;
+  Index of_block[rows_of_block];
+#pragma unroll
+  for (int j = 0; j < rows_of_block; ++j) of_block[j] = first + j < rows ? first + j : rows - 1;
+  float sum = products_of_block(matrix, of_block, row, width);
+  const Index n = first + threadIdx.x;
+  if (threadIdx.x >= rows_of_block || n >= rows) return;
   if (bias != nullptr) sum += wide(bias[n]);
   out[n] = narrow(adds ? wide(out[n]) + scale * sum : scale * sum);
 }
 
-// out[n] = activation(gate[n]) * up[n], where gate and up are the halves of such a product.
+// out[n] = activation(gate[n]) * up[n], where gate and up are the halves of such a product: half as many a block.
 extern "C" __global__ void __launch_bounds__(256)
     gated_row_product(Element* out, const Element* matrix, const Element* row, const Element* bias, Index inner, Index width,
                       int activation) {
-  const Index n = blockIdx.x * (Index)(blockDim.x / 32) + threadIdx.x / 32;
-  if (n >= inner) return;
-  float gate = row_times(matrix + n * width, row, width);
-  float up = row_times(matrix + (inner + n) * width, row, width);
-  if (threadIdx.x % 32 != 0) return;
-  if (bias != nullptr) {
-    gate += wide(bias[n]);
-    up += wide(bias[inner + n]);
+  constexpr int half = rows_of_block / 2;
+  const Index first = blockIdx.x * (Index)half;
+  Index of_block[rows_of_block];
+#pragma unroll
+  for (int j = 0; j < half; ++j) {
+    of_block[j] = first + j < inner ? first + j : inner - 1;
+    of_block[half + j] = inner + of_block[j];
   }
-  out[n] = gated(gate, up, activation);
+  float sum = products_of_block(matrix, of_block, row, width);
+  const Index n = first + threadIdx.x % half;
+  const bool is_mine = threadIdx.x < rows_of_block && n < inner;
+  if (is_mine && bias != nullptr) sum += wide(bias[threadIdx.x < half ? n : inner + n]);
+  if (threadIdx.x >= 32) return;
+  const float up = __shfl_sync(0xffffffff, sum, threadIdx.x % half + half);
+  if (is_mine && threadIdx.x < half) out[n] = gated(sum, up, activation);
 }
