@@ -5,6 +5,7 @@ import struct
 
 import gguf
 import numpy as np
+import pytest
 import torch
 
 import oracle
@@ -135,3 +136,10 @@ def test_a_model_or_the_families(sleb):
     done = sleb("info")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "sleb: no model: give a folder, a .gguf file or a name; or --families for a list\n"
+
+
+@pytest.mark.parametrize("surplus", [["model"], ["--json", "-"], ["--force"]])
+def test_families_stands_alone(sleb, surplus):
+    done = sleb("info", "--families", *surplus)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "sleb: --families stands alone: it lists the families that sleb knows, and reads no model\n"

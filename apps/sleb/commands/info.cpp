@@ -82,7 +82,11 @@ void print_families() {
 }
 
 void run(const InfoArguments& arguments, Session& session) {
-  if (arguments.families) return print_families();
+  if (arguments.families) {
+    const bool alone = arguments.model.empty() && arguments.json.empty() && !arguments.force;
+    if (!alone) bad_input("--families stands alone: it lists the families that sleb knows, and reads no model");
+    return print_families();
+  }
   if (arguments.model.empty()) bad_input("no model: give a folder, a .gguf file or a name; or --families for a list");
 
   OutputGuard guard;
