@@ -106,12 +106,13 @@ int run(int argc, char** argv, sleb::Progress& progress) {
   app.set_version_flag("--version", "sleb " SLEB_VERSION);
   app.footer(
       "Examples:\n"
-      "  sleb prune MODEL --dataset wiki.train.raw --ratio 0.2 --out MODEL-pruned\n"
-      "  sleb eval MODEL --removal-list 5,13,20 --ppl wiki.test.raw\n"
+      "  sleb prune MODEL --dataset wikitext2 --ratio 0.2 --out MODEL-pruned\n"
+      "  sleb eval MODEL --removal-list 5,13,20 --ppl wikitext2,c4\n"
       "  sleb latency MODEL --removal-list 5,13,20\n"
       "  sleb generate MODEL --removal-list 5,13,20 --prompt \"Once upon a time\"\n"
       "  sleb export MODEL --removal-list 5,13,20 --out MODEL-pruned\n"
-      "  sleb info MODEL");
+      "  sleb info MODEL\n"
+      "MODEL: a folder, a .gguf file, or a name such as HuggingFaceTB/SmolLM2-135M.");
   sleb::app::add_commands(app, session);
   return parse_and_run(app, own_options(session.arguments));
 }

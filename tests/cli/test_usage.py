@@ -2,6 +2,7 @@
 import csv
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ def model(tmp_path_factory):
     return save_model(tmp_path_factory.mktemp("model"), num_hidden_layers=5)
 
 
-COMMANDS = ["prune", "eval", "generate", "export", "info", "tokenize"]
+COMMANDS = ["prune", "eval", "latency", "generate", "export", "info", "tokenize"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -22,6 +23,14 @@ def test_help_has_an_example(sleb_ok, command):
     text = sleb_ok(command, "--help")
     assert f"\n  sleb {command} " in text
     assert "Example" in text
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_models_of_examples_are_names_on_the_hub_or_ggufs(sleb_ok, command):
+    """A name without an organisation would be taken for a folder."""
+    models = re.findall(rf"^  sleb {command} ([^\s-]\S*)", sleb_ok(command, "--help"), re.MULTILINE)
+    assert models
+    assert all(re.fullmatch(r"HuggingFaceTB/[\w.-]+|[\w.-]+\.gguf", model) for model in models)
 
 
 def test_help_lists_the_commands(sleb_ok):
@@ -113,7 +122,6 @@ def test_table_formats_of_eval(sleb, model, text, form):
         assert len({len(line) for line in lines}) == 1
 
 
-@pytest.mark.parametrize("command", [[], *map(str.split, ["prune", "eval", "latency", "generate", "export", "info", "tokenize"])],
-                         ids=" ".join)
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=" ".join)
 def test_help_fits_a_terminal(sleb_ok, command):
     assert max(map(len, sleb_ok(*command, "--help").splitlines())) <= 80

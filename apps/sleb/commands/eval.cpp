@@ -139,9 +139,10 @@ void add_eval(CLI::App& app, Session& session) {
   command->footer(
       "Examples:\n"
       "  sleb eval HuggingFaceTB/SmolLM2-135M --ppl wikitext2,c4\n"
-      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --removal-list 12,26 \\\n"
-      "      --ppl wiki.test.raw --segments 16 --json result.json\n"
-      "  sleb eval SmolLM2-135M --removal-list 12,26,13 --tasks piqa,arc_easy\n"
+      "  sleb eval HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
+      "      --removal-list 12,26 --ppl wikitext2 --segments 16 --json result.json\n"
+      "  sleb eval HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
+      "      --tasks piqa,arc_easy\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp\n"
       "The published code's options are taken too: docs/reference.md says which.");
   command->callback([command, arguments, &session] {

@@ -75,7 +75,10 @@ void add_export(CLI::App& app, Session& session) {
       ->type_name("BYTES");
   add_base_model(*command, arguments->base_model);
   command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
-  command->footer("Example:\n  sleb export SmolLM2-135M --removal-list 12,26,13 --out SmolLM2-27");
+  command->footer(
+      "Example:\n"
+      "  sleb export HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
+      "      --out SmolLM2-27");
   command->callback([arguments, &session] {
     check_alone(session, "export");
     run(*arguments, session);

@@ -231,9 +231,9 @@ void add_generate(CLI::App& app, Session& session) {
   add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
-      "  sleb generate SmolLM2-135M --prompt \"The capital of France is\"\n"
-      "  sleb generate SmolLM2-135M-Instruct --chat --prompt \"Write a haiku.\" \\\n"
-      "    --removal-list 12,26,13 --compare\n"
+      "  sleb generate HuggingFaceTB/SmolLM2-135M --prompt \"The capital of France is\"\n"
+      "  sleb generate HuggingFaceTB/SmolLM2-135M-Instruct --chat \\\n"
+      "      --prompt \"Write a haiku.\" --removal-list 12,26,13 --compare\n"
       "  sleb generate model.gguf --temperature 0.7 --seed 1 < prompt.txt");
   command->callback([arguments, &session] {
     check_alone(session, "generate");

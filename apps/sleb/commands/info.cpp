@@ -153,8 +153,8 @@ void add_info(CLI::App& app, Session& session) {
   add_force(*command, arguments->force);
   command->footer(
       "Examples:\n"
-      "  sleb info SmolLM2-135M-Instruct.Q4_1.gguf\n"
-      "  sleb info HuggingFaceTB/SmolLM2-135M@main\n"
+      "  sleb info HuggingFaceTB/SmolLM2-135M\n"
+      "  sleb info SmolLM2-135M-Instruct.Q4_1.gguf --json -\n"
       "  sleb info --families");
   command->callback([arguments, &session] {
     check_alone(session, "info");

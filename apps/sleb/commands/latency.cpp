@@ -153,8 +153,9 @@ void add_latency(CLI::App& app, Session& session) {
   add_records(*command, arguments->record);
   command->footer(
       "Examples:\n"
-      "  sleb latency SmolLM2-135M --removal-list 12,26,13\n"
-      "  sleb latency SmolLM2-135M --removal-ratio 0.2 --mode prompt --repeats 5\n"
+      "  sleb latency HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13\n"
+      "  sleb latency HuggingFaceTB/SmolLM2-135M --removal-ratio 0.2 \\\n"
+      "      --mode prompt --repeats 5\n"
       "  sleb latency model.gguf --batch-size 1 --new-tokens 64 -o csv\n"
       "The published code's options are taken too: docs/reference.md says which.");
   command->callback([arguments, &session] {

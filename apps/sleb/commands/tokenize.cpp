@@ -41,7 +41,7 @@ void add_tokenize(CLI::App& app, Session& session) {
   command->add_flag("--no-special-tokens", arguments->no_special_tokens,
                     "Leave out what the model expects around a text");
   command->add_flag("--json", arguments->json, "Print {\"ids\": [...]}");
-  command->footer("Example:\n  sleb tokenize SmolLM2-135M notes.txt --json");
+  command->footer("Example:\n  sleb tokenize HuggingFaceTB/SmolLM2-135M notes.txt --json");
   command->callback([arguments, &session] {
     check_alone(session, "tokenize");
     run(*arguments, session);
