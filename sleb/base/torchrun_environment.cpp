@@ -1,7 +1,6 @@
 #include "sleb/base/torchrun_environment.h"
 
 #include <charconv>
-#include <cstdlib>
 #include <optional>
 #include <string_view>
 
@@ -72,7 +71,7 @@ TorchrunEnvironment read_torchrun_environment(const ReadVariable& read) {
 }
 
 TorchrunEnvironment read_torchrun_environment() {
-  return read_torchrun_environment([](const char* name) -> const char* { return std::getenv(name); });
+  return read_torchrun_environment(own_variable);
 }
 
 }  // namespace sleb

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
+
+#include "sleb/base/environment.h"
 
 namespace sleb {
 
@@ -22,9 +23,6 @@ struct TorchrunEnvironment {
 
   bool many() const { return size > 1; }
 };
-
-// A variable's value, or nullptr.
-using ReadVariable = std::function<const char*(const char* name)>;
 
 // Without RANK and WORLD_SIZE: one process. Throws Error(bad_input), naming the variable, for what makes no sense.
 TorchrunEnvironment read_torchrun_environment(const ReadVariable& read);

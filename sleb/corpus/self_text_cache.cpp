@@ -1,11 +1,8 @@
 #include "sleb/corpus/self_text_cache.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
-#include <cstdlib>
 #include <span>
 
+#include "sleb/base/environment.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/sha256.h"
@@ -22,13 +19,6 @@ std::string sha256_of(const std::string& text) {
 
 std::string sha256_of(const std::vector<int64_t>& ids) {
   return sha256_hex(std::as_bytes(std::span(ids)));
-}
-
-fs::path home() {
-  const char* named = std::getenv("HOME");
-  if (named != nullptr) return named;
-  const passwd* user = ::getpwuid(::getuid());
-  return user == nullptr ? "" : user->pw_dir;
 }
 
 std::vector<int64_t> ids_from(const JsonView& json, const OrderedJson& key, int64_t tokens) {
@@ -53,9 +43,9 @@ OrderedJson to_json(const SelfTextOptions& options) {
 }
 
 fs::path SelfTextCache::default_folder() {
-  const char* named = std::getenv("XDG_CACHE_HOME");
+  const char* named = own_variable("XDG_CACHE_HOME");
   const bool counts = named != nullptr && fs::path(named).is_absolute();
-  const fs::path caches = counts ? fs::path(named) : home() / ".cache";
+  const fs::path caches = counts ? fs::path(named) : home_folder().value_or("") / fs::path(".cache");
   return caches.is_absolute() ? caches / "sleb" / "self-text" : fs::path();
 }
 

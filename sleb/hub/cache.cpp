@@ -1,11 +1,7 @@
 #include "sleb/hub/cache.h"
 
-#include <pwd.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
@@ -30,20 +26,13 @@ std::string joined(const std::string& folder, const std::string& name) {
 }
 
 // posixpath.expanduser.
-std::string with_home(const std::string& path, const EnvironmentVariable& variable) {
+std::string with_home(const std::string& path, const ReadVariable& variable) {
   if (!path.starts_with('~')) return path;
   const size_t end = std::min(path.find('/'), path.size());
-  std::string home;
-  if (end == 1) {
-    const passwd* user = variable("HOME") == nullptr ? ::getpwuid(::getuid()) : nullptr;
-    home = text_or(variable("HOME"), user == nullptr ? "~" : user->pw_dir);
-  } else {
-    const passwd* user = ::getpwnam(path.substr(1, end - 1).c_str());
-    if (user == nullptr) return path;
-    home = user->pw_dir;
-  }
-  while (home.ends_with('/')) home.pop_back();
-  const std::string expanded = home + path.substr(end);
+  auto home = end == 1 ? home_folder(variable) : recorded_home(path.substr(1, end - 1));
+  if (!home) return path;
+  while (home->ends_with('/')) home->pop_back();
+  const std::string expanded = *home + path.substr(end);
   return expanded.empty() ? "/" : expanded;
 }
 
@@ -52,7 +41,7 @@ bool is_identifier(char c) {
 }
 
 // posixpath.expandvars: names that are not set stay as they stand.
-std::string with_variables(const std::string& path, const EnvironmentVariable& variable) {
+std::string with_variables(const std::string& path, const ReadVariable& variable) {
   std::string out;
   for (size_t i = 0; i < path.size();) {
     size_t begin = i + 1;
@@ -74,11 +63,11 @@ std::string with_variables(const std::string& path, const EnvironmentVariable& v
   return out;
 }
 
-std::string expanded(const std::string& path, const EnvironmentVariable& variable) {
+std::string expanded(const std::string& path, const ReadVariable& variable) {
   return with_variables(with_home(path, variable), variable);
 }
 
-std::string home_of(const EnvironmentVariable& variable) {
+std::string home_of(const ReadVariable& variable) {
   const std::string xdg = text_or(variable("XDG_CACHE_HOME"), joined(with_home("~", variable), ".cache"));
   return expanded(text_or(variable("HF_HOME"), joined(xdg, "huggingface")), variable);
 }
@@ -88,13 +77,9 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-const char* own_variable(const char* name) {
-  return std::getenv(name);
-}
-
 }  // namespace
 
-fs::path hub_cache(const EnvironmentVariable& variable) {
+fs::path hub_cache(const ReadVariable& variable) {
   const std::string older = text_or(variable("HUGGINGFACE_HUB_CACHE"), joined(home_of(variable), "hub"));
   const std::string cache = expanded(text_or(variable("HF_HUB_CACHE"), older), variable);
   // ".." behind a link leads where the system says.

@@ -5,22 +5,19 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sleb/base/environment.h"
 #include "sleb/hub/repository_name.h"
 
 namespace sleb {
 
-// A variable of the environment, or nullptr.
-using EnvironmentVariable = std::function<const char*(const char* name)>;
-
 // The cache's folder as huggingface_hub's constants.py takes it from HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME and
 // XDG_CACHE_HOME, else ~/.cache/huggingface/hub; absolute. "~" and $NAME in them are expanded as Python does.
-std::filesystem::path hub_cache(const EnvironmentVariable& variable);
+std::filesystem::path hub_cache(const ReadVariable& variable);
 std::filesystem::path hub_cache();  // this process's
 std::filesystem::path hub_home();   // HF_HOME, where the token is
 

@@ -1,6 +1,5 @@
 #include "apps/sleb/options/output_guard.h"
 
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -10,6 +9,7 @@
 #include <optional>
 #include <sstream>
 
+#include "sleb/base/environment.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/written_into.h"
@@ -59,9 +59,8 @@ bool is_mount_point(const fs::path& place) {
 
 std::vector<fs::path> homes() {
   std::vector<fs::path> folders;
-  if (const char* home = std::getenv("HOME"); home != nullptr && *home != '\0') folders.emplace_back(home);
-  if (const passwd* user = ::getpwuid(::getuid()); user != nullptr && user->pw_dir != nullptr) {
-    folders.emplace_back(user->pw_dir);
+  for (const auto& home : {home_folder(), recorded_home()}) {
+    if (home && !home->empty()) folders.emplace_back(*home);
   }
   return folders;
 }
