@@ -26,20 +26,35 @@ void describe(Corpus& corpus, const TextSource& source, const TextRows& text) {
   if (corpus.origin) corpus.origin->field = text.column;
 }
 
-// Of a whole text, with BOS where the rule says.
-std::vector<int64_t> ids_of(const std::string& text, const Tokenizer& tokenizer, const Bos& bos, int64_t seqlen,
-                            const std::string& name) {
-  return with_bos(tokenizer.encode(text, bos.rule == BosRule::first), bos, seqlen, name);
+// Tokens of the text in a segment.
+int64_t text_tokens(int64_t seqlen, const Bos& bos) {
+  return bos.rule == BosRule::each ? seqlen - 1 : seqlen;
+}
+
+// One BOS in front of every `count` of the ids, and of what is left behind them.
+std::vector<int64_t> with_bos(const std::vector<int64_t>& ids, int64_t bos, size_t count) {
+  std::vector<int64_t> result;
+  result.reserve(ids.size() + ids.size() / count + 1);
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (i % count == 0) result.push_back(bos);
+    result.push_back(ids[i]);
+  }
+  return result;
+}
+
+// Of a whole text, with what the tokenizer puts around it where the rule says so.
+std::vector<int64_t> ids_of(const std::string& text, const Tokenizer& tokenizer, const Bos& bos) {
+  return tokenizer.encode(text, bos.rule == BosRule::first);
 }
 
 Corpus reference_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
   const TextRows text = read_first_rows(source, c4_texts);
   const bool c4 = text.rules == RowRules::c4;
-  std::vector<int64_t> ids =
-      ids_of(join_rows(text.rows, text.rules), tokenizer, options.bos, options.seqlen, source.name);
-  const bool longer = options.seqlen > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= options.seqlen;
-  if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * options.seqlen));
-  Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments);
+  std::vector<int64_t> ids = ids_of(join_rows(text.rows, text.rules), tokenizer, options.bos);
+  const int64_t each = text_tokens(options.seqlen, options.bos);
+  const bool longer = each > 0 && static_cast<int64_t>(ids.size()) / c4_segments >= each;
+  if (c4 && longer) ids.resize(static_cast<size_t>(c4_segments * each));
+  Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments, options.bos);
   describe(corpus, source, text);
   return corpus;
 }
@@ -89,31 +104,25 @@ std::optional<int64_t> bos_of(const Tokenizer& tokenizer, const std::string& lab
   return around.before.empty() ? std::nullopt : std::optional(around.before.front());
 }
 
-std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t seqlen, const std::string& name) {
-  if (bos.rule != BosRule::each) return ids;
-  if (seqlen < 2) bad_input("{}: a segment needs at least 2 tokens, not {}", name, seqlen);
-  const auto count = static_cast<size_t>(seqlen - 1);
-  std::vector<int64_t> result;
-  for (size_t begin = 0; begin < ids.size(); begin += count) {
-    const size_t end = std::min(begin + count, ids.size());
-    result.push_back(bos.id);
-    result.insert(result.end(), ids.begin() + static_cast<int64_t>(begin), ids.begin() + static_cast<int64_t>(end));
-  }
-  return result;
-}
-
-Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments) {
+Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments,
+                    const Bos& bos) {
   // The loss of a segment is a mean over its seqlen - 1 predicted tokens.
   if (seqlen < 2) bad_input("{}: a segment needs at least 2 tokens, not {}", name, seqlen);
   if (segments && *segments < 1) bad_input("{}: at least 1 segment is needed, not {}", name, *segments);
+  const size_t given = ids.size();
+  const int64_t needed = text_tokens(seqlen, bos);
+  const bool puts_bos = needed < seqlen;
+  if (puts_bos) ids = with_bos(ids, bos.id, static_cast<size_t>(needed));
   Corpus corpus;
   corpus.seqlen = seqlen;
   corpus.total_tokens = static_cast<int64_t>(ids.size());
   corpus.segments = corpus.total_tokens / seqlen;
-  if (corpus.segments == 0) bad_input("{}: {} tokens, one segment needs {}", name, corpus.total_tokens, seqlen);
+  if (corpus.segments == 0) {
+    bad_input("{}: {} tokens, one segment needs {}{}", name, given, needed, puts_bos ? " beside BOS" : "");
+  }
   if (segments && *segments > corpus.segments) {
-    bad_input("{}: {} tokens make {} segments of {}, {} were asked for", name, corpus.total_tokens, corpus.segments,
-              seqlen, *segments);
+    bad_input("{}: {} tokens make {} segments of {}{}, {} were asked for", name, given, corpus.segments, seqlen,
+              puts_bos ? " with BOS" : "", *segments);
   }
   corpus.name = std::move(name);
   corpus.segments = segments.value_or(corpus.segments);
@@ -146,8 +155,8 @@ Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, 
   if (options.nsamples < 1) bad_input("{}: at least 1 sample is needed, not {}", source.name, options.nsamples);
   const TextRows sample = read_sample(source, options.seed, options.nsamples);
   const std::string text = join_rows(sample.rows, sample.rules);
-  std::vector<int64_t> ids = ids_of(text, tokenizer, options.bos, options.seqlen, source.name);
-  Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments);
+  Corpus corpus =
+      cut_segments(source.name, ids_of(text, tokenizer, options.bos), options.seqlen, options.segments, options.bos);
   describe(corpus, source, sample);
   return corpus;
 }

@@ -72,7 +72,7 @@ struct Corpus {
   int64_t seqlen = 0;
   int64_t first_scored = 1;  // losses are those of a segment's tokens from here on; those before are context alone
   int64_t segments = 0;
-  int64_t total_tokens = 0;                       // before the tail was dropped and --segments applied
+  int64_t total_tokens = 0;                       // with BOS, before the tail was dropped and --segments applied
   std::string ids_sha256;                         // of all `total_tokens` ids as little-endian int64
   std::vector<int64_t> ids;                       // [segments * seqlen]
   std::optional<SelfTextOptions> self_text = {};  // how the model writes it
@@ -82,9 +82,12 @@ struct Corpus {
   int64_t scored() const { return seqlen - first_scored; }
 };
 
-// Cuts `ids` into segments and keeps the first `segments` of them where given. Throws Error(bad_input) if there is not
-// one whole segment ("... 812 tokens, one segment needs 2048") or fewer than asked for.
-Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments);
+// Cuts `ids` into segments and keeps the first `segments` of them where given. Where the rule is each, BOS is put in
+// front of every `seqlen` - 1 of the ids, and of what is left behind them; other rules change nothing. Throws
+// Error(bad_input) for less than 2 tokens in a segment, and if there is not one whole segment ("... 812 tokens, one
+// segment needs 2048"; BOS that is put there is not counted as the text's) or fewer than asked for.
+Corpus cut_segments(std::string name, std::vector<int64_t> ids, int64_t seqlen, std::optional<int64_t> segments,
+                    const Bos& bos = {});
 
 // One that the model is still to write: ids are zeros, and all else but their hash is known. Throws what cut_segments
 // throws.
@@ -126,10 +129,6 @@ struct EvaluationOptions {
 // file is compressed, a Parquet or an Arrow file, or the tokenizer puts a token after a text, which llama-perplexity
 // does not take either.
 Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options);
-
-// Puts BOS in front of every `seqlen` - 1 of the ids, and of what is left behind them, where the rule is each. Other
-// rules change nothing. Throws Error(bad_input), beginning with `name`, for a segment of less than 2 tokens.
-std::vector<int64_t> with_bos(std::vector<int64_t> ids, const Bos& bos, int64_t seqlen, const std::string& name);
 
 // Ids from a .npy file (one dimension, or two: rows are then joined) of little-endian int32, int64, uint16 or uint32
 // (numpy's format specification, versions 1.0 to 3.0). Throws Error(bad_input) for anything else and for negative ids.

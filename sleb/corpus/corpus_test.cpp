@@ -118,14 +118,20 @@ TEST_F(CorpusTest, BosStandsWhereTheRuleSays) {
             (Ids{9, 4, 1, 9, 1, 1, 9, 6, 1, 9, 1, 5}));
   const EvaluationOptions llama{.protocol = EvaluationProtocol::llama_cpp, .seqlen = 3, .bos = none};
   EXPECT_EQ(evaluation_corpus(text, letters(), llama).ids, (Ids{3, 1, 2}));
-  EXPECT_EQ(with_bos({1, 2, 3}, each, 3, "x"), (Ids{9, 1, 2, 9, 3}));
-  EXPECT_EQ(cut_segments("x", with_bos({1, 2, 3}, each, 3, "x"), 3, {}).total_tokens, 5);
-  EXPECT_EQ(error_message([&] {
-              cut_segments("x", with_bos({1, 2, 3}, each, 9, "x"), 9, {});
-            }),
-            "x: 4 tokens, one segment needs 9");
-  EXPECT_EQ(with_bos({1, 2, 3}, none, 3, "x"), (Ids{1, 2, 3}));
-  EXPECT_EQ(error_message([&] { with_bos({1, 2, 3}, each, 1, "x"); }), "x: a segment needs at least 2 tokens, not 1");
+  EXPECT_EQ(cut_segments("x", {1, 2, 3}, 3, {}, none).ids, (Ids{1, 2, 3}));
+}
+
+TEST_F(CorpusTest, BosOfEachSegmentIsNotCountedAsTheTexts) {
+  const Bos each{.rule = BosRule::each, .id = 9};
+  const auto cut = [&](int64_t seqlen, std::optional<int64_t> segments) {
+    return cut_segments("x", {1, 2, 3}, seqlen, segments, each);
+  };
+  EXPECT_EQ(cut(3, {}).ids, (Ids{9, 1, 2}));
+  EXPECT_EQ(cut(3, {}).total_tokens, 5) << "those that are hashed, with the tail";
+  EXPECT_EQ(cut(4, {}).ids, (Ids{9, 1, 2, 3}));
+  EXPECT_EQ(error_message([&] { cut(9, {}); }), "x: 3 tokens, one segment needs 8 beside BOS");
+  EXPECT_EQ(error_message([&] { cut(3, 2); }), "x: 3 tokens make 1 segments of 3 with BOS, 2 were asked for");
+  EXPECT_EQ(error_message([&] { cut(1, {}); }), "x: a segment needs at least 2 tokens, not 1");
 }
 
 TEST_F(CorpusTest, OfC4OnlyTheBeginningIsEvaluated) {

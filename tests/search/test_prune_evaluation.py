@@ -115,6 +115,20 @@ def test_ids_outside_the_vocabulary_are_found_before_the_search(sleb, ground, tm
     assert "piqa" in done.stderr and "200" in done.stderr and "round" not in done.stderr
 
 
+@pytest.mark.parametrize("calibration, evaluation, times", [
+    ("--dataset", 2, 1), ("--tokens", 1, 1), ("--tokens", 0, 0),
+])
+def test_bos_of_every_segment_is_noted_once(sleb, ground, tmp_path, calibration, evaluation, times):
+    """Of a Gemma, however many texts there are; ready ids are none."""
+    model = save_tokenizer(save_model(tmp_path / "model", "gemma", num_hidden_layers=4, head_dim=16))
+    np.save(tmp_path / "ids.npy", random_ids(300))
+    text = ground / "text.txt" if calibration == "--dataset" else tmp_path / "ids.npy"
+    texts = [word for name in ["text.txt", "more.jsonl"][:evaluation] for word in ["--eval-ppl", ground / name]]
+    done = sleb("prune", model, calibration, text, *texts, "--seqlen", 50, "--num-remove-blocks", 1, "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("BOS in front of every segment") == times
+
+
 def test_resume_after_a_stop_in_the_evaluation(sleb_program, sleb_ok, ground, tmp_path):
     """The search is not run again."""
     (tmp_path / "long.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 20000)

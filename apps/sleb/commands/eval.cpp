@@ -79,7 +79,10 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   report.num_blocks = checkpoint.spec().num_blocks;
   report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
   EvaluationOptions options = evaluation_options(arguments);
-  if (!arguments.texts.empty()) options.bos = bos_for(checkpoint, arguments.bos, session.progress);
+  if (!arguments.texts.empty()) {
+    options.bos = bos_for(checkpoint, arguments.bos);
+    note_bos(checkpoint, arguments.bos, session.progress);
+  }
   report.protocol = options.protocol;
   EvaluationInputs inputs;
   inputs.tasks = load_tasks(arguments.tasks, checkpoint, session.progress);

@@ -79,10 +79,12 @@ struct Texts {
 };
 
 Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
+  const std::string& bos = arguments.calibration.bos;
+  if (arguments.calibration.reads_dataset() || !arguments.eval_texts.empty()) note_bos(checkpoint, bos, progress);
   Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
   EvaluationOptions options{.seqlen = texts.calibration.seqlen};
   if (arguments.eval_segments > 0) options.segments = arguments.eval_segments;
-  if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, arguments.calibration.bos, progress);
+  if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, bos);
   const TextOption named{"--eval-ppl", arguments.calibration.options.seed};
   texts.evaluation.texts = load_texts(named, arguments.eval_texts, checkpoint, options, progress);
   texts.evaluation.tasks = load_tasks(arguments.eval_tasks, checkpoint, progress);

@@ -65,13 +65,12 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
   if (!arguments.tokens.empty()) {
     // Ready ids are what they are, unless the user says otherwise.
-    const Bos bos = arguments.bos == "each" ? bos_for(checkpoint, arguments.bos, progress) : Bos{};
-    const int64_t seqlen = arguments.options.seqlen;
-    return cut_segments(arguments.tokens, with_bos(read_npy_ids(arguments.tokens), bos, seqlen, arguments.tokens),
-                        seqlen, arguments.wanted_segments());
+    const Bos bos = arguments.bos == "each" ? bos_for(checkpoint, arguments.bos) : Bos{};
+    return cut_segments(arguments.tokens, read_npy_ids(arguments.tokens), arguments.options.seqlen,
+                        arguments.wanted_segments(), bos);
   }
   CalibrationOptions options = arguments.options;
-  options.bos = bos_for(checkpoint, arguments.bos, progress);
+  options.bos = bos_for(checkpoint, arguments.bos);
   if (auto text = self_text_corpus("--dataset", arguments.dataset, {.seed = options.seed}, options.seqlen,
                                    arguments.wanted_segments())) {
     check_can_begin_texts(checkpoint.tokenizer());
@@ -116,7 +115,7 @@ void add_bos(CLI::App& command, std::string& bos) {
       ->type_name("WHERE");
 }
 
-Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& progress) {
+Bos bos_for(const Checkpoint& checkpoint, const std::string& given) {
   const bool needed = checkpoint.spec().needs_bos;
   if (given == "none") return {.rule = BosRule::none};
   if (given == "first" || (given.empty() && !needed)) return {};
@@ -128,11 +127,13 @@ Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& pr
     id = config.at("bos_token_id").get<int64_t>();
   }
   if (!id) bad_input("--bos each: {} has no BOS token", checkpoint.path().string());
-  if (given.empty()) {
-    progress.note(fmt::format("BOS in front of every segment: a {} model's losses mean nothing without it (--bos)",
-                              checkpoint.spec().family));
-  }
   return {BosRule::each, *id};
+}
+
+void note_bos(const Checkpoint& checkpoint, const std::string& given, Progress& progress) {
+  if (!given.empty() || !checkpoint.spec().needs_bos) return;
+  progress.note(fmt::format("BOS in front of every segment: a {} model's losses mean nothing without it (--bos)",
+                            checkpoint.spec().family));
 }
 
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress) {

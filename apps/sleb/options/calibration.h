@@ -33,8 +33,10 @@ Corpus load_evaluation(std::string_view option, const std::string& given, uint64
 
 void add_bos(CLI::App& command, std::string& bos);
 // What `given` says, or what the model needs where it is empty: BOS in front of every segment where losses mean nothing
-// without it, which a note says. Throws Error(bad_input) for another word, and for a model that has no such token.
-Bos bos_for(const Checkpoint& checkpoint, const std::string& given, Progress& progress);
+// without it. Throws Error(bad_input) for a model that has no such token.
+Bos bos_for(const Checkpoint& checkpoint, const std::string& given);
+// Of what bos_for chose where the user said nothing: to be told once, however many texts there are.
+void note_bos(const Checkpoint& checkpoint, const std::string& given, Progress& progress);
 
 // A note if segments have more tokens than the model was made for.
 void warn_of_long_segments(const ModelSpec& spec, int64_t seqlen, Progress& progress);
