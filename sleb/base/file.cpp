@@ -124,6 +124,15 @@ Bytes bytes_of(std::string_view text) {
   return std::as_bytes(std::span(text.data(), text.size()));
 }
 
+// False where `path` is nothing that has to be written into.
+bool write_into_special(const fs::path& path, std::string_view content) {
+  const auto special = open_special(path);
+  if (!special) return false;
+  if (special->value < 0) failed("{}: can't write: {}", path.string(), why(errno));
+  write_all(special->value, bytes_of(content), path);
+  return true;
+}
+
 // The two names change places in one step. False where the file system can't do that.
 bool exchange(const fs::path& a, const fs::path& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
@@ -262,12 +271,33 @@ bool is_written_into(const fs::path& path) {
          (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode));
 }
 
-void write_file_atomically(const fs::path& path, std::string_view content) {
-  if (const auto special = open_special(path)) {
-    if (special->value < 0) failed("{}: can't write: {}", path.string(), why(errno));
-    write_all(special->value, bytes_of(content), path);
-    return;
+void append_to_file(const fs::path& path, std::string_view text) {
+  if (write_into_special(path, text)) return;
+  const Descriptor file{::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)};
+  if (file.value < 0) failed("{}: can't write: {}", path.string(), why(errno));
+  // Where the file system has no locks, O_APPEND alone keeps what several write apart.
+  while (::flock(file.value, LOCK_EX) != 0 && errno == EINTR) {
   }
+  struct stat before {};
+  if (::fstat(file.value, &before) != 0) failed("{}: can't write: {}", path.string(), why(errno));
+  try {
+    write_all(file.value, bytes_of(text), path);
+    if (::fsync(file.value) != 0) failed("{}: can't sync: {}", path.string(), why(errno));
+  } catch (const Error&) {
+    if (::ftruncate(file.value, before.st_size) != 0) failed("{}: holds a part of what was to be added", path.string());
+    throw;
+  }
+}
+
+void check_appendable(const fs::path& path) {
+  std::error_code ignored;
+  if (is_written_into(path) || !fs::is_regular_file(path, ignored)) return check_writable(path);
+  const MappedFile content(path);  // refuses a Git LFS pointer
+  if (::access(path.c_str(), W_OK) != 0) bad_input("{}: can't write there: {}", path.string(), why(errno));
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  if (write_into_special(path, content)) return;
   const fs::path target = followed(path);
   const fs::path temporary = temporary_sibling(target);
   try {

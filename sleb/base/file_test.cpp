@@ -1,10 +1,19 @@
 #include "sleb/base/file.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
+
+#include <fstream>
+#include <thread>
+#include <vector>
+
 #include "sleb/base/error.h"
+#include "sleb/base/error_message.h"
+#include "sleb/base/written_into.h"
 
 namespace sleb {
 namespace {
@@ -31,6 +40,57 @@ TEST_F(FileTest, RefusesMissingFilesFoldersAndTooLarge) {
   EXPECT_THROW(read_file(folder_ / "a", 4), Error);
   ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
   EXPECT_THROW(MappedFile(folder_ / "pipe"), Error);  // and does not wait for a writer
+}
+
+TEST_F(FileTest, NothingIsLostOfWhatManyAdd) {
+  constexpr int writers = 8;
+  constexpr int records = 50;
+  const std::string record(3000, 'x');
+  {
+    std::vector<std::jthread> threads;
+    for (int i = 0; i < writers; ++i) {
+      threads.emplace_back([&, i] {
+        for (int j = 0; j < records; ++j) append_to_file(folder_ / "log", fmt::format("{}{}\n", i, record));
+      });
+    }
+  }
+  std::ifstream log(folder_ / "log");
+  std::vector<int> of(writers);
+  for (std::string line; std::getline(log, line);) {
+    EXPECT_EQ(line.substr(1), record);
+    ++of.at(static_cast<size_t>(line[0] - '0'));
+  }
+  EXPECT_EQ(of, std::vector<int>(writers, records));
+}
+
+TEST_F(FileTest, AddsToWhatALinkLeadsTo) {
+  fs::create_symlink("kept", folder_ / "link");
+  append_to_file(folder_ / "link", "one\n");
+  append_to_file(folder_ / "link", "two\n");
+  EXPECT_EQ(MappedFile(folder_ / "kept").text(), "one\ntwo\n");
+  EXPECT_TRUE(fs::is_symlink(folder_ / "link"));
+  EXPECT_THROW(append_to_file("/dev/full", "one\n"), Error);
+  write_file_atomically(folder_ / "a", "version https://git-lfs.github.com/spec/v1\n");
+  EXPECT_NE(error_message([&] { check_appendable(folder_ / "a"); }).find("a Git LFS pointer"), std::string::npos);
+  EXPECT_THROW(check_appendable(folder_), Error);
+  EXPECT_NO_THROW(check_appendable(folder_ / "new"));
+  EXPECT_FALSE(fs::exists(folder_ / "new"));
+}
+
+TEST_F(FileTest, WhatAFullDiskTookAPartOfIsTakenBack) {
+  const rlimit before = [] {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_FSIZE, &limit);
+    return limit;
+  }();
+  append_to_file(folder_ / "log", "one\n");
+  std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit ten{10, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &ten), 0);
+  EXPECT_THROW(append_to_file(folder_ / "log", "two and more\n"), Error);
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, SIG_DFL);
+  EXPECT_EQ(MappedFile(folder_ / "log").text(), "one\n");
 }
 
 TEST_F(FileTest, StagedFolderAppearsOnlyOnCommit) {

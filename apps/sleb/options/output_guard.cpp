@@ -141,8 +141,13 @@ void OutputGuard::adds_to_file(std::string_view option, const std::string& path)
   if (path.empty()) return;
   std::error_code ignored;
   fs::path folder = fs::absolute(path).parent_path();
-  if (fs::is_directory(folder, ignored)) return writes_file(option, path, /*replace=*/true);
+  check_no_input(option, path);
   check_no_output(option, path);
+  if (fs::is_directory(folder, ignored)) {
+    check_appendable(path);
+    outputs_.emplace_back(option, place_of(path));
+    return;
+  }
   while (!fs::exists(folder, ignored)) folder = folder.parent_path();
   if (!fs::is_directory(folder, ignored) || ::access(folder.c_str(), W_OK | X_OK) != 0) {
     bad_input("{} {}: no folder can be made in {}; give another --result-folder", option, path, folder.string());

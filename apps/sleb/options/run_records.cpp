@@ -3,22 +3,10 @@
 #include <filesystem>
 
 #include "sleb/base/error.h"
-#include "sleb/base/file.h"
 #include "sleb/base/written_into.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
-
-namespace {
-
-// What stands in the file already. Throws Error(bad_input) if it can't be read.
-std::string earlier_records(const fs::path& path) {
-  std::error_code ignored;
-  const bool there = !is_written_into(path.string()) && fs::exists(path, ignored);
-  return there ? read_file(path) : "";
-}
-
-}  // namespace
 
 bool RecordArguments::wanted() const {
   return (folder || file || save == "True") && save != "False";
@@ -44,7 +32,6 @@ void guard_record(OutputGuard& guard, const RecordArguments& arguments) {
               arguments.usual_file);
   }
   guard.adds_to_file("--result-file", path.string());
-  earlier_records(path);
 }
 
 void add_record(const RecordArguments& arguments, const std::string& record) {
@@ -53,11 +40,7 @@ void add_record(const RecordArguments& arguments, const std::string& record) {
   std::error_code error;
   if (path.has_parent_path()) fs::create_directories(path.parent_path(), error);
   if (error) failed("{}: can't make the folder: {}", path.parent_path().string(), error.message());
-  try {
-    write_file_atomically(path, earlier_records(path) + record);
-  } catch (const Error& refused) {  // whatever it is, it is no longer the user's input that is wrong
-    failed("{}", refused.what());
-  }
+  append_to_file(path, record);
 }
 
 }  // namespace sleb::app

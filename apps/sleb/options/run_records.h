@@ -22,8 +22,8 @@ struct RecordArguments {
 
 // Not shown in the help, as they are the published code's.
 void add_records(CLI::App& command, RecordArguments& arguments);
-// Throws Error(bad_input) if it is no file's name, if nothing can be added there or what stands there can't be read, or
-// if it is a file that the command reads or writes otherwise.
+// Throws Error(bad_input) if it is no file's name, if nothing can be added there, or if it is a file that the command
+// reads or writes otherwise.
 void guard_record(OutputGuard& guard, const RecordArguments& arguments);
 // At the file's end; makes the folder, if need be. To be called last, when all else is written and shown. Throws
 // Error(failed).
