@@ -10,7 +10,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/corpus/gzip.h"
-#include "sleb/corpus/lines.h"
+#include "sleb/corpus/json_rows.h"
 #include "sleb/corpus/tables/table.h"
 
 namespace sleb {
@@ -44,11 +44,6 @@ constexpr KnownType dataset_types[] = {
     {".ndjson.gz", {FileKind::json, Packing::gzip}},
     {".txt.gz", {FileKind::lines, Packing::gzip}},
 };
-
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
-
-// One JSON document of rows is held in memory, which takes ten times its size or more.
-constexpr size_t largest_document = size_t{256} << 20;
 
 // What people give for a text, and what to do with it.
 struct Refusal {
@@ -178,39 +173,21 @@ class Pass {
   }
 
   void read_json(const fs::path& path, Packing packing) {
-    int64_t number = 0;
-    std::string document;
-    for_each_line(path, packing, [&](std::string_view line) {
-      check_interrupt();
-      if (++number == 1 && line.starts_with(byte_order_mark)) line.remove_prefix(byte_order_mark.size());
-      if (!document.empty() || (number == 1 && begins_document(line))) {
-        add_to_document(document, line, path);
-      } else if (!is_blank(line)) {
-        if (seeks_field()) find_field_of(line, fmt::format("{}, line {}", path.string(), number));
-        row([&] { return text_in(line, fmt::format("{}, line {}", path.string(), number)); });
-      }
-    });
-    if (document.empty()) return;
-    const Json json = parse_json(document, path.string());
-    const JsonView rows(json, path.string());
-    for (size_t i = 0; i < rows.size(); ++i) {
-      if (seeks_field()) settle_field(rows.at(i));
-      row([&] { return text_of(rows.at(i)); });
+    JsonRows rows;
+    rows.line = [&](std::string_view line, int64_t number) {
+      if (is_blank(line)) return;
+      const auto label = [&] { return fmt::format("{}, line {}", path.string(), number); };
+      if (seeks_field()) find_field_of(line, label());
+      row([&] { return text_in(line, label()); });
+    };
+    // A data set's file may be one array of rows.
+    if (source_.origin) {
+      rows.element = [&](const JsonView& record) {
+        if (seeks_field()) settle_field(record);
+        row([&] { return text_of(record); });
+      };
     }
-  }
-
-  // A data set's file may be one array of rows.
-  bool begins_document(std::string_view line) const {
-    const size_t place = line.find_first_not_of(" \t\r\n");
-    return source_.origin && place != line.npos && line[place] == '[';
-  }
-
-  static void add_to_document(std::string& document, std::string_view line, const fs::path& path) {
-    if (document.size() + line.size() > largest_document) {
-      bad_input("{}: is one JSON document of more than {} bytes, which is not read here", path.string(),
-                largest_document);
-    }
-    document += line;
+    for_each_json_row(path, packing, rows);
   }
 
   std::string text_in(std::string_view line, const std::string& label) {

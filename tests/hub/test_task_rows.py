@@ -68,7 +68,7 @@ def parquet_of(rows: list[dict]) -> bytes:
 
 
 def repositories(tasks, shared: bool = False) -> dict[str, dict[str, bytes]]:
-    """Files of the data sets that these tasks are of: Parquet in one or two parts, and lines of JSON."""
+    """Files of the data sets that these tasks are of: Parquet in one or two parts, lines of JSON, and an array."""
     files, configs = collections.defaultdict(dict), collections.defaultdict(list)
     for task in tasks:
         repository, config = TASKS[task]["dataset_path"], TASKS[task].get("dataset_name")
@@ -80,6 +80,8 @@ def repositories(tasks, shared: bool = False) -> dict[str, dict[str, bytes]]:
             place = f"{config}/{split}" if config else f"data/{split}"
             if task == "lambada_openai":
                 parts = {f"data/lambada_{split}.jsonl": "".join(json.dumps(row) + "\n" for row in rows).encode()}
+            elif task == "piqa":
+                parts = {f"{place}.json": json.dumps(rows, indent=1).encode()}
             elif task == "hellaswag":
                 parts = {f"{place}-{part:05}-of-00002.parquet": parquet_of(rows[10 * part:][:10 + 20 * part]) for part in range(2)}
             else:

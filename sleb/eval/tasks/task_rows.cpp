@@ -3,8 +3,7 @@
 #include <algorithm>
 
 #include "sleb/base/error.h"
-#include "sleb/base/progress.h"
-#include "sleb/corpus/lines.h"
+#include "sleb/corpus/json_rows.h"
 #include "sleb/corpus/tables/table.h"
 
 namespace sleb {
@@ -40,21 +39,24 @@ bool is_blank_line(std::string_view line) {
 }
 
 // Appends them.
-void read_lines(const fs::path& file, std::optional<int64_t> limit, TaskRows& result) {
-  int64_t line_number = 0;
-  const Packing packing = file.extension() == ".gz" ? Packing::gzip : Packing::none;
-  for_each_line(file, packing, [&](std::string_view line) {
-    check_interrupt();
-    ++line_number;
-    if (is_blank_line(line)) return;
-    ++result.total;
-    if (limit && result.total > *limit) return;
-    if (line.ends_with('\n')) line.remove_suffix(1);
-    std::string place = fmt::format("{}, line {}", file.string(), line_number);
-    Json fields = parse_json(line, place);
+void read_json(const fs::path& file, std::optional<int64_t> limit, TaskRows& result) {
+  const auto is_wanted = [&] { return ++result.total, !limit || result.total <= *limit; };
+  const auto add = [&](Json fields, std::string place) {
     if (!fields.is_object()) bad_input("{}: expected an object", place);
     result.rows.push_back({std::move(fields), std::move(place)});
-  });
+  };
+  JsonRows rows;
+  rows.line = [&](std::string_view line, int64_t number) {
+    if (is_blank_line(line) || !is_wanted()) return;
+    if (line.ends_with('\n')) line.remove_suffix(1);
+    std::string place = fmt::format("{}, line {}", file.string(), number);
+    Json fields = parse_json(line, place);
+    add(std::move(fields), std::move(place));
+  };
+  rows.element = [&](const JsonView& row) {
+    if (is_wanted()) add(row.raw(), row.place());
+  };
+  for_each_json_row(file, file.extension() == ".gz" ? Packing::gzip : Packing::none, rows);
 }
 
 // Appends them.
@@ -98,7 +100,7 @@ bool reads_task_rows(const fs::path& file) {
 
 TaskRows read_task_rows(const std::vector<fs::path>& files, std::optional<int64_t> limit) {
   TaskRows result{.file = files.at(0)};
-  for (const fs::path& file : files) (is_table(file) ? read_records : read_lines)(file, limit, result);
+  for (const fs::path& file : files) (is_table(file) ? read_records : read_json)(file, limit, result);
   if (result.rows.empty()) bad_input("{}: has no rows", result.file.string());
   return result;
 }

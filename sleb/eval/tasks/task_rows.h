@@ -33,12 +33,12 @@ struct TaskFiles {
 // Throws Error(bad_input) if there is no file of rows, too.
 TaskFiles find_task_files(const std::filesystem::path& folder, const std::string& name);
 
-// Whether a data set's file has a name whose rows are read: those of a table, or of lines of JSON.
+// Whether a data set's file has a name whose rows are read: those of a table, or of JSON.
 bool reads_task_rows(const std::filesystem::path& file);
 
-// The first `limit` rows, or all, of files one behind the other. Lines of blanks are no rows. Throws Error(bad_input),
-// naming file and line, for a line that is no JSON object, and for files without rows; of a table what for_each_record
-// throws.
+// The first `limit` rows, or all, of files one behind the other: of JSON its lines, of which blank ones are no rows, or
+// the elements of one array. Throws Error(bad_input), naming file and line, for a row that is no JSON object, and for
+// files without rows; of JSON what for_each_json_row throws, of a table what for_each_record throws.
 TaskRows read_task_rows(const std::vector<std::filesystem::path>& files, std::optional<int64_t> limit);
 
 }  // namespace sleb

@@ -51,6 +51,24 @@ TEST(TaskRows, LinesOfBlanksAreNoRows) {
   }
 }
 
+TEST(TaskRows, ElementsOfAnArrayAreRows) {
+  const ScratchFolder folder;
+  const auto file = folder.write("x.json", "\xef\xbb\xbf[{\"q\": \"a\"},\n\n {\"q\":\n\"b\"}]\n");
+  const TaskRows all = read_task_rows({file}, {});
+  EXPECT_EQ(all.total, 2);
+  EXPECT_EQ(names(all.rows), (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(all.rows[1].place, file.string() + "[1]");
+  const TaskRows more = read_task_rows({file, folder.write("y.jsonl", "{\"q\": \"c\"}\n"), file}, 3);
+  EXPECT_EQ(more.total, 5);
+  EXPECT_EQ(names(more.rows), (std::vector<std::string>{"a", "b", "c"}));
+  const auto error = [&](std::string_view text) {
+    return error_message([&] { read_task_rows({folder.write("z.json", text)}, {}); });
+  };
+  EXPECT_TRUE(error("[{}, 1]").ends_with("z.json[1]: expected an object"));
+  EXPECT_TRUE(error("[]").ends_with("z.json: has no rows"));
+  EXPECT_NE(error("[{}").find("z.json: not valid JSON: "), std::string::npos);
+}
+
 TEST(TaskRows, RecordsOfATableAreRows) {
   const ScratchFolder folder;
   const auto file = folder.write("x.validation.csv", "q,n\na,1\n\n\"b, \"\"c\"\"\",2\n");
