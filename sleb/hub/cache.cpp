@@ -72,6 +72,11 @@ std::string home_of(const ReadVariable& variable) {
   return expanded(text_or(variable("HF_HOME"), joined(xdg, "huggingface")), variable);
 }
 
+// Of a listing, which says what it likes: nothing that leads out of a folder.
+bool is_hash(const std::string& text) {
+  return text.size() >= 40 && std::ranges::all_of(text, [](unsigned char c) { return std::isxdigit(c) != 0; });
+}
+
 bool is_file(const fs::path& path) {
   std::error_code ignored;
   return fs::is_regular_file(path, ignored);
@@ -133,13 +138,27 @@ std::optional<Listing> read_listing(const fs::path& file) {
       if (!is_inner_path(name)) continue;
       const JsonView member = files.at(name);
       const std::string key = member.has("lfs_size") ? "lfs_size" : "size";
-      listing.emplace(name,
-                      ListedFile{static_cast<uint64_t>(member.at(key).integer(0)), member.string_or("lfs_sha256", "")});
+      ListedFile listed{static_cast<uint64_t>(member.at(key).integer(0)), member.string_or("lfs_sha256", "")};
+      listed.blob = listed.sha256.empty() ? member.string_or("blob_id", "") : listed.sha256;
+      listed.xet = member.string_or("xet_hash", "");
+      listing.emplace(name, std::move(listed));
     }
     return listing;
   } catch (const Error&) {
     return {};
   }
+}
+
+bool has_content(const fs::path& repository_folder, const ListedFile& file) {
+  return is_hash(file.blob) && is_file(repository_folder / "blobs" / file.blob);
+}
+
+bool has_shared_content(const fs::path& cache, const ListedFile& file) {
+  const fs::path shared = cache / "blobs";
+  if (!is_hash(file.xet) || !is_file(shared / ".huggingface-shared-blobs")) return false;
+  const fs::path content = shared / file.xet.substr(0, 2) / file.xet;
+  std::error_code error;
+  return fs::is_regular_file(fs::symlink_status(content, error)) && fs::file_size(content, error) == file.bytes;
 }
 
 std::vector<std::string> names_in(const Snapshot& snapshot) {

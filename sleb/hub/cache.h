@@ -24,6 +24,8 @@ std::filesystem::path hub_home();   // HF_HOME, where the token is
 struct ListedFile {
   uint64_t bytes = 0;
   std::string sha256 = {};  // of large files, which the hub keeps as Git LFS does; "": not known
+  std::string blob = {};    // what its content is called in blobs/: that hash, or of other files git's; "": not known
+  std::string xet = {};     // Xet's hash of its content; "": not known
 
   bool operator==(const ListedFile&) const = default;
 };
@@ -45,6 +47,13 @@ std::optional<Snapshot> find_snapshot(const std::filesystem::path& repository_fo
 // What trees/COMMIT.json says. Names that lead out of the snapshot are left out. Nothing for a file that is not there,
 // malformed, or of another version.
 std::optional<Listing> read_listing(const std::filesystem::path& file);
+
+// Whether the content of a file is there, of whichever revision: it is then linked and not fetched.
+bool has_content(const std::filesystem::path& repository_folder, const ListedFile& file);
+
+// Whether the contents that several repositories of `cache` share are there, and among them the file's, as newer
+// versions of huggingface_hub keep them (utils/_shared_blobs.py): blobs/.huggingface-shared-blobs, blobs/ab/abcdef...
+bool has_shared_content(const std::filesystem::path& cache, const ListedFile& file);
 
 // By its listing, or, where it has none, those that its folder holds.
 std::vector<std::string> names_in(const Snapshot& snapshot);

@@ -56,9 +56,10 @@ TEST(HubCache, ListingsAreReadAsFarAsTheyMakeSense) {
   const auto listing = [&](std::string_view text) { return read_listing(scratch.write("tree.json", text)); };
   const auto files = listing(
       R"({"format_version": 1, "files": {"a.json": {"size": 3}, "../b": {"size": 1}, "/etc/c": {"size": 1},
-          "w": {"size": 134, "lfs_size": 99, "lfs_sha256": "0"}}})");
+          "w": {"size": 134, "lfs_size": 99, "lfs_sha256": "0", "blob_id": "1", "xet_hash": "2"},
+          "d": {"size": 2, "blob_id": "3"}}})");
   ASSERT_TRUE(files);
-  EXPECT_EQ(*files, (Listing{{"a.json", {3}}, {"w", {99, "0"}}}));
+  EXPECT_EQ(*files, (Listing{{"a.json", {3}}, {"w", {99, "0", "0", "2"}}, {"d", {2, "", "3"}}}));
   for (const char* none :
        {"", "[]", "{", R"({"format_version": 2, "files": {}})", R"({"format_version": 1})",
         R"({"format_version": 1, "files": []})", R"({"format_version": 1, "files": {"a": {"size": -1}}})",
@@ -66,6 +67,23 @@ TEST(HubCache, ListingsAreReadAsFarAsTheyMakeSense) {
     EXPECT_FALSE(listing(none)) << none;
   }
   EXPECT_FALSE(read_listing(scratch.path() / "nowhere"));
+}
+
+TEST(HubCache, ContentsAreThoseOfAnyRevisionAndOfSharedOnes) {
+  const testing_files::TemporaryFolder scratch;
+  const auto repository = scratch.path() / "models--org--name";
+  const std::string blob(40, 'b'), xet = "ab" + std::string(62, 'c');
+  EXPECT_FALSE(has_content(repository, {.bytes = 3, .blob = blob}));
+  scratch.write("models--org--name/blobs/" + blob, "abc");
+  EXPECT_TRUE(has_content(repository, {.bytes = 3, .blob = blob}));
+  EXPECT_FALSE(has_content(repository, {.bytes = 3})) << "not known";
+  EXPECT_FALSE(has_content(repository, {.bytes = 3, .blob = "../blobs/" + blob}));
+  const ListedFile shared{.bytes = 3, .xet = xet};
+  scratch.write("blobs/ab/" + xet, "abc");
+  EXPECT_FALSE(has_shared_content(scratch.path(), shared)) << "a folder that is not huggingface_hub's";
+  scratch.write("blobs/.huggingface-shared-blobs", "1\n");
+  EXPECT_TRUE(has_shared_content(scratch.path(), shared));
+  EXPECT_FALSE(has_shared_content(scratch.path(), {.bytes = 4, .xet = xet})) << "hf takes none of another size";
 }
 
 }  // namespace

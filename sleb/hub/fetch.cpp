@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
+#include <set>
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
@@ -38,19 +39,27 @@ std::optional<uint64_t> free_bytes(fs::path folder) {
   return error ? std::nullopt : std::optional(space.available);
 }
 
-std::vector<std::string> files_to_fetch(const std::vector<std::string>& needed, const Snapshot& snapshot) {
-  std::vector<std::string> files;
-  std::error_code ignored;
-  std::ranges::copy_if(needed, std::back_inserter(files),
-                       [&](const std::string& file) { return !fs::exists(snapshot.folder / file, ignored); });
-  return files;
-}
-
 // What the commit's listing says of a file.
 ListedFile listed(const Snapshot& snapshot, const std::string& file) {
   if (!snapshot.listing) return {};
   const auto found = snapshot.listing->find(file);
   return found == snapshot.listing->end() ? ListedFile() : found->second;
+}
+
+// Of those whose content the cache does not have; content that several of them have comes once.
+std::vector<std::string> files_to_fetch(const std::vector<std::string>& needed, const Snapshot& snapshot) {
+  const fs::path repository = snapshot.folder.parent_path().parent_path();
+  const bool shares = hub_shares_contents();
+  std::vector<std::string> files;
+  std::set<std::string> blobs;
+  for (const std::string& name : needed) {
+    const ListedFile file = listed(snapshot, name);
+    std::error_code ignored;
+    if (fs::exists(snapshot.folder / name, ignored) || has_content(repository, file)) continue;
+    if (shares && has_shared_content(repository.parent_path(), file)) continue;
+    if (file.blob.empty() || blobs.insert(file.blob).second) files.push_back(name);
+  }
+  return files;
 }
 
 // Together; nothing where the sizes are not known.
@@ -143,7 +152,7 @@ void fetch_files(const RepositoryName& repository, const std::vector<std::string
   const fs::path folder = snapshot.folder.parent_path().parent_path();
   const std::vector<std::string> missing = files_to_fetch(files, snapshot);
   const auto bytes = bytes_of(missing, snapshot);
-  announce(repository, bytes, folder.parent_path(), progress);
+  if (bytes != 0) announce(repository, bytes, folder.parent_path(), progress);
   const uint64_t before = bytes_in(folder / "blobs");
   const uint64_t total = bytes.value_or(0);
   uint64_t shown = 0;

@@ -190,6 +190,10 @@ fs::path hf_download(const RepositoryName& repository, const std::vector<std::st
   throw download_error({repository, hf.errors(), hf.exit_code(), program, hub_cache(), hub_endpoint(), has_token()});
 }
 
+bool hub_shares_contents() {
+  return !is_true(variable("HF_HUB_DISABLE_SHARED_BLOBS")) && !is_true(variable("HF_HUB_DISABLE_XET"));
+}
+
 bool hub_is_offline() {
   const std::string own = variable("HF_HUB_OFFLINE");
   return is_true(own.empty() ? variable("TRANSFORMERS_OFFLINE") : own);

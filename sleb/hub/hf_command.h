@@ -25,6 +25,9 @@ std::filesystem::path hf_download(const RepositoryName& repository, const std::v
 // HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, as huggingface_hub reads them.
 bool hub_is_offline();
 
+// Whether huggingface_hub lets repositories share contents: not with HF_HUB_DISABLE_SHARED_BLOBS or HF_HUB_DISABLE_XET.
+bool hub_shares_contents();
+
 // HF_ENDPOINT, else https://huggingface.co; for messages, so without a password in it.
 std::string hub_endpoint();
 

@@ -47,6 +47,24 @@ def test_shards(machine, hub, sharded_files):
     assert not [request for request in hub.requests if request.startswith("GET /cdn")], "the others are kept"
 
 
+def test_only_what_comes_is_announced(machine, hub, sharded_files):
+    """Contents that the cache has of another revision are linked."""
+    hub.commit(NAME, sharded_files, "old")
+    machine.ok("info", f"{NAME}@old")
+    shard = min(name for name in sharded_files if name.startswith("model-"))
+    changed = bytearray(sharded_files[shard])
+    changed[-1] ^= 1
+    hub.commit(NAME, {**sharded_files, shard: bytes(changed)})
+    done = machine.sleb("info", NAME)
+    assert done.returncode == 0, done.stderr
+    assert f"fetching {NAME}: {len(changed) / 1000:.1f} kB to " in done.stderr
+    hub.commit(NAME, {**sharded_files, "generation_config.json": b"{}"}, "same")
+    hub.requests.clear()
+    done = machine.sleb("info", f"{NAME}@same")
+    assert done.returncode == 0, done.stderr
+    assert " kB to " not in done.stderr and not [request for request in hub.requests if request.startswith("GET /cdn")]
+
+
 def test_revisions(machine, hub, model_files):
     first = hub.commit(NAME, model_files, "v1.0")
     second = hub.commit(NAME, {**model_files, "generation_config.json": b"{}"}, "main")
