@@ -236,19 +236,24 @@ DatasetFiles find_dataset(const DatasetRequest& request, Progress& progress) {
   return found;
 }
 
-TextSource find_text(const std::string& given, TextPurpose purpose, Progress& progress) {
-  const auto name = name_in(given, purpose);
-  if (!name && !is_there(given)) {
+void check_text(const std::string& given, TextPurpose purpose) {
+  if (name_in(given, purpose)) return;
+  if (!is_there(given)) {
     bad_input("{}: no such file; give a file of text, wikitext2, c4 or ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub",
               given);
   }
   std::error_code ignored;
-  if (!name && fs::is_directory(given, ignored) && parse_dataset_name(given, purpose)) {
+  if (fs::is_directory(given, ignored) && parse_dataset_name(given, purpose)) {
     bad_input(
         "{}: is a folder here, which goes before the data set of that name; give one file of it, or work in another "
         "folder",
         given);
   }
+}
+
+TextSource find_text(const std::string& given, TextPurpose purpose, Progress& progress) {
+  check_text(given, purpose);
+  const auto name = name_in(given, purpose);
   if (!name) return {fs::path(given)};
   DatasetFiles found =
       find_dataset({name->repository, name->config, name->splits, name->files, is_dataset_text}, progress);

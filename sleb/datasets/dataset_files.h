@@ -35,7 +35,11 @@ struct DatasetFiles {
 // Error, saying which configurations and splits there are, or what else to do, and Interrupted.
 DatasetFiles find_dataset(const DatasetRequest& request, Progress& progress);
 
-// A path that exists, or that can't be a name, is taken as it stands.
+// What find_text refuses before anything is fetched. Throws Error(bad_input) for a file that is not there, and for a
+// folder that has a data set's name.
+void check_text(const std::string& given, TextPurpose purpose);
+
+// A path that exists, or that can't be a name, is taken as it stands. Throws what check_text and find_dataset throw.
 TextSource find_text(const std::string& given, TextPurpose purpose, Progress& progress);
 
 // What a command reads of the text, whether it is there yet or not: the path, or the repository's folder in the cache.

@@ -208,10 +208,17 @@ void check_replaceable(const fs::path& target) {
 
 }  // namespace
 
-std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
+void check_output(const ExportOptions& options) {
   chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
-  if (options.force) check_replaceable(options.out);
+  if (options.force) return check_replaceable(options.out);
+  if (fs::exists(followed(options.out))) {
+    bad_input("{}: exists already; give another folder, or --force to replace it", options.out.string());
+  }
+}
+
+std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
+  check_output(options);
   // Before a search it is not known what will go; that the first block will is the least convenient case.
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const bool unknown = options.removal_list.empty() && num_blocks > 1;

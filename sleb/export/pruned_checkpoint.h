@@ -33,8 +33,11 @@ struct ExportSize {
   uint64_t bytes;  // of the tensors
 };
 
-// Throws Error(bad_input) for what can't be met (unknown type, an existing target that is not to be replaced or that
-// sleb did not write or that holds other files too, a GGUF whose tokenizer or rope has no
+// What can be said without the checkpoint. Throws Error(bad_input) for an unknown type, and for an existing target that
+// is not to be replaced, that sleb did not write or that holds other files too.
+void check_output(const ExportOptions& options);
+
+// Throws Error(bad_input) for what can't be met (what check_output refuses, a GGUF whose tokenizer or rope has no
 // Hugging Face form, 8-bit floats whose scales or quantization_config are not usable): call it before long work. An
 // empty removal list counts as one that is not known yet. Returns what the user should know: keys of config.json that
 // may speak of blocks and are left as they are.

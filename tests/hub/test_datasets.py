@@ -278,7 +278,7 @@ def test_two_at_once(machine, hub, model):
 
 def test_llama_cpps_protocol_takes_files(machine, hub, model):
     hub.commit(KEY, {"train.csv": csv(texts("row", 9))})
-    assert "llama.cpp's protocol takes a file of text as it is, and no data set; leave out --protocol" in machine.refusal(
+    assert "llama.cpp's protocol takes a file of text; leave out --protocol" in machine.refusal(
         "eval", model, "--ppl", NAME + "::train", "--protocol", "llama.cpp")
 
 

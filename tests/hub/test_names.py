@@ -13,7 +13,7 @@ import huggingface_hub
 import pytest
 
 from hub.conftest import NAME
-from programs import SLEB
+from programs import ROOT, SLEB
 
 NEEDED = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
@@ -155,6 +155,44 @@ def test_outputs_are_checked_before_anything_is_fetched(machine, hub, model_file
     hub.commit(NAME, model_files)
     (tmp_path / "there.json").write_text("x")
     assert "exists already" in machine.refusal("info", NAME, "--json", "there.json")
+    assert not hub.requests
+
+
+@pytest.mark.parametrize("command, says", [
+    ("prune NAME --dataset gone.txt", "gone.txt: no such file"),
+    ("prune NAME --dataset notes.doc", "notes.doc: not a text file by its name"),
+    ("prune NAME --dataset self:1", "expected self or self:TOKENS"),
+    ("prune NAME --tokens gone.npy", "gone.npy: can't open"),
+    ("prune NAME --eval-ppl wikitext2,gone.txt", "gone.txt: no such file"),
+    ("prune NAME --eval-tasks piqa --tasks-data gone", "gone: can't be read as a folder"),
+    ("prune NAME --eval-tasks piqa --tasks-file gone.json", "gone.json: can't open"),
+    ("prune NAME --eval-tasks own --tasks-file own.json", "names no data set on the hub"),
+    ("prune NAME --out there", "there: exists already"),
+    ("prune NAME --out new --out-dtype float7", "float7"),
+    ("prune NAME --dtype float7", "float7"),
+    ("eval NAME --ppl gone.txt", "gone.txt: no such file"),
+    ("eval NAME --ppl notes.doc", "notes.doc: not a text file by its name"),
+    ("eval NAME --ppl wikitext2 --protocol other", "--protocol other: not known"),
+    ("eval NAME --ppl self --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
+    ("eval NAME --ppl wikitext2 --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
+    ("eval NAME --ppl wikitext2 --limit 3", "need --tasks"),
+    ("eval NAME --ppl wikitext2 --removal-list 1,x", "expected block numbers"),
+    ("eval NAME --ppl wikitext2 --removal-list 1,2 --removal-list 2,1", "another list removes the same blocks"),
+    ("latency NAME --mode prompt --new-tokens 3", "--mode prompt generates none"),
+    ("latency NAME --removal-list 1,1", "block 1 stands twice"),
+    ("export NAME --removal-list 1,x --out new", "expected block numbers"),
+    ("export NAME --removal-list 1 --out there", "there: exists already"),
+    ("export NAME --removal-list 1 --out new --out-dtype float7", "float7"),
+    ("generate NAME --prompt x --removal-list x", "expected block numbers"),
+    ("tokenize NAME gone.txt", "gone.txt: can't open"),
+])
+def test_what_needs_no_model_is_checked_before_one_is_fetched(machine, hub, model_files, tmp_path, command, says):
+    hub.commit(NAME, model_files)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "notes.doc").write_text("some notes\n")
+    own = json.loads((ROOT / "sleb" / "eval" / "tasks" / "tasks.json").read_text())["piqa"]
+    (tmp_path / "own.json").write_text(json.dumps({"own": {key: own[key] for key in ("version", "prompt", "choices", "target", "metrics")}}))
+    assert says in machine.refusal(*command.replace("NAME", NAME).split())
     assert not hub.requests
 
 

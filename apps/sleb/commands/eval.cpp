@@ -70,7 +70,10 @@ void check_unused(const CLI::App& command, const EvalArguments& arguments) {
 
 void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.results.table_format());
-  check_texts("--ppl", arguments.texts);
+  EvaluationOptions options = evaluation_options(arguments);
+  check_texts("--ppl", arguments.texts, options);
+  check_tasks(arguments.tasks);
+  check_removal_lists(arguments.removal_lists);
   guard_outputs(arguments);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
@@ -78,7 +81,6 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;
   report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
-  EvaluationOptions options = evaluation_options(arguments);
   if (!arguments.texts.empty()) {
     options.bos = bos_for(checkpoint, arguments.bos);
     note_bos(checkpoint, arguments.bos, session.progress);

@@ -124,11 +124,10 @@ void add_tasks(CLI::App& command, TaskArguments& arguments) {
 
 void check_tasks(const TaskArguments& arguments) {
   if (!arguments.wanted()) return check_unused(arguments);
-  wanted_tasks(arguments);
+  for (const Task& task : wanted_tasks(arguments)) check_rows(task, arguments.data);
 }
 
 std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress) {
-  check_tasks(arguments);
   if (!arguments.wanted()) return {};
   const std::vector<Task> tasks = wanted_tasks(arguments);
   TaskOptions options{.data = arguments.data};

@@ -38,12 +38,11 @@ std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments
 // Whether an earlier run wrote the file by --log-samples: --resume may write it again.
 bool are_samples(const std::filesystem::path& file);
 
-// What can be said without the model. Throws Error(bad_input) for tasks that are not known, for a tasks file that is
-// not there or wrong, and for options that make no sense without tasks.
+// What can be said without the model. Throws Error(bad_input) for tasks that are not known or have no rows, for a tasks
+// file that is not there or wrong, and for options that make no sense without tasks.
 void check_tasks(const TaskArguments& arguments);
 
-// All checks that need no work of the model. Throws Error(bad_input), also for what check_tasks refuses; without tasks
-// there are none to load.
+// All checks that need no work of the model. Throws Error(bad_input); without tasks there are none to load.
 std::vector<LoadedTask> load_tasks(const TaskArguments& arguments, const Checkpoint& checkpoint, Progress& progress);
 
 // Of all ids that the tasks' questions are scored by.

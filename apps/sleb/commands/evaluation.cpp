@@ -53,13 +53,14 @@ CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector
   return add_repeatable(command, option, description, add)->type_name("TEXT[,TEXT...]");
 }
 
-void check_texts(const std::string& option, const std::vector<std::string>& texts) {
+void check_texts(const std::string& option, const std::vector<std::string>& texts, const EvaluationOptions& options) {
   std::set<std::filesystem::path> seen;
   for (const std::string& name : texts) {
     if (name.empty()) bad_input("{}: a text without a name; give names and files separated by commas", option);
     if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
       bad_input("{} {}: the text stands twice", option, name);
     }
+    check_evaluation(option, name, options);
   }
 }
 

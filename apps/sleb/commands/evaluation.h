@@ -18,8 +18,9 @@ namespace sleb::app {
 // --ppl of `sleb eval`, --eval-ppl of `sleb prune`: names and files separated by commas, given as often as one likes.
 CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
                        const std::string& description);
-// Throws Error(bad_input) for a text without a name and for one that stands twice.
-void check_texts(const std::string& option, const std::vector<std::string>& texts);
+// What can be said without the model. Throws Error(bad_input) for a text without a name, for one that stands twice, and
+// what check_evaluation throws.
+void check_texts(const std::string& option, const std::vector<std::string>& texts, const EvaluationOptions& options);
 
 struct EvaluationInputs {
   std::vector<Corpus> texts;

@@ -2,6 +2,8 @@
 
 #include <fmt/core.h>
 
+#include <limits>
+
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/output_guard.h"
@@ -34,11 +36,13 @@ void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   guard.writes_folder("--out", arguments.out);
+  parse_removal_list(arguments.removal_list, std::numeric_limits<int64_t>::max());  // what needs no model
+  ExportOptions options = arguments.options;
+  options.out = arguments.out;
+  check_output(options);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
-  ExportOptions options = arguments.options;
-  options.out = arguments.out;
   options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
   note_warnings(check(checkpoint, options), session.progress);
   const ModelOrigin origin{source.repository, source.commit, arguments.base_model};

@@ -65,13 +65,20 @@ LatencyOptions options_of(const LatencyArguments& arguments, const ModelSpec& sp
   options.warmups = arguments.warmups;
   options.logits = arguments.logits == "all" ? LogitRows::all : LogitRows::last;
   options.seed = arguments.seed;
-  if (!generation && arguments.new_tokens > 0) bad_input("--new-tokens: --mode prompt generates none");
-  if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
   check_sequence_length(spec, options.prompt_tokens + options.new_tokens, "--prompt-tokens and --new-tokens");
   return options;
 }
 
+// What can be said without the model.
+void check(const LatencyArguments& arguments) {
+  const bool generation = arguments.mode == "generation";
+  if (!generation && arguments.new_tokens > 0) bad_input("--new-tokens: --mode prompt generates none");
+  if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
+  check_removal_lists(arguments.removal_lists);
+}
+
 void run(const LatencyArguments& arguments, Session& session) {
+  check(arguments);
   const TableFormat format = table_format(arguments.results.table_format());
   check_one_output(arguments.results);
   OutputGuard guard;

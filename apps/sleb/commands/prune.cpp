@@ -78,12 +78,17 @@ struct Texts {
   EvaluationInputs evaluation;
 };
 
+EvaluationOptions evaluation_options(const PruneArguments& arguments) {
+  EvaluationOptions options{.seqlen = arguments.calibration.options.seqlen};
+  if (arguments.eval_segments > 0) options.segments = arguments.eval_segments;
+  return options;
+}
+
 Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
   const std::string& bos = arguments.calibration.bos;
   if (arguments.calibration.reads_dataset() || !arguments.eval_texts.empty()) note_bos(checkpoint, bos, progress);
   Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
-  EvaluationOptions options{.seqlen = texts.calibration.seqlen};
-  if (arguments.eval_segments > 0) options.segments = arguments.eval_segments;
+  EvaluationOptions options = evaluation_options(arguments);
   if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, bos);
   const TextOption named{"--eval-ppl", arguments.calibration.options.seed};
   texts.evaluation.texts = load_texts(named, arguments.eval_texts, checkpoint, options, progress);
@@ -113,16 +118,19 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
-  check_texts("--eval-ppl", arguments.eval_texts);
+  check_calibration(arguments.calibration);
+  check_texts("--eval-ppl", arguments.eval_texts, evaluation_options(arguments));
   if (arguments.eval_segments > 0 && arguments.eval_texts.empty()) bad_input("--eval-segments needs --eval-ppl");
   check_tasks(arguments.eval_tasks);
+  ExportOptions output = arguments.output;
+  output.out = arguments.out;
+  const bool writes_out = !arguments.out.empty() && !kept_rounds.may_be_finished();
+  if (writes_out) check_output(output);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const SearchOptions options = search_options(arguments, spec.num_blocks);
-  ExportOptions output = arguments.output;
-  output.out = arguments.out;
-  if (!arguments.out.empty() && !kept_rounds.may_be_finished()) {
+  if (writes_out) {
     note_warnings(check(checkpoint, output), session.progress);
   }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");

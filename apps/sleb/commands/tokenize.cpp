@@ -20,9 +20,9 @@ struct TokenizeArguments {
 };
 
 void run(const TokenizeArguments& arguments, Session& session) {
+  const MappedFile text(arguments.file);
   const ModelSource source = find_model(arguments.model, ModelParts::tokenizer, session.progress);
   const Tokenizer tokenizer = load_tokenizer(source.path, session.progress);
-  const MappedFile text(arguments.file);
   const auto ids = tokenizer.encode(text.text(), !arguments.no_special_tokens);
   if (arguments.json) {
     print("{}\n", OrderedJson{{"ids", ids}}.dump());

@@ -115,6 +115,7 @@ void add_compute(CLI::App& command, ComputeOptions& options) {
           "Compute type: auto, float32, bfloat16 or float16 (auto on a GPU: bfloat16, before compute capability 8.0 "
           "float16; on a CPU the faster of float32 and bfloat16)")
       ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
       ->type_name("TYPE");
   command.add_option("--threads", options.threads, "CPU threads (default: libtorch's choice)")
       ->check(CLI::Range(1, 4096))

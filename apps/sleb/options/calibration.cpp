@@ -1,9 +1,13 @@
 #include "apps/sleb/options/calibration.h"
 
+#include <filesystem>
+
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
+#include "sleb/base/file.h"
 #include "sleb/base/progress.h"
+#include "sleb/corpus/row_pass.h"
 #include "sleb/datasets/dataset_files.h"
 
 namespace sleb::app {
@@ -26,6 +30,16 @@ void warn_of_no_bos(std::string_view option, const std::string& given, const Bos
   if (bos.rule != BosRule::none) return;
   progress.note(
       fmt::format("warning: {} {}: --bos none counts for nothing for text that the model writes", option, given));
+}
+
+bool is_there(const std::string& given) {
+  std::error_code ignored;
+  return std::filesystem::exists(given, ignored);
+}
+
+// Of a file; those of a data set are not known before it is fetched.
+void check_type(const std::string& given) {
+  if (is_there(given)) rules_of_type(std::filesystem::path(given));
 }
 
 }  // namespace
@@ -62,6 +76,17 @@ void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
       ->type_name("N");
 }
 
+void check_calibration(const CalibrationArguments& arguments) {
+  if (!arguments.reads_dataset()) {
+    const MappedFile there(arguments.tokens);
+    return;
+  }
+  const int64_t seqlen = arguments.options.seqlen;
+  if (self_text_corpus("--dataset", arguments.dataset, {}, seqlen, arguments.wanted_segments())) return;
+  check_text(arguments.dataset, TextPurpose::calibrate);
+  check_type(arguments.dataset);
+}
+
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
   if (!arguments.tokens.empty()) {
     // Ready ids are what they are, unless the user says otherwise.
@@ -88,13 +113,20 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
   return corpus;
 }
 
+void check_evaluation(std::string_view option, const std::string& given, const EvaluationOptions& options) {
+  const bool is_self_text = self_text_corpus(option, given, {}, options.seqlen, options.segments).has_value();
+  if (!is_self_text) check_text(given, TextPurpose::evaluate);
+  if (options.protocol == EvaluationProtocol::reference) {
+    check_type(given);
+  } else if (is_self_text || !is_there(given)) {
+    bad_input("{} {}: llama.cpp's protocol takes a file of text; leave out --protocol", option, given);
+  }
+}
+
 Corpus load_evaluation(std::string_view option, const std::string& given, uint64_t seed, const Tokenizer& tokenizer,
                        const EvaluationOptions& options, Progress& progress) {
   const SelfTextOptions self_text{.seed = seed, .part = SelfTextPart::evaluation};
   if (auto text = self_text_corpus(option, given, self_text, options.seqlen, options.segments)) {
-    if (options.protocol == EvaluationProtocol::llama_cpp) {
-      bad_input("{} {}: llama.cpp's protocol takes a file of text; leave out --protocol", option, given);
-    }
     check_can_begin_texts(tokenizer);
     warn_of_no_bos(option, given, options.bos, progress);
     text->bos = options.bos;

@@ -23,9 +23,14 @@ struct CalibrationArguments {
 };
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments);
+// What can be said before the model is there. Throws Error(bad_input) for a file that is not there or of a type that is
+// not read, and for text that the model can't write.
+void check_calibration(const CalibrationArguments& arguments);
 // Text that the model is to write comes without its ids (self_text.h). Throws Error.
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress);
 
+// As check_calibration, of what is given to `option`.
+void check_evaluation(std::string_view option, const std::string& given, const EvaluationOptions& options);
 // As evaluation_corpus, of what is given to `option`: a file, a data set by name, or text that the model is to write by
 // `seed`. Throws Error.
 Corpus load_evaluation(std::string_view option, const std::string& given, uint64_t seed, const Tokenizer& tokenizer,

@@ -27,11 +27,8 @@ DatasetFiles find_split(const TaskDataset& dataset, const std::string& split, Pr
 }
 
 FoundRows find_rows(const Task& task, const TaskOptions& options, Progress& progress) {
+  check_rows(task, options.data);
   if (!options.data.empty()) return {find_task_files(options.data, task.data)};
-  if (!task.dataset) {
-    bad_input("the task {} names no data set on the hub (dataset_path); give its rows with --tasks-data DIR",
-              task.name);
-  }
   const DatasetFiles rows = find_split(*task.dataset, task.dataset->split, progress);
   FoundRows found{{.rows = rows.files}, rows.origin};
   if (options.few_shot.count > 0 && !is_whole_text(task) && !task.dataset->fewshot_split.empty()) {
@@ -82,6 +79,15 @@ LoadedTask load_task(const Task& task, const FoundRows& found, const TaskOptions
 }
 
 }  // namespace
+
+void check_rows(const Task& task, const std::filesystem::path& data) {
+  if (!data.empty()) {
+    find_task_files(data, task.data);
+  } else if (!task.dataset) {
+    bad_input("the task {} names no data set on the hub (dataset_path); give its rows with --tasks-data DIR",
+              task.name);
+  }
+}
 
 std::vector<LoadedTask> load_tasks(std::span<const Task> tasks, const TaskOptions& options, const Tokenizer& tokenizer,
                                    const ContextRules& rules, Progress& progress) {

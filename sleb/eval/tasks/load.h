@@ -34,6 +34,9 @@ struct LoadedTask {
   int64_t truncated = 0;                                  // sequences that lost tokens in front
 };
 
+// Throws Error(bad_input) for a task whose rows are neither in `data` (TaskOptions) nor on the hub.
+void check_rows(const Task& task, const std::filesystem::path& data);
+
 // Throws what find_dataset throws, for any task before rows are read; Error(bad_input) for missing data and whatever is
 // wrong with rows. Sequences that don't fit the model's
 // context are cut in front and counted, as lm-evaluation-harness does.
