@@ -9,6 +9,14 @@ constexpr PartNames fused_qkv(std::string_view name) {
   return PartNames({{Part::query, name}, {Part::key, name}, {Part::value, name}});
 }
 
+// And a layer norm as torch.nn has it by default.
+ModelSpec with_layer_norm(ModelSpec spec) {
+  spec.norm = NormKind::layer;
+  spec.norm_eps = 1e-5;
+  spec.norm_bias = true;
+  return spec;
+}
+
 constexpr ConfigKeys gpt2_keys({{Setting::num_blocks, "n_layer"},
                                 {Setting::hidden_size, "n_embd"},
                                 {Setting::intermediate_size, "n_inner"},
@@ -51,18 +59,15 @@ Family opt() {
                                                {Part::gate, ""},
                                                {Part::up, "fc1"},
                                                {Part::down, "fc2"}})},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::relu,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .tied_head = true,
-                      .position = PositionKind::learned,
-                      .position_offset = 2}};
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::relu,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .tied_head = true,
+                                      .position = PositionKind::learned,
+                                      .position_offset = 2})};
 }
 
 Family gpt2() {
@@ -88,18 +93,15 @@ Family gpt2() {
                                         {Part::mlp_norm, "ln_2"},
                                         {Part::up, "mlp.c_fc"},
                                         {Part::down, "mlp.c_proj"}})},
-          .assumed = {.max_positions = 1024,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu_tanh,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .tied_head = true,
-                      .transposed_matrices = true,
-                      .position = PositionKind::learned},
+          .assumed = with_layer_norm({.max_positions = 1024,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu_tanh,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .tied_head = true,
+                                      .transposed_matrices = true,
+                                      .position = PositionKind::learned}),
           .intermediate_times_hidden = 4};
 }
 
@@ -123,17 +125,14 @@ Family gpt_neox() {
                                                {Part::key, "attention.query_key_value"},
                                                {Part::value, "attention.query_key_value"},
                                                {Part::attention_output, "attention.dense"}})},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .parallel_residual = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .qkv_layout = QkvLayout::by_group},
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .parallel_residual = true,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .qkv_layout = QkvLayout::by_group}),
           .rope = {.theta_key = "rotary_emb_base", .partial = true, .share = 0.25, .share_key = "rotary_pct"}};
 }
 
@@ -158,16 +157,13 @@ Family gptj() {
                               {Part::mlp_norm, "ln_1"},
                               {Part::up, "mlp.fc_in"},
                               {Part::down, "mlp.fc_out"}}},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .parallel_residual = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu_tanh,
-                      .mlp_bias = true,
-                      .head_bias = true,
-                      .interleaved_rope = true},
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .parallel_residual = true,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu_tanh,
+                                      .mlp_bias = true,
+                                      .head_bias = true,
+                                      .interleaved_rope = true}),
           .intermediate_times_hidden = 4,
           .rope = {.theta_key = "", .dims_key = "rotary_dim", .dims = 64}};
 }
@@ -191,19 +187,16 @@ Family bloom() {
                     .final_norm = "transformer.ln_f",
                     .block_prefix = "transformer.h.",
                     .parts = bloom_parts},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .embedding_norm = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu_tanh,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .tied_head = true,
-                      .qkv_layout = QkvLayout::by_group,
-                      .position = PositionKind::alibi},
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .embedding_norm = true,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu_tanh,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .tied_head = true,
+                                      .qkv_layout = QkvLayout::by_group,
+                                      .position = PositionKind::alibi}),
           .intermediate_times_hidden = 4};
 }
 
@@ -243,15 +236,12 @@ Family falcon() {
                     .final_norm = "transformer.ln_f",
                     .block_prefix = "transformer.h.",
                     .parts = bloom_parts},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu,
-                      .tied_head = true,
-                      .qkv_layout = QkvLayout::by_group,
-                      .alibi = {.scaled = true, .bfloat16 = true}},
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu,
+                                      .tied_head = true,
+                                      .qkv_layout = QkvLayout::by_group,
+                                      .alibi = {.scaled = true, .bfloat16 = true}}),
           .intermediate_times_hidden = 4,
           .derive = derive_falcon};
 }
@@ -273,18 +263,15 @@ Family phi() {
                                                {Part::gate, ""},
                                                {Part::up, "mlp.fc1"},
                                                {Part::down, "mlp.fc2"}})},
-          .assumed = {.max_positions = 2048,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .qk_norm_bias = true,
-                      .parallel_residual = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu_tanh,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .head_bias = true},
+          .assumed = with_layer_norm({.max_positions = 2048,
+                                      .qk_norm_bias = true,
+                                      .parallel_residual = true,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu_tanh,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .head_bias = true}),
           .qk_norm = QkNorm::per_head,
           .rope = {.partial = true, .share = 0.5}};
 }
@@ -302,8 +289,7 @@ Family stablelm() {
           .harmless_keys = {"attention_dropout", "hidden_dropout"},
           .names = llama_names_with(
               {{Part::query_norm, "self_attn.q_layernorm.norms.*"}, {Part::key_norm, "self_attn.k_layernorm.norms.*"}}),
-          .assumed =
-              {.num_kv_heads = 32, .max_positions = 4096, .norm = NormKind::layer, .norm_eps = 1e-5, .norm_bias = true},
+          .assumed = with_layer_norm({.num_kv_heads = 32, .max_positions = 4096}),
           .qk_norm = QkNorm::per_head_own,
           .one_norm_in_parallel = true,
           .rope = {.partial = true, .share = 0.25}};
@@ -319,17 +305,14 @@ Family starcoder2() {
                                    {Setting::sliding_window, "sliding_window"}}),
           .harmless_keys = {"attention_dropout", "embedding_dropout", "residual_dropout"},
           .names = llama_names_with({{Part::gate, ""}, {Part::up, "mlp.c_fc"}, {Part::down, "mlp.c_proj"}}),
-          .assumed = {.num_kv_heads = 2,
-                      .max_positions = 4096,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::gelu_tanh,
-                      .qkv_bias = true,
-                      .attention_output_bias = true,
-                      .mlp_bias = true,
-                      .tied_head = true}};
+          .assumed = with_layer_norm({.num_kv_heads = 2,
+                                      .max_positions = 4096,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::gelu_tanh,
+                                      .qkv_bias = true,
+                                      .attention_output_bias = true,
+                                      .mlp_bias = true,
+                                      .tied_head = true})};
 }
 
 Family nemotron() {
@@ -342,13 +325,10 @@ Family nemotron() {
                                    {Setting::mlp_bias, "mlp_bias"}}),
           .harmless_keys = {"attention_dropout"},
           .names = llama_names_with({{Part::gate, ""}}),
-          .assumed = {.max_positions = 4096,
-                      .norm = NormKind::layer,
-                      .norm_eps = 1e-5,
-                      .norm_bias = true,
-                      .norm_weight_offset = 1,
-                      .mlp = MlpKind::plain,
-                      .activation = Activation::relu_squared},
+          .assumed = with_layer_norm({.max_positions = 4096,
+                                      .norm_weight_offset = 1,
+                                      .mlp = MlpKind::plain,
+                                      .activation = Activation::relu_squared}),
           .rope = {.partial = true, .share = 0.5}};
 }
 
