@@ -7,6 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/base/name_list.h"
 #include "sleb/corpus/row_pass.h"
 #include "sleb/datasets/data_files.h"
 #include "sleb/hub/cache.h"
@@ -30,11 +31,6 @@ struct Choice {
   SplitFiles split;
   bool converted = false;  // by a script alone: the Parquet files that the hub made of it have to be taken
 };
-
-std::string list_of(const Names& names) {
-  const auto end = names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), most_shown));
-  return fmt::format("{}{}", fmt::join(names.begin(), end, ", "), names.size() > most_shown ? ", ..." : "");
-}
 
 template <typename Items, typename Member>
 Names names_of(const Items& items, Member member) {
@@ -66,7 +62,7 @@ const Config& choose_config(const std::vector<Config>& configs, const DatasetReq
   if (request.config.empty() && configs.size() == 1) return configs.front();
   const auto found = std::ranges::find(configs, request.config.empty() ? usual : request.config, &Config::name);
   if (found != configs.end()) return *found;
-  const std::string there = list_of(names_of(configs, &Config::name));
+  const std::string there = list_of(names_of(configs, &Config::name), most_shown);
   if (request.config.empty()) {
     bad_input("{}: has several configurations; give one, {}:CONFIG; there are: {}", repository, repository, there);
   }
@@ -81,7 +77,8 @@ SplitFiles choose_split(const std::vector<SplitFiles>& splits, const DatasetRequ
   }
   const std::string& repository = request.repository.name;
   bad_input("{}: its configuration {} has no split {}; give one, {}:{}:SPLIT; there are: {}", repository, config,
-            fmt::join(request.splits, " or "), repository, config, list_of(names_of(splits, &SplitFiles::split)));
+            fmt::join(request.splits, " or "), repository, config,
+            list_of(names_of(splits, &SplitFiles::split), most_shown));
 }
 
 Choice choose_converted(const DatasetRequest& request, const Names& names) {

@@ -1,6 +1,6 @@
 #include "sleb/hub/needed_files.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <cctype>
@@ -10,6 +10,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
+#include "sleb/base/name_list.h"
 #include "sleb/checkpoint/companions.h"
 
 namespace sleb {
@@ -109,18 +110,12 @@ std::set<std::string> shards_of(const fs::path& index) {
   return shards;
 }
 
-std::string list_of(const std::vector<std::string>& names) {
-  const size_t shown = std::min(names.size(), most_shown);
-  return fmt::format("{}{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-                     names.size() > shown ? ", ..." : "");
-}
-
 // Why there are no safetensors, and what to do about it.
 std::string why_no_weights(const ModelName& name, const std::vector<std::string>& names) {
   std::vector<std::string> ggufs;
   for (const auto& [model, file] : gguf_models(names))
     ggufs.push_back(fmt::format("{}/{}", name.repository.name, file));
-  if (!ggufs.empty()) return fmt::format("holds several GGUF models; give one of them: {}", list_of(ggufs));
+  if (!ggufs.empty()) return fmt::format("holds several GGUF models; give one of them: {}", list_of(ggufs, most_shown));
   for (const std::string_view ending : pickled_endings) {
     for (const std::string& file : names) {
       if (!file.ends_with(ending) || file.find('/') != file.npos || file.starts_with("training_args")) continue;
@@ -144,10 +139,10 @@ NeededFiles needed_gguf(const ModelName& name, const std::vector<std::string>& n
   }
   std::vector<std::string> there;
   for (const auto& [model, file] : gguf_models(names)) there.push_back(file);
-  needed.problem = there.empty()
-                       ? "holds no GGUF file"
-                       : fmt::format("holds no {}; there are: {}",
-                                     name.file.empty() ? "GGUF of " + name.quantisation : name.file, list_of(there));
+  needed.problem = there.empty() ? "holds no GGUF file"
+                                 : fmt::format("holds no {}; there are: {}",
+                                               name.file.empty() ? "GGUF of " + name.quantisation : name.file,
+                                               list_of(there, most_shown));
   return needed;
 }
 

@@ -1,10 +1,9 @@
 #include "sleb/text/decoder/token_decoder.h"
 
-#include <fmt/core.h>
-
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/text/component_steps.h"
 #include "sleb/text/decoder/byte_stages.h"
 #include "sleb/text/decoder/text_stages.h"
 
@@ -54,20 +53,7 @@ TokenDecoder::TokenDecoder(const JsonView& component) : place_(component.place()
 }
 
 void TokenDecoder::append(const JsonView& component) {
-  const std::string& type = component.at("type").string();
-  if (type == "Sequence") {
-    const JsonView members = component.at("decoders");
-    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
-    return;
-  }
-  if (steps_.size() == most_steps) component.fail(fmt::format("more than {} decoders in a row", most_steps));
-  for (const Row& row : rows) {
-    if (row.type == type) {
-      steps_.push_back(row.make(component));
-      return;
-    }
-  }
-  component.fail(fmt::format("the decoder {:?} is not supported", type));
+  append_steps(component, {"decoder", "decoders", most_steps}, rows, steps_);
 }
 
 std::vector<std::unique_ptr<DecoderStage>> TokenDecoder::start(DecoderStage& out, const size_t& taken) const {

@@ -1,10 +1,9 @@
 #include "sleb/text/normalizer/normalizer.h"
 
-#include <fmt/core.h>
-
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/text/component_steps.h"
 #include "sleb/text/normalizer/characters.h"
 #include "sleb/text/normalizer/charsmap.h"
 #include "sleb/text/normalizer/replace.h"
@@ -47,19 +46,7 @@ Normalizers::Normalizers(const JsonView& component) : place_(component.place()) 
 }
 
 void Normalizers::append(const JsonView& component) {
-  const std::string& type = component.at("type").string();
-  if (type == "Sequence") {
-    const JsonView members = component.at("normalizers");
-    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
-    return;
-  }
-  for (const Row& row : rows) {
-    if (row.type == type) {
-      steps_.push_back(row.make(component));
-      return;
-    }
-  }
-  component.fail(fmt::format("the normalizer {:?} is not supported", type));
+  append_steps(component, {"normalizer", "normalizers"}, rows, steps_);
 }
 
 void Normalizers::apply(Section& section) const {

@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
+#include "sleb/text/component_steps.h"
 #include "sleb/text/pre_tokenizer/by_script.h"
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/metaspace.h"
@@ -123,6 +124,10 @@ constexpr Row rows[] = {
 
 }  // namespace
 
+void PreTokenizers::append(const JsonView& component) {
+  append_steps(component, {"pre-tokenizer", "pretokenizers"}, rows, steps_);
+}
+
 void PreTokenizers::apply(Pieces& pieces) const {
   // ByteLevel at most doubles a text, Metaspace trebles it.
   constexpr size_t most_growth = 64, short_text = size_t{1} << 16;
@@ -131,22 +136,6 @@ void PreTokenizers::apply(Pieces& pieces) const {
     step->apply(pieces);
     if (pieces.text.size() > longest) bad_input("{}: makes a text more than {} times longer", place_, most_growth);
   }
-}
-
-void PreTokenizers::append(const JsonView& component) {
-  const std::string& type = component.at("type").string();
-  if (type == "Sequence") {
-    const JsonView members = component.at("pretokenizers");
-    for (size_t i = 0; i < members.size(); ++i) append(members.at(i));
-    return;
-  }
-  for (const Row& row : rows) {
-    if (row.type == type) {
-      steps_.push_back(row.make(component));
-      return;
-    }
-  }
-  component.fail(fmt::format("the pre-tokenizer {:?} is not supported", type));
 }
 
 }  // namespace sleb
