@@ -176,14 +176,9 @@ def test_outputs_are_checked_before_anything_is_fetched(machine, hub, model_file
     ("eval NAME --ppl self --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
     ("eval NAME --ppl wikitext2 --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
     ("eval NAME --ppl wikitext2 --limit 3", "need --tasks"),
-    ("eval NAME --ppl wikitext2 --removal-list 1,x", "expected block numbers"),
-    ("eval NAME --ppl wikitext2 --removal-list 1,2 --removal-list 2,1", "another list removes the same blocks"),
     ("latency NAME --mode prompt --new-tokens 3", "--mode prompt generates none"),
-    ("latency NAME --removal-list 1,1", "block 1 stands twice"),
-    ("export NAME --removal-list 1,x --out new", "expected block numbers"),
     ("export NAME --removal-list 1 --out there", "there: exists already"),
     ("export NAME --removal-list 1 --out new --out-dtype float7", "float7"),
-    ("generate NAME --prompt x --removal-list x", "expected block numbers"),
     ("tokenize NAME gone.txt", "gone.txt: can't open"),
 ])
 def test_what_needs_no_model_is_checked_before_one_is_fetched(machine, hub, model_files, tmp_path, command, says):

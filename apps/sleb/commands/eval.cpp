@@ -73,7 +73,6 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   EvaluationOptions options = evaluation_options(arguments);
   check_texts("--ppl", arguments.texts, options);
   check_tasks(arguments.tasks);
-  check_removal_lists(arguments.removal_lists);
   guard_outputs(arguments);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);

@@ -2,8 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <limits>
-
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/output_guard.h"
@@ -36,7 +34,6 @@ void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   guard.writes_folder("--out", arguments.out);
-  parse_removal_list(arguments.removal_list, std::numeric_limits<int64_t>::max());  // what needs no model
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   check_output(options);

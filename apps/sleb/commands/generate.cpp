@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <cstdio>
-#include <limits>
 #include <memory>
 
 #include "apps/sleb/commands/commands.h"
@@ -61,7 +60,6 @@ void check(const GenerateArguments& arguments) {
   if (arguments.compare && arguments.removal_list.empty()) {
     bad_input("--compare: give the blocks to leave out with --removal-list");
   }
-  parse_removal_list(arguments.removal_list, std::numeric_limits<int64_t>::max());  // what needs no model
 }
 
 std::string read_standard_input() {

@@ -74,7 +74,6 @@ void check(const LatencyArguments& arguments) {
   const bool generation = arguments.mode == "generation";
   if (!generation && arguments.new_tokens > 0) bad_input("--new-tokens: --mode prompt generates none");
   if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
-  check_removal_lists(arguments.removal_lists);
 }
 
 void run(const LatencyArguments& arguments, Session& session) {

@@ -1,6 +1,5 @@
 #include "apps/sleb/options/removal_lists.h"
 
-#include <limits>
 #include <set>
 
 #include "sleb/base/error.h"
@@ -17,10 +16,6 @@ void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const
   add_repeatable(command, "--removal-list", "Blocks to leave out, as 5,4,9; given again, " + again,
                  [&texts](const std::string& list) { texts.push_back(list); })
       ->type_name("LIST");
-}
-
-void check_removal_lists(const std::vector<std::string>& texts) {
-  parse_removal_lists(texts, std::numeric_limits<int64_t>::max());
 }
 
 std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks) {

@@ -16,9 +16,6 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const st
 // --removal-list; `again`: what a further list is ("a further row of the table").
 void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again);
 
-// What can be said of lists without the model. Throws Error(bad_input).
-void check_removal_lists(const std::vector<std::string>& texts);
-
 // One list a --removal-list, in their order. Throws Error(bad_input) for an empty list, for two of the same blocks, and
 // for what parse_removal_list refuses.
 std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks);
