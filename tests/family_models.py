@@ -5,6 +5,7 @@ import pathlib
 import torch
 import transformers
 
+import own_code_models
 from tiny_models import VOCABULARY, edit_json
 
 # Six blocks, so that patterns of four show; heads that are not hidden / heads, where a family has head_dim.
@@ -14,6 +15,7 @@ SIZES = {"vocab_size": VOCABULARY, "hidden_size": 64, "intermediate_size": 96, "
 OLD_SIZES = {"vocab_size": VOCABULARY, "n_embd": 64, "n_layer": 6, "n_head": 4, "n_positions": 256, "bos_token_id": 256,
              "eos_token_id": 0, "pad_token_id": None}
 HIDDEN_SIZES = {key: value for key, value in SIZES.items() if key not in ("intermediate_size", "num_key_value_heads")}
+EXAONE_SIZES = {**{key: value for key, value in SIZES.items() if key != "num_hidden_layers"}, "num_layers": 6}
 BLOOM_SIZES = {"vocab_size": VOCABULARY, "hidden_size": 64, "n_layer": 6, "n_head": 4, "bos_token_id": 256,
                "eos_token_id": 0, "pad_token_id": None}
 
@@ -212,6 +214,24 @@ FAMILIES = {
         "full attention": {"sliding_window": None, "layer_types": ["full_attention"] * 6, "tie_word_embeddings": True},
         "llama3": {"sliding_window": 20, "rope_parameters": LLAMA3},
     }),
+    "exaone": (EXAONE_SIZES, {
+        "usual": {"tie_word_embeddings": False},
+        "tied, llama3": {"rope_parameters": LLAMA3, "layer_norm_epsilon": 1e-6},
+        "the MLP's size assumed": {"intermediate_size": None, "activation_function": "gelu"},
+    }),
+    "internlm2": (SIZES, {
+        "usual": {"bias": False},
+        "biases": {"rope_parameters": plain_rope(500.0)},
+        "a query a key": {"bias": False, "num_key_value_heads": 4, "tie_word_embeddings": True},
+        "dynamic": {"bias": False, "rope_parameters": DYNAMIC, "max_position_embeddings": 48},
+    }),
+    "minicpm": (SIZES, {
+        "usual": {"scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 16},
+        "a query a key, untied": {"scale_emb": 12, "scale_depth": 1.4, "dim_model_base": 256, "num_key_value_heads": 4,
+                                  "tie_word_embeddings": False},
+        "longrope": {"scale_emb": 3.5, "scale_depth": 1.7, "dim_model_base": 32, "attention_bias": True,
+                     "rope_parameters": {**longrope(8), "original_max_position_embeddings": 64}},
+    }),
     "ministral": (SIZES, {
         "windows": {"sliding_window": 20, "head_dim": 24},
         "layer_types": {"sliding_window": 20, "head_dim": 16, "layer_types": MIXED},
@@ -234,10 +254,18 @@ FAMILIES = {
 SHIFTED = ("gemma", "gemma2", "gemma3_text", "nemotron")
 
 
+def settings_of(family: str, variant: str) -> dict:
+    sizes, variants = FAMILIES[family]
+    return {**sizes, **variants[variant]}
+
+
 def make_model(family: str, variant: str, seed: int = 0) -> transformers.PreTrainedModel:
     """A float32 model whose every parameter is random: one that is left out shows."""
-    sizes, variants = FAMILIES[family]
-    config = transformers.AutoConfig.for_model(family, **{**sizes, **variants[variant]})
+    settings = settings_of(family, variant)
+    if family in own_code_models.EQUIVALENTS:
+        config = own_code_models.config_of({"model_type": family, **settings})
+    else:
+        config = transformers.AutoConfig.for_model(family, **settings)
     torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     one = 0 if family in SHIFTED else 1
@@ -251,7 +279,10 @@ def make_model(family: str, variant: str, seed: int = 0) -> transformers.PreTrai
 
 def save_model(folder: pathlib.Path, family: str, variant: str) -> transformers.PreTrainedModel:
     model = make_model(family, variant)
-    model.save_pretrained(folder)
+    if family in own_code_models.EQUIVALENTS:
+        own_code_models.save(folder, family, settings_of(family, variant), model)
+    else:
+        model.save_pretrained(folder)
     return model
 
 

@@ -5,6 +5,8 @@ import numpy as np
 import torch
 import transformers
 
+import own_code_models
+
 # Models this small gain nothing from threads, and on a busy machine lose much by waiting for them.
 torch.set_num_threads(1)
 
@@ -60,7 +62,10 @@ def generate(model: transformers.PreTrainedModel, ids: np.ndarray, count: int) -
 
 
 def load(folder, **options) -> transformers.PreTrainedModel:
-    """In float32; fails for a folder that lacks a tensor or has one too many."""
+    """In float32; fails for a folder that lacks a tensor or has one too many. Of a family that transformers has no class
+    for, as a model of one that computes the same."""
+    if transformers.PreTrainedConfig.get_config_dict(folder)[0]["model_type"] in own_code_models.EQUIVALENTS:
+        return own_code_models.load(folder)
     model, report = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32,
                                                                       output_loading_info=True, **options)
     assert not any(report.values()), report

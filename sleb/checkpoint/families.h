@@ -40,8 +40,10 @@ enum class Setting {
   qkv_clip,
   embedding_scale,
   residual_scale,
+  residual_depth_scale,  // the scale of residuals is it / sqrt(blocks)
   logit_scale,
   logit_divisor,
+  logit_base_size,     // the scale of logits is it / hidden_size
   sliding_window,      // null: none
   use_sliding_window,  // false: none whatever sliding_window says
   layer_types,         // [blocks]: "sliding_attention" or "full_attention"
@@ -87,6 +89,9 @@ struct Family {
   std::string_view architecture;       // transformers' class
   std::string_view models;             // what the models are called: "Qwen 2, 2.5"
   std::string_view gguf_architecture;  // general.architecture; empty where GGUF files are not known here
+  // transformers has no such class: the models bring Python code, which computes what this row says. It is never run,
+  // but goes with the model into an output.
+  bool own_code = false;
   ConfigKeys keys;
   // Members of its own that its configuration class has and that change nothing outside training.
   std::vector<std::string_view> harmless_keys = {};

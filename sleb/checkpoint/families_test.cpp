@@ -1,7 +1,9 @@
 #include "sleb/checkpoint/families.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <set>
 
 #include "sleb/base/error.h"
@@ -200,6 +202,43 @@ TEST(Families, NoTwoRowsHaveOneName) {
     EXPECT_FALSE(family.models.empty()) << family.model_type;
     EXPECT_TRUE(reason_of_refusal(family.model_type).empty()) << family.model_type;
   }
+}
+
+// modeling_minicpm.py.
+TEST(Families, MiniCpmScalesByDepthAndWidth) {
+  Json config = small_config();
+  config.update({{"model_type", "minicpm"}, {"scale_emb", 12}, {"scale_depth", 1.5}, {"dim_model_base", 16}});
+  const ModelSpec spec = spec_of(config);
+  EXPECT_EQ(spec.embedding_scale, 12);
+  EXPECT_EQ(spec.residual_scale, 1.5 / std::sqrt(3.0));
+  EXPECT_EQ(spec.logit_scale, 0.25);
+  EXPECT_TRUE(spec.tied_head);
+  for (const char* key : {"scale_emb", "scale_depth", "dim_model_base"}) {
+    Json other = config;
+    other.erase(key);
+    EXPECT_EQ(refusal(other), fmt::format("config.json: lacks \"{}\"", key));
+  }
+  EXPECT_EQ(refusal_with("num_experts", 8, config),
+            "config.json: num_experts: mixtures of experts are not computed here");
+  EXPECT_EQ(refusal_with("sparse_config", {{"dense_len", 8192}}, config),
+            "config.json: sparse_config: sparse attention is not known here; without this member the model is dense");
+}
+
+// modeling_internlm2.py: biases unless config.json says otherwise; configuration_exaone.py: the MLP's size.
+TEST(Families, WhatPublishedCodeAssumes) {
+  Json config = small_config();
+  config["model_type"] = "internlm2";
+  EXPECT_TRUE(spec_of(config).qkv_bias && spec_of(config).attention_output_bias && !spec_of(config).mlp_bias);
+  config["bias"] = false;
+  EXPECT_FALSE(spec_of(config).qkv_bias || spec_of(config).attention_output_bias);
+  const Json exaone = {{"model_type", "exaone"},
+                       {"num_layers", 3},
+                       {"hidden_size", 64},
+                       {"num_attention_heads", 4},
+                       {"vocab_size", 100}};
+  EXPECT_EQ(spec_of(exaone).intermediate_size, 256);
+  EXPECT_EQ(spec_of(exaone).norm_eps, 1e-5);
+  EXPECT_TRUE(spec_of(exaone).tied_head);
 }
 
 TEST(Families, OptIsWhatItsConfigurationSays) {

@@ -24,8 +24,7 @@ constexpr std::string_view mixtures[] = {
     "qwen2_moe",      "qwen3_moe"};
 constexpr std::string_view shared_caches[] = {"gemma3n", "gemma3n_text", "gemma4", "gemma4_text"};
 constexpr std::string_view latent[] = {"minicpm3"};
-constexpr std::string_view own_code[] = {"baichuan", "chatglm",  "exaone",    "internlm", "internlm2",
-                                         "minicpm",  "phi-msft", "phi3small", "qwen",     "xverse"};
+constexpr std::string_view own_code[] = {"baichuan", "chatglm", "internlm", "phi-msft", "phi3small", "qwen", "xverse"};
 
 struct Reason {
   std::span<const std::string_view> types;

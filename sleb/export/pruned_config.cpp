@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
@@ -196,6 +197,10 @@ void prune_members(OrderedJson& config, const ModelSpec& spec, const std::vector
   const auto num_blocks = static_cast<size_t>(spec.num_blocks);
   if (kept.size() == num_blocks) return;
   say_each_block(config, family, spec, kept);
+  // The number of blocks is part of this scale, which stays what it was.
+  if (const std::string key(family.keys[Setting::residual_depth_scale]); !key.empty()) {
+    config[key] = spec.residual_scale * std::sqrt(static_cast<double>(kept.size()));
+  }
   for (auto& [key, value] : config.items()) {
     if (std::ranges::find(family.harmless_keys, key) != family.harmless_keys.end()) continue;
     if (key == family.keys[Setting::first_window]) continue;

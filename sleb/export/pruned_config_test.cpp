@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "sleb/base/error_message.h"
 #include "sleb/checkpoint/families.h"
 
@@ -55,6 +57,23 @@ TEST(PrunedConfig, PatternsBecomeLists) {
   EXPECT_EQ(pruned_of(both, {1})["n_layer"], 2);
   EXPECT_EQ(pruned_of(both, {1})["num_hidden_layers"], 2);
   EXPECT_EQ(pruned_of(small("smollm3", 5, {{"max_window_layers", 28}}), {0})["max_window_layers"], 28) << "not read";
+}
+
+TEST(PrunedConfig, AScaleOfResidualsStaysWhatItWas) {
+  const Json scales = {{"scale_emb", 12}, {"scale_depth", 1.4}, {"dim_model_base", 256}};
+  for (const int64_t blocks : {7, 40, 52}) {
+    const Json config = small("minicpm", blocks, scales);
+    const double before = spec_from_config(JsonView(config, "c")).residual_scale;
+    EXPECT_EQ(before, 1.4 / std::sqrt(static_cast<double>(blocks)));
+    std::vector<int64_t> removed;
+    for (int64_t block = 1; block < 6; ++block) {
+      removed.push_back(block);
+      const Json pruned = Json::parse(pruned_of(config, removed).dump());
+      EXPECT_DOUBLE_EQ(spec_from_config(JsonView(pruned, "c")).residual_scale, before) << blocks << " - " << block;
+      EXPECT_EQ(pruned["dim_model_base"], 256);
+    }
+    EXPECT_EQ(pruned_of(config, {})["scale_depth"], 1.4);
+  }
 }
 
 TEST(PrunedConfig, ListsOfBlocksAreCutByNameAndOthersLeft) {

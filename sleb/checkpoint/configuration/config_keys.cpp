@@ -46,6 +46,11 @@ std::set<std::string_view> known_keys(const Family& family) {
   return known;
 }
 
+// What computes the family's models elsewhere.
+std::string class_of(const Family& family) {
+  return fmt::format("{} {}", family.own_code ? "the published" : "transformers'", family.architecture);
+}
+
 }  // namespace
 
 void refuse_other_computation(const JsonView& config, const Family& family) {
@@ -71,9 +76,8 @@ std::vector<std::string> config_warnings(const JsonView& config, const Family& f
   if (family.assumed.position == PositionKind::rotary) warnings = rope_warnings(config, family.rope);
   if (names_own_code(config)) {
     warnings.push_back(
-        fmt::format("{}: auto_map names Python code of the model's own, which is not run: the model is computed as "
-                    "transformers' {}",
-                    config.place(), family.architecture));
+        fmt::format("{}: auto_map names Python code of the model's own, which is not run: the model is computed as {}",
+                    config.place(), class_of(family)));
   }
   const std::set<std::string_view> known = known_keys(family);
   std::vector<std::string> unread;
@@ -84,9 +88,8 @@ std::vector<std::string> config_warnings(const JsonView& config, const Family& f
   }
   if (!unread.empty()) {
     warnings.push_back(
-        fmt::format("{}: not read, by sleb or by transformers' {}: {}; a program that reads them may "
-                    "compute another model",
-                    config.place(), family.architecture, quote_all(unread)));
+        fmt::format("{}: not read, by sleb or by {}: {}; a program that reads them may compute another model",
+                    config.place(), class_of(family), quote_all(unread)));
   }
   return warnings;
 }

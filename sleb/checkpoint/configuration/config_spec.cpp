@@ -146,8 +146,14 @@ void read_scales(const Settings& settings, ModelSpec& spec) {
   settings.read(Setting::qkv_clip, spec.qkv_clip);
   settings.read(Setting::embedding_scale, spec.embedding_scale);
   settings.read(Setting::residual_scale, spec.residual_scale);
+  if (const auto scale = settings.find(Setting::residual_depth_scale)) {
+    spec.residual_scale = scale->number() / std::sqrt(static_cast<double>(spec.num_blocks));
+  }
   settings.read(Setting::logit_scale, spec.logit_scale);
   if (const auto divisor = settings.find(Setting::logit_divisor)) spec.logit_scale = 1 / divisor->number();
+  if (const auto size = settings.find(Setting::logit_base_size)) {
+    spec.logit_scale = size->number() / static_cast<double>(spec.hidden_size);
+  }
 }
 
 // Every so many-th block differs; 0: none does.

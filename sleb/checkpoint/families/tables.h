@@ -43,6 +43,7 @@ inline constexpr ConfigKeys llama_keys_with(std::initializer_list<ConfigKeys::En
 
 std::vector<Family> llama_like_families();  // gated MLP, most with RMS norm
 std::vector<Family> gemma_families();
+std::vector<Family> own_code_families();  // those that transformers has no class for
 std::vector<Family> gpt_like_families();  // layer norm, most with a plain MLP
 
 }  // namespace sleb
