@@ -274,7 +274,7 @@ void Checkpoint::read(const std::string& name, std::span<float> out) const {
   if (const auto scale = scales_.find(name); scale != scales_.end()) {
     apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
   }
-  if (is_gguf()) undo_conversion(spec_, name, stored.shape, out);
+  if (is_gguf()) undo_conversion(*gguf_, spec_, name, stored.shape, out);
 }
 
 void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const {

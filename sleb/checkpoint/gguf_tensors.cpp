@@ -16,8 +16,12 @@ const std::set<std::string> rope_tensors = {"rope_freqs.weight", "rope_factors_l
 
 constexpr std::string_view each_head = "*";
 
+const GgufArchitecture& architecture_of(const GgufFile& file) {
+  return find_gguf_architecture(file.string("general.architecture"));
+}
+
 // Hugging Face's names by the GGUF's. "*" in a name: one tensor a head, of which the GGUF has a row each.
-std::map<std::string, std::string> new_names(const ModelSpec& spec) {
+std::map<std::string, std::string> new_names(const GgufArchitecture& architecture, const ModelSpec& spec) {
   std::map<std::string, std::string> renamed;
   const auto add = [&](std::string_view name, std::string_view new_name) {
     for (const std::string_view ending : {".weight", ".bias"}) {
@@ -31,7 +35,8 @@ std::map<std::string, std::string> new_names(const ModelSpec& spec) {
   add("output", spec.names.head);
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     for (const Part part : all_parts) {
-      if (!spec.names.parts[part].empty()) add(gguf_part_name(spec, block, part), spec.part_name(block, part));
+      if (!spec.names.parts[part].empty())
+        add(gguf_part_name(architecture, spec, block, part), spec.part_name(block, part));
     }
   }
   return renamed;
@@ -55,20 +60,55 @@ bool is_transposed(const ModelSpec& spec, const std::string& name, size_t dimens
   return spec.transposed_matrices && dimensions == 2 && name.starts_with(spec.names.block_prefix);
 }
 
+// Some of the rows of a matrix, or elements of a vector, as a tensor of that name. `stored` has that many.
+StoredTensor rows_of(const StoredTensor& stored, std::string name, int64_t first, int64_t count) {
+  const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  StoredTensor rows = stored;
+  rows.name = std::move(name);
+  rows.shape[0] = count;
+  rows.data = stored.data.subspan(static_cast<size_t>(first) * row_bytes, static_cast<size_t>(count) * row_bytes);
+  return rows;
+}
+
 // Each head's row as a tensor of its own.
-void add_rows(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
-              std::string_view label) {
+void add_heads(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
+               std::string_view label) {
   if (stored.shape.size() != 2 || elements_per_block(stored.type) > 1) {
     bad_input("{}: tensor {} is not a plain matrix with a row for each head", label, quote(stored.name));
   }
-  const size_t row_bytes = stored.data.size() / static_cast<size_t>(std::max<int64_t>(stored.shape[0], 1));
   for (int64_t head = 0; head < stored.shape[0]; ++head) {
-    StoredTensor row = stored;
-    row.name = std::string(pattern).replace(pattern.find(each_head), each_head.size(), std::to_string(head));
+    const std::string name =
+        std::string(pattern).replace(pattern.find(each_head), each_head.size(), std::to_string(head));
+    StoredTensor row = rows_of(stored, name, head, 1);
     row.shape = {stored.shape[1]};
-    row.data = stored.data.subspan(static_cast<size_t>(head) * row_bytes, row_bytes);
-    tensors.emplace(row.name, std::move(row));
+    tensors.emplace(name, std::move(row));
   }
+}
+
+constexpr std::string_view fused_qkv = "attn_qkv";
+
+// The file's tensors; of a family that keeps queries, keys and values apart, those of one attn_qkv too, as old
+// converters wrote it and new ones do on request: all queries, all keys, all values (llama.cpp, create_tensor_qkv).
+std::map<std::string, StoredTensor> with_qkv_apart(const GgufFile& file, const ModelSpec& spec) {
+  std::map<std::string, StoredTensor> tensors;
+  const bool is_apart = spec.names.parts[Part::query] != spec.names.parts[Part::key];
+  const int64_t queries = spec.num_heads * spec.head_dim, keys = spec.num_kv_heads * spec.head_dim;
+  for (const auto& [name, stored] : file.tensors()) {
+    const size_t place = name.find(fused_qkv);
+    if (!is_apart || place == name.npos || stored.shape.empty() || stored.shape[0] != queries + 2 * keys) {
+      tensors.emplace(name, stored);
+      continue;
+    }
+    int64_t first = 0;
+    for (const auto& [part, rows] : {std::pair("attn_q", queries), {"attn_k", keys}, {"attn_v", keys}}) {
+      const std::string own = std::string(name).replace(place, fused_qkv.size(), part);
+      if (file.tensors().contains(own))
+        bad_input("{}: tensor '{}' is there twice, in '{}' too", file.label(), own, name);
+      tensors.emplace(own, rows_of(stored, own, first, rows));
+      first += rows;
+    }
+  }
+  return tensors;
 }
 
 // Row r of the result is row source(r), all of them as long.
@@ -115,9 +155,9 @@ void transpose(std::span<float> values, int64_t rows, int64_t columns) {
 
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
   check_block_count(spec, file.tensors().size(), file.label());
-  const std::map<std::string, std::string> renamed = new_names(spec);
+  const std::map<std::string, std::string> renamed = new_names(architecture_of(file), spec);
   std::map<std::string, StoredTensor> tensors;
-  for (const auto& [name, stored] : file.tensors()) {
+  for (const auto& [name, stored] : with_qkv_apart(file, spec)) {
     if (rope_tensors.contains(name)) continue;
     const auto found = renamed.find(name);
     if (found == renamed.end()) {
@@ -125,7 +165,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
                 file.label(), name, spec.family, spec.num_blocks);
     }
     if (found->second.find(each_head) != std::string::npos) {
-      add_rows(tensors, stored, found->second, file.label());
+      add_heads(tensors, stored, found->second, file.label());
       continue;
     }
     StoredTensor copy = stored;
@@ -136,9 +176,9 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
   return tensors;
 }
 
-void undo_conversion(const ModelSpec& spec, const std::string& name, const std::vector<int64_t>& shape,
-                     std::span<float> values) {
-  if (gguf_architecture_of(*find_family(spec.family)).pairs_side_by_side) {
+void undo_conversion(const GgufFile& file, const ModelSpec& spec, const std::string& name,
+                     const std::vector<int64_t>& shape, std::span<float> values) {
+  if (architecture_of(file).pairs_side_by_side) {
     if (is_part(spec, name, Part::query)) part_pairs(values, shape[0], spec.num_heads);
     if (is_part(spec, name, Part::key)) part_pairs(values, shape[0], spec.num_kv_heads);
   }

@@ -17,7 +17,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
 // What llama.cpp's converter changed in a tensor's values, undone in place: rows of queries and keys whose pairs it put
 // side by side, query_key_value in groups, matrices that transformers keeps transposed, 1 added to the weights of norms
 // (llama.cpp, conversion/). `values` are those of the tensor of that Hugging Face name, `shape` its shape there.
-void undo_conversion(const ModelSpec& spec, const std::string& name, const std::vector<int64_t>& shape,
-                     std::span<float> values);
+void undo_conversion(const GgufFile& file, const ModelSpec& spec, const std::string& name,
+                     const std::vector<int64_t>& shape, std::span<float> values);
 
 }  // namespace sleb

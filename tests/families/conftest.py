@@ -10,6 +10,9 @@ _HEADER = """<!-- Generated: .venv/bin/python -m pytest tests/families --whole -
 Random models of every family and variant against transformers {transformers}, as `tests/families` found them in its last
 whole run.
 
+transformers has no class for exaone, internlm2 and minicpm: the models are its Llama's and Granite's, with the tensors and
+configuration that these families have. From a GGUF sleb writes them as llama and granite.
+
 - logits: float32's over 150 tokens, the largest difference beside the largest logit; the same bits from a config.json in
   the spelling of transformers 4
 - search: the largest relative difference of a loss, of all candidates of two rounds

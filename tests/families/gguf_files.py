@@ -107,6 +107,13 @@ def _granite(writer, config) -> None:
     writer.add_logit_scale(config.logits_scaling)
 
 
+def _minicpm(writer, config) -> None:
+    """conversion/minicpm.py; of Granite's configuration, that computes the same."""
+    writer.add_embedding_scale(config.embedding_multiplier)
+    writer.add_residual_scale(config.residual_multiplier)
+    writer.add_logit_scale(config.logits_scaling)
+
+
 def _nemotron(writer, config) -> None:
     _turned_dims(writer, config)
     writer.add_layer_norm_eps(config.norm_eps)
@@ -154,6 +161,14 @@ def _stacked_norms(tensors: Tensors, config) -> Tensors:
     return tensors
 
 
+def fused_qkv(tensors: Tensors, _) -> Tensors:
+    """Queries, keys and values one below the other, as in ChatGLM's own files, and as old converters wrote Phi-2."""
+    for query in [name for name in tensors if "self_attn.q_proj" in name]:
+        parts = [tensors.pop(query.replace("q_proj", f"{part}_proj")) for part in "qkv"]
+        tensors[query.replace("q_proj", "qkv_proj")] = torch.cat(parts)
+    return tensors
+
+
 RECIPES = {
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
@@ -177,8 +192,12 @@ RECIPES = {
     "cohere2": Recipe(Architecture.COHERE2, ("usual",), keys=_cohere2),
     "granite": Recipe(Architecture.GRANITE, ("multipliers",), pairs_side_by_side=True, keys=_granite),
     "smollm3": Recipe(Architecture.SMOLLM3, ("every fourth without rope",), pairs_side_by_side=True),
+    "glm": Recipe(Architecture.CHATGLM, ("no biases, tied", "whole heads turn"), change=fused_qkv, keys=_turned_dims),
     "glm4": Recipe(Architecture.GLM4, ("usual", "no biases, tied"), keys=_turned_dims),
     "exaone4": Recipe(Architecture.EXAONE4, ("windows", "full attention"), keys=_window_pattern),
+    "exaone": Recipe(Architecture.EXAONE, ("usual",), keys=_turned_dims),
+    "internlm2": Recipe(Architecture.INTERNLM2, ("usual",), pairs_side_by_side=True),
+    "minicpm": Recipe(Architecture.MINICPM, ("usual", "a query a key, untied"), pairs_side_by_side=True, keys=_minicpm),
     "nemotron": Recipe(Architecture.NEMOTRON, ("usual", "biases", "tied"), norm_shift=1, keys=_nemotron),
 }
 
@@ -236,8 +255,9 @@ def _tensors_of(model: transformers.PreTrainedModel, recipe: Recipe) -> Tensors:
     return recipe.change(tensors, config)
 
 
-def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel) -> None:
-    recipe, config = RECIPES[family], model.config
+def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel, **changes) -> None:
+    """`changes`: to the family's recipe."""
+    recipe, config = dataclasses.replace(RECIPES[family], **changes), model.config
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[recipe.architecture])
     _add_sizes(writer, config)
     _add_rope(writer, config)

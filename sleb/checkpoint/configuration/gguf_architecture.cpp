@@ -1,6 +1,7 @@
 #include "sleb/checkpoint/configuration/gguf_architecture.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <string>
 
@@ -24,10 +25,22 @@ void complete_falcon(const ModelMetadata& metadata, OrderedJson& config) {
   if (is_new) config["num_ln_in_parallel_attn"] = two_norms ? 2 : 1;
 }
 
+// src/models/granite.cpp, with which llama.cpp runs it; files from before September 2024 have no scales, as llama.cpp
+// had those of all models then.
+void complete_minicpm(const ModelMetadata& metadata, OrderedJson& config) {
+  const auto blocks = config["num_hidden_layers"].get<double>(), size = config["hidden_size"].get<double>();
+  if (!metadata.has("embedding_scale")) config["embedding_multiplier"] = 12;
+  if (!metadata.has("residual_scale")) config["residual_multiplier"] = 1.4 / std::sqrt(blocks);
+  if (!metadata.has("logit_scale")) config["logits_scaling"] = size / 256;
+}
+
 constexpr GgufArchitecture plain = {};
 
 const GgufArchitecture architectures[] = {
     {.name = "llama", .pairs_side_by_side = true},
+    {.name = "exaone", .family = "llama"},
+    {.name = "internlm2", .family = "llama", .pairs_side_by_side = true},
+    {.name = "minicpm", .family = "granite", .pairs_side_by_side = true, .complete = complete_minicpm},
     {.name = "olmo", .pairs_side_by_side = true},
     {.name = "granite", .pairs_side_by_side = true},
     {.name = "smollm3", .pairs_side_by_side = true},
@@ -49,13 +62,14 @@ std::string known_architectures() {
 
 }  // namespace
 
-const GgufArchitecture& gguf_architecture_of(const Family& family) {
-  const auto* const found = std::ranges::find(architectures, family.gguf_architecture, &GgufArchitecture::name);
+const GgufArchitecture& find_gguf_architecture(std::string_view name) {
+  const auto* const found = std::ranges::find(architectures, name, &GgufArchitecture::name);
   return found == std::end(architectures) ? plain : *found;
 }
 
 const Family& family_of(const ModelMetadata& metadata) {
   const std::string& name = metadata.architecture();
+  if (const Family* other = find_family(find_gguf_architecture(name).family)) return *other;
   // Of OLMo 2 and 3, which have one name, the third has windows.
   const bool has_windows = metadata.find_integer("attention.sliding_window").value_or(0) > 0;
   const Family* first = nullptr;

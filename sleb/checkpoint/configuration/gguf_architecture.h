@@ -12,6 +12,10 @@ namespace sleb {
 
 struct GgufArchitecture {
   std::string_view name;  // general.architecture
+  // The family that its models are read as, and written as; empty: the one whose row names the architecture. Where
+  // transformers has no class for a family but one that computes the same, the folder that comes from a GGUF is of that
+  // one: it needs no code.
+  std::string_view family = {};
   // Rows of queries and keys: the two dimensions that rope turns together stand side by side, not half a head apart.
   bool pairs_side_by_side = false;
   // The size whose scores are scaled by sqrt(heads / hidden) in place of 1 / sqrt(head_dim), told by its blocks.
@@ -26,8 +30,8 @@ struct GgufArchitecture {
   void (*complete)(const ModelMetadata& metadata, OrderedJson& config) = nullptr;
 };
 
-// Of a family whose files llama.cpp reads; the plain one for all without a peculiarity.
-const GgufArchitecture& gguf_architecture_of(const Family& family);
+// The plain one for all without a peculiarity.
+const GgufArchitecture& find_gguf_architecture(std::string_view name);
 
 // The family of general.architecture. Throws Error(bad_input) if none has it.
 const Family& family_of(const ModelMetadata& metadata);

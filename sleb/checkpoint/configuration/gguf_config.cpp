@@ -26,7 +26,7 @@ constexpr NumberKey number_keys[] = {{Setting::attention_cap, "attn_logit_softca
 class ConfigWriter {
  public:
   ConfigWriter(const ModelMetadata& metadata, const Family& family)
-      : metadata_(metadata), family_(family), architecture_(gguf_architecture_of(family)) {}
+      : metadata_(metadata), family_(family), architecture_(find_gguf_architecture(metadata.architecture())) {}
 
   OrderedJson write() {
     config_ = {{"architectures", {family_.architecture}}, {"model_type", family_.model_type}};

@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/configuration/gguf_architecture.h"
 #include "sleb/checkpoint/configuration/gguf_config.h"
 #include "sleb/checkpoint/configuration/gguf_metadata.h"
 #include "sleb/checkpoint/families.h"
@@ -129,12 +128,14 @@ std::vector<float> frequency_divisors(const GgufFile& file, const RopeSpec& rope
 // Where configurations can't say it, models have biases as they are stored.
 void read_biases(const ModelMetadata& metadata, const Family& family, ModelSpec& spec) {
   if (family.keys[Setting::attention_bias].empty()) return;
-  spec.attention_output_bias = metadata.has_tensor(gguf_part_name(spec, 0, Part::attention_output) + ".bias");
+  const GgufArchitecture& architecture = find_gguf_architecture(metadata.architecture());
+  spec.attention_output_bias =
+      metadata.has_tensor(gguf_part_name(architecture, spec, 0, Part::attention_output) + ".bias");
 }
 
 }  // namespace
 
-std::string gguf_part_name(const ModelSpec& spec, int64_t block, Part part) {
+std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec& spec, int64_t block, Part part) {
   // llama.cpp, src/llama-arch.cpp.
   static constexpr NameTable<Part, num_parts> names({{Part::attention_norm, "attn_norm"},
                                                      {Part::query, "attn_q"},
@@ -156,7 +157,7 @@ std::string gguf_part_name(const ModelSpec& spec, int64_t block, Part part) {
   if (in_qkv && own[Part::query] == own[Part::key]) name = "attn_qkv";
   if (part == Part::gate && own[Part::gate] == own[Part::up]) name = names[Part::up];
   if (part == Part::mlp_norm && one_norm) name = names[Part::attention_norm];
-  if (gguf_architecture_of(*find_family(spec.family)).mlp_norm_first && !one_norm) {
+  if (architecture.mlp_norm_first && !one_norm) {
     if (part == Part::attention_norm) name = "attn_norm_2";
     if (part == Part::mlp_norm) name = names[Part::attention_norm];
   }
@@ -169,10 +170,6 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   refuse_other_computation(metadata, family);
   const Json config = model_config_from_gguf(metadata, family);
   ModelSpec spec = spec_from_config(JsonView(config, file.label()));
-  if (!gguf_part_name(spec, 0, Part::query).ends_with("attn_qkv") && metadata.has_tensor("blk.0.attn_qkv.weight")) {
-    bad_input("{}: queries, keys and values are one tensor, as an old converter wrote them; convert the model anew",
-              file.label());
-  }
   read_biases(metadata, family, spec);
   if (!spec.ropes.empty()) spec.ropes[0].frequency_divisors = frequency_divisors(file, spec.ropes[0]);
   check(spec, file.label());

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "sleb/checkpoint/configuration/gguf_architecture.h"
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/model_spec.h"
 
@@ -21,7 +22,7 @@ std::vector<std::string> gguf_warnings(const GgufFile& file);
 std::optional<std::string> gguf_tokenizer_warning(const GgufFile& file);
 
 // The GGUF's tensor name for a part of a block (model.layers.3.mlp.up_proj: "blk.3.ffn_up"), as llama.cpp's tensor
-// table has it. `spec` is of a family whose GGUF files are known here.
-std::string gguf_part_name(const ModelSpec& spec, int64_t block, Part part);
+// table has it.
+std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec& spec, int64_t block, Part part);
 
 }  // namespace sleb

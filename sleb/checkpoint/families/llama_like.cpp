@@ -217,7 +217,7 @@ Family glm() {
   return {.model_type = "glm",
           .architecture = "GlmForCausalLM",
           .models = "GLM-4 9B (glm)",
-          .gguf_architecture = "",
+          .gguf_architecture = "chatglm",
           .keys = llama_keys.with({{Setting::qkv_bias, "attention_bias"}}),
           .harmless_keys = {"attention_dropout"},
           .names = glm_names,
