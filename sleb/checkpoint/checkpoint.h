@@ -72,7 +72,8 @@ class Checkpoint {
   // The tokens that end a text: eos_token_id (one or several) of generation_config.json, else of config.json; or the
   // GGUF's. Throws Error(bad_input) for ids outside the vocabulary.
   std::vector<int64_t> stop_ids() const;
-  // Writes the tokenizer's and generation's files into `folder`: copied byte for byte, or rebuilt from the GGUF.
+  // Writes the tokenizer's and generation's files into `folder`: copied byte for byte, or rebuilt from the GGUF. Python
+  // code goes along with a model that brings it.
   void write_companions(const std::filesystem::path& folder) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "sleb/checkpoint/companions.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <system_error>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "sleb/base/file.h"
 #include "sleb/base/json.h"
 #include "sleb/base/utf8.h"
+#include "sleb/checkpoint/families.h"
 #include "sleb/text/sentencepiece/sentencepiece_file.h"
 
 namespace sleb {
@@ -30,10 +32,11 @@ constexpr std::string_view companion_files[] = {"tokenizer.json",
                                                 "chat_template.jinja",
                                                 "chat_template.json",
                                                 "generation_config.json"};
+constexpr std::string_view code_extension = ".py";
 constexpr std::string_view chat_template_folder = "additional_chat_templates";  // files *.jinja
 
 // Whatever stands under a name counts, a link that leads nowhere and a pipe too: opening it tells.
-std::vector<fs::path> companions_of(const fs::path& folder) {
+std::vector<fs::path> companions_of(const fs::path& folder, bool with_code) {
   std::vector<fs::path> names;
   std::error_code ignored;
   for (const std::string_view name : companion_files) {
@@ -42,6 +45,7 @@ std::vector<fs::path> companions_of(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder / chat_template_folder, ignored)) {
     if (entry.path().extension() == ".jinja") names.push_back(chat_template_folder / entry.path().filename());
   }
+  if (with_code) std::ranges::copy(code_files(folder), std::back_inserter(names));
   return names;
 }
 
@@ -88,9 +92,9 @@ bool check_content(const fs::path& name, std::string_view content, const std::st
     if (!file.is_object()) bad_input("{}: expected an object", label);
     return is_what_its_name_says(name.string(), file);
   }
-  if (extension == ".jinja") {
+  if (extension == ".jinja" || extension == code_extension) {
     if (!is_valid_utf8(content)) bad_input("{}: not UTF-8 text", label);
-    return is_chat_template(content);
+    return extension == ".jinja" && is_chat_template(content);
   }
   if (name == "tokenizer.model" || name == "spiece.model") {
     // Some models keep a vocabulary of tiktoken's, which is text, under this name.
@@ -125,8 +129,32 @@ bool tokenizer_names_own_code(const fs::path& folder) {
   return map && !map->raw().empty();
 }
 
+bool brings_code(const fs::path& folder) {
+  const fs::path file = folder / "config.json";
+  std::error_code ignored;
+  if (!fs::exists(file, ignored)) return false;
+  try {
+    const Json config = parse_json(read_file(file), file.string());
+    const Family* family = find_family(JsonView(config, file.string()).string_or("model_type", ""));
+    return family != nullptr && family->own_code;
+  } catch (const Error&) {
+    return false;  // whoever reads the model says what is wrong
+  }
+}
+
+std::vector<std::string> code_files(const fs::path& folder) {
+  std::vector<std::string> names;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
+    if (entry.path().extension() == code_extension) names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 void copy_companions(const fs::path& folder, const fs::path& target) {
-  for (const fs::path& name : companions_of(folder)) {
+  const bool with_code = brings_code(folder);
+  for (const fs::path& name : companions_of(folder, with_code)) {
     const fs::path source = folder / name;
     std::string content = read_file(source);
     const bool certain = check_content(name, content, source.string());
@@ -137,7 +165,7 @@ void copy_companions(const fs::path& folder, const fs::path& target) {
           "remove it",
           source.string());
     }
-    if (name == tokenizer_settings) content = without_own_code(std::move(content), source.string());
+    if (name == tokenizer_settings && !with_code) content = without_own_code(std::move(content), source.string());
     fs::create_directories((target / name).parent_path());
     write_file_atomically(target / name, content);
   }

@@ -17,6 +17,11 @@ namespace {
 
 constexpr const char* own_code = "auto_map";
 
+// Whether Python code goes with the model.
+bool keeps_code(const Checkpoint& checkpoint) {
+  return !checkpoint.is_gguf() && brings_code(checkpoint.path());
+}
+
 // A tensor of the new checkpoint and the one it comes from.
 struct Transfer {
   std::string source;
@@ -153,7 +158,7 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
   const std::string label = (checkpoint.path() / "config.json").string();
   PrunedConfig pruned = prune_config(checkpoint.config(), checkpoint.spec(), kept, dtype, label);
   OrderedJson& config = pruned.config;
-  config.erase(own_code);  // its .py files are not copied, and would not know of removed blocks
+  if (!keeps_code(checkpoint)) config.erase(own_code);  // its .py files are not copied
   if (type) {
     config.erase("quantization_config");
   } else if (keeps_scales(checkpoint, options) && !config.contains("quantization_config")) {
@@ -166,6 +171,35 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
     renumber_modules(config["quantization_config"], kept, label + ": quantization_config");
   }
   return pruned;
+}
+
+// What becomes of Python code that belongs to the model, one line each.
+std::vector<std::string> notes_on_code(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const std::string out = options.out.string();
+  const bool has_map = checkpoint.config().contains(own_code);
+  const ModelSpec& spec = checkpoint.spec();
+  if (keeps_code(checkpoint)) {
+    const std::vector<std::string> files = code_files(checkpoint.path());
+    if (has_map && !files.empty()) {
+      return {fmt::format("{}: {} and auto_map go along, as transformers has no {}; give it trust_remote_code=True",
+                          out, fmt::join(files, ", "), spec.architecture)};
+    }
+    return {
+        fmt::format("{}: transformers has no {} and needs the model's own code, which {}: copy its .py files and "
+                    "auto_map from where the model was published",
+                    out, spec.architecture, has_map ? "is not in its folder" : "config.json does not name")};
+  }
+  std::vector<std::string> notes;
+  if (has_map) {
+    notes.push_back(
+        fmt::format("{}: auto_map is left out of config.json, with the code it names: the pruned model is "
+                    "loaded as transformers' {}",
+                    out, spec.architecture));
+  }
+  if (!checkpoint.is_gguf() && tokenizer_names_own_code(checkpoint.path())) {
+    notes.push_back(fmt::format("{}: auto_map is left out of tokenizer_config.json, with the code it names", out));
+  }
+  return notes;
 }
 
 // Every file below `folder`, sorted.
@@ -251,16 +285,7 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
                              Progress& progress) {
   if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
-  if (checkpoint.config().contains(own_code)) {
-    progress.note(
-        fmt::format("{}: auto_map is left out of config.json, with the code it names: the pruned model is "
-                    "loaded as transformers' {}",
-                    options.out.string(), checkpoint.spec().architecture));
-  }
-  if (!checkpoint.is_gguf() && tokenizer_names_own_code(checkpoint.path())) {
-    progress.note(
-        fmt::format("{}: auto_map is left out of tokenizer_config.json, with the code it names", options.out.string()));
-  }
+  for (const std::string& line : notes_on_code(checkpoint, options)) progress.note(line);
   const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
   const OrderedJson config = new_config(checkpoint, options, kept).config;
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -146,6 +147,10 @@ NeededFiles needed_gguf(const ModelName& name, const std::vector<std::string>& n
   return needed;
 }
 
+bool is_code(const std::string& name) {
+  return name.ends_with(".py") && name.find('/') == name.npos;
+}
+
 void add_companions(const std::vector<std::string>& names, bool listed, std::vector<std::string>& files) {
   for (const std::string_view companion : companion_names()) {
     if (has(names, companion)) files.emplace_back(companion);
@@ -195,6 +200,9 @@ NeededFiles needed_files(const ModelName& name, ModelParts parts, const Snapshot
   needed.files = {"config.json"};
   add_companions(names, listed, needed.files);
   if (parts == ModelParts::tokenizer) return needed;
+  if (brings_code(snapshot.folder)) {
+    std::ranges::copy_if(names, std::back_inserter(needed.files), is_code);
+  }
   if (!indexed) {
     needed.files.emplace_back(whole_weights);
     return needed;

@@ -64,6 +64,23 @@ TEST_F(ASnapshot, WithAListingIsWholeWithAllOfItThatAModelIsMadeOf) {
   EXPECT_EQ(missing(), "model.safetensors");
 }
 
+TEST_F(ASnapshot, OfAFamilyWithoutAClassIsWholeWithItsCode) {
+  for (const char* file :
+       {"config.json", "tokenizer.json", "model.safetensors", "modeling_exaone.py", "train/run.py"}) {
+    list(file);
+  }
+  for (const char* file : {"tokenizer.json", "model.safetensors"}) put(file);
+  put("config.json", R"({"model_type": "llama"})");
+  snapshot_.listing->at("config.json").bytes = 23;
+  EXPECT_EQ(missing(), "");
+  put("config.json", R"({"model_type": "exaone"})");
+  snapshot_.listing->at("config.json").bytes = 24;
+  EXPECT_EQ(missing("org/m", ModelParts::tokenizer), "");
+  EXPECT_EQ(missing(), "modeling_exaone.py");
+  put("modeling_exaone.py");
+  EXPECT_EQ(missing(), "");
+}
+
 TEST_F(ASnapshot, ThatListsNoReadableWeightsSaysWhy) {
   list("config.json");
   list("pytorch_model-00001-of-00002.bin");
