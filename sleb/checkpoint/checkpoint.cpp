@@ -271,10 +271,19 @@ std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
 void Checkpoint::read(const std::string& name, std::span<float> out) const {
   const StoredTensor& stored = tensor(name);
   decode(stored.type, stored.data, out);
+  if (replaced_.contains(name)) return;
   if (const auto scale = scales_.find(name); scale != scales_.end()) {
     apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
   }
   if (is_gguf()) undo_conversion(*gguf_, spec_, name, stored.shape, out);
+}
+
+void Checkpoint::replace(const std::string& name, StoredType type, Bytes data) {
+  StoredTensor other = tensor(name);
+  other.type = type;
+  other.data = data;
+  tensors_[name] = std::move(other);
+  replaced_.insert(name);
 }
 
 void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const {

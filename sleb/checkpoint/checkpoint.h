@@ -59,6 +59,10 @@ class Checkpoint {
   void read(const std::string& name, std::span<float> out) const;
   // Rows of a matrix, [rows.size(), columns].
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
+  // Puts these bytes of a plain type in the place of a tensor's own, of the same shape and in transformers' order:
+  // whoever reads it from now on gets them, but a tensor's name in the file and fingerprint() stay. They must outlive
+  // the checkpoint.
+  void replace(const std::string& name, StoredType type, Bytes data);
   // Tells the system that a tensor's pages of the mapped file are not needed for now.
   void release(const std::string& name) const;
 
@@ -91,6 +95,7 @@ class Checkpoint {
   std::unique_ptr<GgufFile> gguf_;
   std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
   std::map<std::string, WeightScale> scales_;    // by the weight's name
+  std::set<std::string> replaced_;
   std::vector<std::string> other_names_;
 };
 

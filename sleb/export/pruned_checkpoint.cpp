@@ -41,12 +41,6 @@ std::string dtype_name(StoredType type) {
   return type == StoredType::f32 ? "float32" : type == StoredType::f16 ? "float16" : "bfloat16";
 }
 
-StoredType written_type(const StoredTensor& stored, const Checkpoint& checkpoint, const ExportOptions& options) {
-  if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
-  // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
-  return checkpoint.is_gguf() ? StoredType::bf16 : stored.type;
-}
-
 // 8-bit floats stay what they are, with their scales.
 bool keeps_scales(const Checkpoint& checkpoint, const ExportOptions& options) {
   return !chosen_type(options.out_dtype) && !checkpoint.scale_names().empty();
@@ -79,10 +73,10 @@ std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportO
     if (auto transfer = plan_transfer(checkpoint, kept, name, type)) transfers.push_back(std::move(*transfer));
   };
   for (const std::string& name : checkpoint.tensor_names()) {
-    add(name, written_type(checkpoint.tensor(name), checkpoint, options));
+    add(name, written_type(checkpoint, name, options));
   }
   for (const std::string& name : checkpoint.other_names()) {
-    add(name, written_type(checkpoint.tensor(name), checkpoint, options));
+    add(name, written_type(checkpoint, name, options));
   }
   if (!keeps_scales(checkpoint, options)) return transfers;
   for (const std::string& name : checkpoint.scale_names()) add(name, checkpoint.tensor(name).type);
@@ -241,6 +235,12 @@ void check_replaceable(const fs::path& target) {
 }
 
 }  // namespace
+
+StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options) {
+  if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
+  // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
+  return checkpoint.is_gguf() ? StoredType::bf16 : checkpoint.tensor(name).type;
+}
 
 void check_output(const ExportOptions& options) {
   chosen_type(options.out_dtype);

@@ -33,6 +33,9 @@ struct ExportSize {
   uint64_t bytes;  // of the tensors
 };
 
+// The type in which a tensor is written. Throws Error(bad_input) for an --out-dtype that is not known.
+StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options);
+
 // What can be said without the checkpoint. Throws Error(bad_input) for an unknown type, and for an existing target that
 // is not to be replaced, that sleb did not write or that holds other files too.
 void check_output(const ExportOptions& options);

@@ -213,6 +213,31 @@ void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& co
   }
 }
 
+OutputProduct Block::products(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
+  const auto& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
+  const bool is_normed_before = norm_placement_ == NormPlacement::before || norm_placement_ == NormPlacement::both;
+  const at::Tensor input = is_normed_before && norm ? (*norm)(hidden) : hidden;
+  if (parallel_) {
+    const at::Tensor mixed = attention_.mix(input, context);
+    const at::Tensor inner = mlp_.inner(mlp_norm_ ? (*mlp_norm_)(hidden) : input);
+    return {at::cat({mixed, inner}, -1), attention_.output(mixed).add_(mlp_.output(inner))};
+  }
+  const at::Tensor given = half == Half::attention ? attention_.mix(input, context) : mlp_.inner(input);
+  return {given, half == Half::attention ? attention_.output(given) : mlp_.output(given)};
+}
+
+OutputProduct Block::apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
+                                   const at::Tensor& change) const {
+  const auto& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
+  const auto& post_norm = half == Half::attention ? attention_post_norm_ : mlp_post_norm_;
+  if (norm_placement_ == NormPlacement::first) hidden.copy_((*norm)(hidden));
+  OutputProduct product = products(half, hidden, context);
+  if (change.defined()) add_product(product.output, product.input, change.t());
+  hidden.add_(post_norm ? (*post_norm)(product.output) : product.output, residual_scale_);
+  if (norm_placement_ == NormPlacement::after) hidden.copy_((*norm)(hidden));
+  return product;
+}
+
 void Block::step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const {
   const at::Tensor attention_input = (*attention_norm_)(hidden);
   const at::Tensor mlp_input = mlp_norm_ ? (*mlp_norm_)(hidden) : attention_input;

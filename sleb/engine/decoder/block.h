@@ -26,9 +26,12 @@ class Attention {
   // sum, [batch, tokens, hidden], += scale * attention. Gives up its input early.
   void add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context, double scale) const;
 
- private:
-  // The heads' outputs side by side. Gives up its input early.
+  // The same in two steps. The heads' outputs side by side, [batch, tokens, heads * head_dim]; gives up its input
+  // early.
   at::Tensor mix(at::Tensor input, const AttentionContext& context) const;
+  at::Tensor output(const at::Tensor& mixed) const { return output_(mixed); }
+
+ private:
   // The same of one token a sequence, from what the first product gave of it, [batch, 1, all heads, head_dim].
   at::Tensor mix_token(const at::Tensor& heads, const AttentionContext& context, const DecodingKernels& kernels,
                        const KeysAndValues& kept) const;
@@ -50,14 +53,23 @@ class Mlp {
   at::Tensor operator()(const at::Tensor& input) const;
   void add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const;
 
- private:
-  // What goes through the last product.
+  // The same in two steps: what goes through the last product, [..., intermediate], and that product.
   at::Tensor inner(const at::Tensor& input) const;
+  at::Tensor output(const at::Tensor& inner) const { return down_(inner); }
 
+ private:
   Linear up_;  // of a gated MLP, gate and up side by side
   Linear down_;
   MlpKind kind_;
   Activation activation_;
+};
+
+// A half's output matrix at work: [batch, tokens, in] that it was given, and [batch, tokens, hidden] that came of it,
+// bias included, before a norm behind it. Of a block with a parallel residual what both matrices were given,
+// attention's first, and the sum that came of it.
+struct OutputProduct {
+  at::Tensor input;
+  at::Tensor output;
 };
 
 // Each half is one step of the hidden state, as NormPlacement says. Of a block with a parallel residual the attention's
@@ -70,8 +82,12 @@ class Block {
   at::Tensor apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   // The same into `hidden` itself.
   void apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const;
+  // The same for whoever fits the output matrix: with `change`, [hidden, in], added to it where that is defined.
+  OutputProduct apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
+                              const at::Tensor& change) const;
 
  private:
+  OutputProduct products(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   // In place; of an MLP, hidden may be any rows.
   void step(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   void step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const;

@@ -98,6 +98,13 @@ void Decoder::apply_in_place(Unit unit, at::Tensor& hidden, const AttentionConte
   blocks_.block(unit.block).apply_in_place(unit.half, hidden, context.on(device));
 }
 
+OutputProduct Decoder::apply_changed(Unit unit, at::Tensor& hidden, const AttentionContext& context,
+                                     const at::Tensor& change) const {
+  const at::Device device = blocks_.device(unit.block);
+  hidden = hidden.to(device);
+  return blocks_.block(unit.block).apply_changed(unit.half, hidden, context.on(device), change);
+}
+
 at::Tensor Decoder::logits(const at::Tensor& hidden) const {
   at::Tensor last = hidden.to(device_of(compute_));
   if (final_norm_) last = (*final_norm_)(last);

@@ -33,6 +33,9 @@ class Decoder {
   at::Tensor apply(Unit unit, const at::Tensor& hidden, const AttentionContext& context) const;
   // The same into `hidden` itself, which comes to the block's device.
   void apply_in_place(Unit unit, at::Tensor& hidden, const AttentionContext& context) const;
+  // As Block::apply_changed.
+  OutputProduct apply_changed(Unit unit, at::Tensor& hidden, const AttentionContext& context,
+                              const at::Tensor& change) const;
   at::Device device(int64_t block) const { return blocks_.device(block); }
   // [rows, hidden], wherever they are -> logits [rows, vocabulary] in the compute type, on the first device.
   at::Tensor logits(const at::Tensor& hidden) const;

@@ -1,0 +1,31 @@
+// Output matrices with what a repair adds to them. Inside this layer only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/repair/repair.h"
+
+namespace sleb {
+
+// A part of a block's change: the columns of it that belong to one stored matrix.
+struct OutputMatrix {
+  TensorShape stored;
+  int64_t first_column;
+  int64_t columns;
+};
+
+// The matrices that write to the hidden state in one half, in the order of their columns; of a parallel residual both.
+std::vector<OutputMatrix> output_matrices(const ModelSpec& spec, Unit unit);
+
+// Adds the change, float64 [hidden, columns], to the stored matrix, and rounds to the type that is written.
+ChangedTensor changed_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
+                             StoredType type, const std::filesystem::path& scratch);
+// By how much the rounded matrix differs from the stored one: float32 [hidden, columns].
+at::Tensor rounded_change(const Checkpoint& checkpoint, const OutputMatrix& matrix, const ChangedTensor& changed);
+
+}  // namespace sleb

@@ -1,0 +1,35 @@
+// The hidden states of a whole text at one depth of the model. Inside this layer only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "sleb/base/scratch_file.h"
+#include "sleb/engine/compute.h"
+
+namespace sleb {
+
+struct StatesShape {
+  int64_t segments;
+  int64_t tokens;
+  int64_t hidden;
+};
+uint64_t bytes_of(const StatesShape& shape, const Compute& compute);
+
+// In the machine's memory whatever the device, or in a file without a name in `scratch` where that is given.
+class HiddenStates {
+ public:
+  HiddenStates(const StatesShape& shape, const Compute& compute, const std::optional<std::filesystem::path>& scratch);
+
+  // [count, tokens, hidden], these states themselves.
+  at::Tensor segments(int64_t begin, int64_t count) const { return all_.narrow(0, begin, count); }
+  void copy_from(const HiddenStates& other) const;
+
+ private:
+  std::optional<ScratchFile> file_;
+  at::Tensor all_;  // [segments, tokens, hidden]
+};
+
+}  // namespace sleb

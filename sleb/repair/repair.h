@@ -1,0 +1,81 @@
+// Gives back most of what the removal of blocks cost: the matrices by which kept blocks write to the hidden state are
+// fitted anew. Behind a removed block the others read a state that they never saw; least squares on a text brings the
+// pruned model's own states back towards the dense model's, matrix by matrix. The model's shape and speed stay.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sleb/base/progress.h"
+#include "sleb/base/scratch_file.h"
+#include "sleb/corpus/corpus.h"
+#include "sleb/engine/model.h"
+#include "sleb/engine/plans/plan.h"
+
+namespace sleb {
+
+struct RepairOptions {
+  std::vector<int64_t> removal_list;  // original indices, any order
+  // The type in which a tensor is going to be written: the pruned model goes on with what is rounded to it.
+  std::function<StoredType(const std::string& tensor)> type_of;
+  std::filesystem::path scratch;  // folder for files without a name: changed tensors, and states if `states_on_disk`
+  bool states_on_disk = false;
+};
+
+// How far the pruned model's hidden states are from the dense model's after a half of a block: the root of the mean
+// over tokens of |dense - pruned|^2 / |dense|^2, a segment's first token left out.
+struct StateError {
+  double before;  // with the half's own matrix
+  double after;   // with the repaired one; the same where nothing was changed
+};
+
+struct RepairedMatrix {
+  Unit unit;  // of a parallel residual the attention's: both matrices together
+  std::optional<double>
+      ridge;            // that was best on the segments held out; nothing: none helped there, nothing is changed
+  StateError fitted;    // on the segments that the change was fitted to
+  StateError held_out;  // on those that only chose the ridge
+};
+
+struct ChangedTensor {
+  std::string name;  // Checkpoint's, with its ending
+  StoredType type;
+  ScratchFile data;
+};
+
+struct Repair {  // NOLINT(bugprone-exception-escape): a moved ScratchFile throws nothing
+  int64_t fitted_segments = 0;
+  int64_t held_out_segments = 0;
+  std::vector<RepairedMatrix> matrices;
+  std::vector<ChangedTensor> tensors;
+
+  // Puts the changed tensors in the place of the checkpoint's own, which must not outlive this.
+  void apply_to(Checkpoint& checkpoint) const;
+};
+
+// The columns of the widest matrix (of a parallel residual of both together) that are fitted at once.
+int64_t widest_fit(const ModelSpec& spec);
+// Tokens with which a fit is worth while, and with which none is tried.
+int64_t default_repair_tokens(const ModelSpec& spec);
+int64_t least_repair_tokens(const ModelSpec& spec);
+
+// Before any work. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm what they write or
+// the sum (post-norm), weights of 8-bit floats that stay what they are, and a list behind whose first block nothing is
+// kept.
+void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label);
+// Throws Error(bad_input) for a text of too few tokens or of less than four segments.
+void check_repair_text(const ModelSpec& spec, const Corpus& text);
+
+// Block by block from the first removed one on. With X the dense model's hidden states, Z the pruned model's own, h
+// what a kept half's output matrix is multiplied with in the pruned model, and r = X - Z after that half, both weighted
+// by 1 / |X|, each segment's first token left out: D minimizes |r - s D h|^2 + ridge * mean(h^2) * |D|^2 (s: the
+// model's residual scale), is added to the matrix, and the pruned model goes on from there. An eighth of the segments,
+// at least two, evenly spread, is held out of each fit; the ridge is the one that is best there (least_squares.h). The
+// same model, text and device give the same bits. Throws Interrupted; Error(failed) if the device or the disk fails.
+Repair repair(const Model& model, const Corpus& text, const RepairOptions& options, Progress& progress);
+
+}  // namespace sleb

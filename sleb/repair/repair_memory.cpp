@@ -1,0 +1,100 @@
+// Follows repair.cpp, least_squares.cpp and changed_tensors.cpp.
+#include "sleb/repair/repair_memory.h"
+
+#include <algorithm>
+
+#include "sleb/engine/plans/operations.h"
+#include "sleb/engine/sequences/self_text.h"
+#include "sleb/repair/repair.h"
+
+namespace sleb {
+namespace {
+
+// What malloc, the matrix libraries' own buffers and their generated code take beyond what is asked for.
+constexpr uint64_t runtime_bytes = uint64_t{24} << 20;
+
+class Planner {
+ public:
+  Planner(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, const RepairSize& size)
+      : spec_(spec), compute_(compute), forms_(forms), size_(size), weights_(spec, compute, forms) {}
+
+  const WeightMemory& weights() const { return weights_; }
+
+  RepairMemory with(const Residency& residency, bool states_on_disk) const {
+    RepairMemory memory{residency, states_on_disk, states(), solving(), {}};
+    const bool counts_states = !states_on_disk && is_on_cpu();
+    const Footprint held = weights_.held(residency) + Footprint::of(runtime_bytes);
+    const Footprint running = held + chunk() + Footprint::of(memory.solving, is_on_cpu() ? changed() : 0) +
+                              Footprint::of(counts_states ? memory.states : 0);
+    memory.growth = larger(weights_.loading(residency), running);
+    if (size_.self_text > 0) {
+      memory.growth = larger(memory.growth, held + Footprint::of(self_text_bytes(spec_, compute_, size_.self_text)));
+    }
+    return memory;
+  }
+
+ private:
+  bool is_on_cpu() const { return compute_.device == "cpu"; }
+
+  uint64_t states() const {
+    return 2 * static_cast<uint64_t>(size_.segments * size_.seqlen * spec_.hidden_size) * bytes_per_element(compute_);
+  }
+
+  // Sums for the fitted and the held out text, beside a regular copy and its factor; and with as many rows as a hidden
+  // state has dimensions the sums with what is lacking, two solutions, their product and right-hand side.
+  uint64_t solving() const {
+    const auto columns = static_cast<uint64_t>(widest_fit(spec_));
+    return 8 * (4 * columns * columns + 7 * columns * static_cast<uint64_t>(spec_.hidden_size));
+  }
+
+  // The tensors that are going to be written are pages of files: all of the kept blocks' at most.
+  uint64_t changed() const {
+    const int64_t columns = spec_.part_shape(Part::attention_output)[1] + spec_.part_shape(Part::down)[1];
+    return static_cast<uint64_t>(spec_.num_blocks * columns * spec_.hidden_size) * 2;
+  }
+
+  // A chunk's activations as in a sweep; an MLP's of all its rows; inputs, twice in float32, and what is lacking.
+  Footprint chunk() const {
+    SweepSize sweep{.segments = size_.segments, .seqlen = size_.seqlen};
+    sweep.chunk_segments = default_chunk_segments(spec_, compute_, size_.seqlen, size_.segments);
+    const SweepMemory memory = sweep_memory(spec_, compute_, forms_, sweep);
+    const auto rows = static_cast<uint64_t>(sweep.chunk_segments * size_.seqlen);
+    const auto inner = static_cast<uint64_t>(spec_.intermediate_size) * bytes_per_element(compute_);
+    const auto given = static_cast<uint64_t>(widest_fit(spec_)) * 2 * sizeof(float);
+    const auto lacking = static_cast<uint64_t>(spec_.hidden_size) * 4 * sizeof(float);
+    return Footprint::of(memory.states + rows * (3 * inner + given + lacking)) + memory.work;
+  }
+
+  const ModelSpec& spec_;
+  const Compute& compute_;
+  const StoredForms& forms_;
+  const RepairSize& size_;
+  WeightMemory weights_;
+};
+
+}  // namespace
+
+std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
+                                               const RepairSize& size, uint64_t free, uint64_t host_free,
+                                               uint64_t weights_memory) {
+  const Planner planner(spec, compute, forms, size);
+  const WeightMemory& weights = planner.weights();
+  std::vector<Residency> residencies = {weights.all(), weights.residency(weights.least())};
+  if (weights_memory > 0) residencies = {weights.residency(weights_memory)};
+  for (const Residency& residency : residencies) {
+    for (const bool states_on_disk : {false, true}) {
+      const RepairMemory memory = planner.with(residency, states_on_disk);
+      const bool states_fit = states_on_disk || compute.device == "cpu" || memory.states <= host_free / 2;
+      if (states_fit && memory.growth.anonymous <= free) return memory;
+    }
+  }
+  return {};
+}
+
+uint64_t least_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
+                             const RepairSize& size) {
+  const Planner planner(spec, compute, forms, size);
+  return planner.with(planner.weights().residency(planner.weights().least()), true).growth.anonymous;
+}
+
+}  // namespace sleb

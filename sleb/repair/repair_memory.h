@@ -1,0 +1,35 @@
+// The memory that a repair is going to take, chosen so that it fits.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "sleb/engine/memory/memory_plan.h"
+
+namespace sleb {
+
+struct RepairSize {
+  int64_t segments;
+  int64_t seqlen;         // tokens
+  int64_t self_text = 0;  // tokens that the model writes before
+};
+
+struct RepairMemory {
+  Residency residency;
+  bool states_on_disk = false;
+  uint64_t states = 0;    // bytes of the dense and the pruned model's states of the whole text
+  uint64_t solving = 0;   // of the sums over tokens of the widest matrix, and of its solution
+  Footprint growth = {};  // the peak above what the process has before the model is loaded; of a GPU on the GPU
+};
+
+// The first of these that fits in `free` bytes of the device, of which on the CPU states are a part: everything in
+// memory, states on the disk, blocks streamed too. `host_free`: of the machine's memory, for a GPU's states. Nothing if
+// not even the last fits.
+std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
+                                               const RepairSize& size, uint64_t free, uint64_t host_free,
+                                               uint64_t weights_memory);
+// Bytes with which it does.
+uint64_t least_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
+                             const RepairSize& size);
+
+}  // namespace sleb
