@@ -161,6 +161,19 @@ Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, 
   return corpus;
 }
 
+Corpus sampled_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options) {
+  const int64_t wanted = options.segments.value() * text_tokens(options.seqlen, options.bos);
+  for (int64_t count = options.nsamples;; count *= 4) {
+    const TextRows sample = read_sample(source, options.seed, count);
+    std::vector<int64_t> ids = ids_of(join_rows(sample.rows, sample.rules), tokenizer, options.bos);
+    const bool are_all = static_cast<int64_t>(sample.rows.size()) < count;
+    if (!are_all && static_cast<int64_t>(ids.size()) < wanted) continue;
+    Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments, options.bos);
+    describe(corpus, source, sample);
+    return corpus;
+  }
+}
+
 Corpus evaluation_corpus(const TextSource& source, const Tokenizer& tokenizer, const EvaluationOptions& options) {
   const bool reference = options.protocol == EvaluationProtocol::reference;
   return reference ? reference_corpus(source, tokenizer, options) : llama_cpp_corpus(source, tokenizer, options);

@@ -110,6 +110,10 @@ struct CalibrationOptions {
 // DESIGN section 3: rows shuffled, the first nsamples joined, tokenized once with the model's special tokens, cut.
 Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
 
+// The same of as many rows as options.segments, which must be given, take: options.nsamples of them at first, and
+// four times as many until they do. Throws what cut_segments throws where all rows are too few.
+Corpus sampled_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
+
 // How perplexity is taken of a text.
 // reference: the SLEB reference's way (DESIGN section 3). The rows in file order, joined, tokenized once with the
 //   model's special tokens, cut; of C4 the first 1,100 texts and the first 256 segments. Every token but a segment's

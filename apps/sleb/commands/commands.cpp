@@ -35,6 +35,8 @@ void add_engine_command(CLI::App& app, Session& session, const std::string& name
 void add_commands(CLI::App& app, Session& session) {
   add_engine_command(app, session, "prune", "Find the blocks that matter least, remove them, write the checkpoint");
   add_engine_command(app, session, "eval", "Measure what a model loses without given blocks");
+  add_engine_command(app, session, "repair",
+                     "Write a checkpoint without given blocks, the others fitted to their absence");
   add_engine_command(app, session, "latency", "Measure how much faster a model is without given blocks");
   add_engine_command(app, session, "generate", "Print what a model says, dense, pruned, or both");
   add_export(app, session);

@@ -12,6 +12,7 @@ void add_commands(CLI::App& app, Session& session);
 
 void add_prune(CLI::App& app, Session& session);
 void add_eval(CLI::App& app, Session& session);
+void add_repair(CLI::App& app, Session& session);
 void add_latency(CLI::App& app, Session& session);
 void add_generate(CLI::App& app, Session& session);
 void add_export(CLI::App& app, Session& session);

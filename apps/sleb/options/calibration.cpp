@@ -82,7 +82,7 @@ void check_calibration(const CalibrationArguments& arguments) {
     return;
   }
   const int64_t seqlen = arguments.options.seqlen;
-  if (self_text_corpus("--dataset", arguments.dataset, {}, seqlen, arguments.wanted_segments())) return;
+  if (self_text_corpus(arguments.option, arguments.dataset, {}, seqlen, arguments.wanted_segments())) return;
   check_text(arguments.dataset, TextPurpose::calibrate);
   check_type(arguments.dataset);
 }
@@ -96,19 +96,20 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
   }
   CalibrationOptions options = arguments.options;
   options.bos = bos_for(checkpoint, arguments.bos);
-  if (auto text = self_text_corpus("--dataset", arguments.dataset, {.seed = options.seed}, options.seqlen,
+  if (auto text = self_text_corpus(arguments.option, arguments.dataset, {.seed = options.seed}, options.seqlen,
                                    arguments.wanted_segments())) {
     check_can_begin_texts(checkpoint.tokenizer());
     if (options.nsamples != CalibrationOptions().nsamples) {
       progress.note("warning: --nsamples counts for nothing: text that the model writes has no rows to sample");
     }
-    warn_of_no_bos("--dataset", arguments.dataset, options.bos, progress);
+    warn_of_no_bos(arguments.option, arguments.dataset, options.bos, progress);
     text->bos = options.bos;
     return *text;
   }
   options.segments = arguments.wanted_segments();
   const TextSource source = find_text(arguments.dataset, TextPurpose::calibrate, progress);
-  Corpus corpus = calibration_corpus(source, checkpoint.tokenizer(), options);
+  Corpus corpus = arguments.as_many_rows_as_needed ? sampled_corpus(source, checkpoint.tokenizer(), options)
+                                                   : calibration_corpus(source, checkpoint.tokenizer(), options);
   note_column(corpus, progress);
   return corpus;
 }

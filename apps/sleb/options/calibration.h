@@ -14,7 +14,9 @@ struct CalibrationArguments {
   std::string tokens;
   int64_t segments = 0;  // 0: all
   CalibrationOptions options;
-  std::string bos;  // "": by the model
+  std::string bos;                      // "": by the model
+  std::string option = "--dataset";     // that names the data set
+  bool as_many_rows_as_needed = false;  // for so many segments, whatever options.nsamples says
 
   // --tokens go before the data set that is the default.
   bool reads_dataset() const { return tokens.empty(); }

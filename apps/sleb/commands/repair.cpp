@@ -1,0 +1,139 @@
+// sleb repair: write a checkpoint without given blocks, the others fitted to their absence.
+
+#include <fmt/core.h>
+
+#include "apps/sleb/commands/commands.h"
+#include "apps/sleb/commands/repair_run.h"
+#include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/output_guard.h"
+#include "apps/sleb/options/results.h"
+#include "apps/sleb/terminal/streams.h"
+#include "sleb/base/numbers.h"
+#include "sleb/datasets/dataset_files.h"
+
+namespace sleb::app {
+namespace {
+
+struct RepairArguments {
+  std::string model;
+  std::string removal_list;
+  RepairTextArguments text;
+  ComputeOptions compute;
+  ExportOptions output;
+  std::string out;
+  std::string base_model;
+  ResultArguments results;
+};
+
+void guard_outputs(const RepairArguments& arguments) {
+  check_one_output(arguments.results);
+  OutputGuard guard;
+  guard.reads(place_of_model(arguments.model));
+  for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text));
+  guard.writes_folder("--out", arguments.out);
+  guard.writes_file("--json", arguments.results.json, arguments.output.force);
+}
+
+void show(const RepairReport& report, const RepairArguments& arguments, const ExportSize& size, TableFormat format,
+          Progress& progress) {
+  const std::string written =
+      fmt::format("written: {}: {} of {} blocks, {} parameters, {}", arguments.out,
+                  report.num_blocks - static_cast<int64_t>(report.removal_list.size()), report.num_blocks,
+                  format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
+  const std::string table = repair_table(report.repair).text(format);
+  if (arguments.results.format) {
+    write_output(table);
+    return progress.note(written);
+  }
+  print("error of the hidden state behind each half, as a share of its norm\n\n{}\n{}\n{}\n", table,
+        in_words(report.repair), written);
+}
+
+void run(RepairArguments arguments, Session& session) {
+  const TableFormat format = table_format(arguments.results.table_format());
+  if (arguments.text.datasets.empty()) arguments.text.datasets = {"self", "wikitext2"};
+  check_repair_texts(arguments.text);
+  guard_outputs(arguments);
+  ExportOptions output = arguments.output;
+  output.out = arguments.out;
+  check_output(output);
+  const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
+  Checkpoint checkpoint = open_model(source, session.progress);
+  const ModelSpec& spec = checkpoint.spec();
+  output.removal_list = parse_removal_list(arguments.removal_list, spec.num_blocks);
+  const RepairOptions options = repair_options(checkpoint, output);
+  check_repairable(checkpoint, options, arguments.model);
+  note_warnings(check(checkpoint, output), session.progress);
+  check_sequence_length(spec, arguments.text.seqlen, "--seqlen");
+  warn_of_long_segments(spec, arguments.text.seqlen, session.progress);
+  note_bos(checkpoint, arguments.text.bos, session.progress);
+  std::vector<Corpus> texts = load_repair_texts(checkpoint, arguments.text, session.progress);
+  check_repair_text(spec, joined(texts));
+
+  const FinishedRepair finished =
+      run_repair(checkpoint, arguments.compute, std::move(texts), arguments.text.seed, options, session.progress);
+  const RepairReport report{.model = arguments.model,
+                            .origin = {source.repository, source.commit, arguments.base_model},
+                            .command = session.command_line,
+                            .num_blocks = spec.num_blocks,
+                            .removal_list = output.removal_list,
+                            .compute = finished.compute,
+                            .repair = finished.summary};
+  finished.repair.apply_to(checkpoint);
+  write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, session.progress);
+  write_json(arguments.results.json, to_json(report));
+  if (!arguments.results.json_to_output()) {
+    show(report, arguments, export_size(checkpoint, output), format, session.progress);
+  }
+}
+
+void add_output(CLI::App& command, RepairArguments& arguments) {
+  command.add_option("--out", arguments.out, "Folder to write")->required()->type_name("DIR");
+  command
+      .add_option("--out-dtype", arguments.output.out_dtype,
+                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+  add_base_model(command, arguments.base_model);
+  command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists");
+  add_json(command, arguments.results.json, "Write the result");
+  add_table_format(command, arguments.results.format);
+}
+
+}  // namespace
+
+void add_repair(CLI::App& app, Session& session) {
+  auto* command =
+      app.add_subcommand("repair", "Write a checkpoint without given blocks, the others fitted to their absence");
+  auto arguments = std::make_shared<RepairArguments>();
+  add_model(*command, arguments->model);
+  command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")
+      ->required()
+      ->type_name("LIST");
+  add_repair_text(*command, arguments->text);
+  command->add_option("--seqlen", arguments->text.seqlen, "Tokens in a segment")
+      ->capture_default_str()
+      ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))
+      ->type_name("N");
+  add_bos(*command, arguments->text.bos);
+  command->add_option("--seed", arguments->text.seed, "Seed of the shuffle, and of what the model writes")
+      ->capture_default_str()
+      ->check(at_least(0))
+      ->type_name("N");
+  add_compute(*command, arguments->compute);
+  add_output(*command, *arguments);
+  command->footer(
+      "Examples:\n"
+      "  sleb repair HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
+      "      --out SmolLM2-27\n"
+      "  sleb repair HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
+      "      --out SmolLM2-27 --repair-dataset self:49152,wikitext2,notes.txt \\\n"
+      "      --repair-tokens 81920");
+  command->callback([arguments, &session] {
+    check_alone(session, "repair");
+    run(*arguments, session);
+  });
+}
+
+}  // namespace sleb::app

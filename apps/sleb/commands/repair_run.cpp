@@ -1,0 +1,97 @@
+#include "apps/sleb/commands/repair_run.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/options/self_text.h"
+#include "sleb/base/error.h"
+#include "sleb/base/memory.h"
+#include "sleb/base/numbers.h"
+#include "sleb/engine/memory/probe.h"
+#include "sleb/repair/repair_memory.h"
+
+namespace sleb::app {
+namespace {
+
+RepairSize size_of(const Corpus& text, const std::vector<Corpus>& texts) {
+  RepairSize size{.segments = text.segments, .seqlen = text.seqlen};
+  for (const Corpus& one : texts) {
+    if (one.self_text) size.self_text = std::max(size.self_text, one.self_text->tokens);
+  }
+  return size;
+}
+
+RepairMemory plan_memory(const Checkpoint& checkpoint, const Compute& compute, uint64_t weights_memory,
+                         const RepairSize& size, Progress& progress) {
+  warm_up(compute);
+  give_back_freed();
+  const bool is_on_cpu = compute.device == "cpu";
+  const ProcessMemory before = process_memory();
+  const uint64_t host_free = available_memory();
+  const uint64_t device_free = free_memory(compute)[0];
+  const uint64_t free = is_on_cpu ? host_free : device_free - left_to_libtorch(device_free);
+  const StoredForms forms = stored_forms(checkpoint);
+  const auto memory = plan_repair_memory(checkpoint.spec(), compute, forms, size, free, host_free, weights_memory);
+  if (!memory) {
+    bad_input(
+        "{}: the repair takes {} more than the program has already, and {} are free; give less --repair-tokens or "
+        "--weights-memory",
+        checkpoint.path().string(), format_bytes(least_repair_memory(checkpoint.spec(), compute, forms, size)),
+        format_bytes(free));
+  }
+  const uint64_t peak =
+      is_on_cpu ? std::max(before.peak, before.resident + memory->growth.resident) : memory->growth.resident;
+  progress.note(fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(peak), format_bytes(free)));
+  if (memory->states_on_disk) {
+    progress.note(fmt::format("memory is short: {} of hidden states go to the disk", format_bytes(memory->states)));
+  }
+  return *memory;
+}
+
+RepairSummary summary_of(const Repair& repair, std::vector<Corpus> texts, uint64_t seed) {
+  RepairSummary summary{.texts = std::move(texts),
+                        .seed = seed,
+                        .fitted_segments = repair.fitted_segments,
+                        .held_out_segments = repair.held_out_segments,
+                        .matrices = repair.matrices,
+                        .changed_tensors = {},
+                        .seconds = 0};
+  for (Corpus& text : summary.texts) text.ids.clear();
+  for (const ChangedTensor& tensor : repair.tensors) summary.changed_tensors.push_back(tensor.name);
+  return summary;
+}
+
+}  // namespace
+
+RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& output) {
+  RepairOptions options;
+  options.removal_list = output.removal_list;
+  options.type_of = [&checkpoint, output](const std::string& name) { return written_type(checkpoint, name, output); };
+  options.scratch = followed(output.out).parent_path();
+  return options;
+}
+
+FinishedRepair run_repair(const Checkpoint& checkpoint, const ComputeOptions& compute_options,
+                          std::vector<Corpus> texts, uint64_t seed, const RepairOptions& options, Progress& progress) {
+  const Compute compute = decide_compute(compute_options);
+  RepairOptions decided = options;
+  const RepairMemory memory =
+      plan_memory(checkpoint, compute, compute_options.weights_memory, size_of(joined(texts), texts), progress);
+  decided.states_on_disk = memory.states_on_disk;
+  const Model model(checkpoint, compute, memory.residency, progress);
+  for (Corpus& text : texts) write_self_texts(model, {&text}, nullptr, progress);
+  const Corpus text = joined(texts);
+  progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
+                            how_computed(model.compute())));
+  const auto start = std::chrono::steady_clock::now();
+  FinishedRepair finished{repair(model, text, decided, progress), {}, model.compute()};
+  finished.summary = summary_of(finished.repair, std::move(texts), seed);
+  finished.summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return finished;
+}
+
+}  // namespace sleb::app

@@ -1,0 +1,113 @@
+#include "sleb/report/repair_report.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "sleb/base/numbers.h"
+#include "sleb/corpus/self_text_cache.h"
+#include "sleb/report/dataset_report.h"
+
+namespace sleb {
+namespace {
+
+OrderedJson to_json(const StateError& error) {
+  return {{"before", error.before}, {"after", error.after}};
+}
+
+OrderedJson to_json(const Corpus& text) {
+  OrderedJson json = {{"dataset", text.self_text ? "self" : text.name}};
+  add_source(json, text.origin);
+  json["segments"] = text.segments;
+  json["seqlen"] = text.seqlen;
+  json["ids_sha256"] = text.ids_sha256;
+  if (text.self_text) json["self_text"] = to_json(*text.self_text);
+  return json;
+}
+
+std::string name_of(Unit unit) {
+  return unit.half == Half::attention ? "attention" : "mlp";
+}
+
+Cell share(double value) {
+  return {fmt::format("{:.2f}%", 100 * value), value};
+}
+
+std::string text_in_words(const Corpus& text) {
+  const std::string name =
+      text.self_text ? "text that the unpruned model wrote itself" : in_words(text.name, text.origin);
+  return fmt::format("{} ({} segments of {} tokens)", name, text.segments, text.seqlen);
+}
+
+}  // namespace
+
+OrderedJson to_json(const RepairSummary& repair) {
+  OrderedJson texts = OrderedJson::array();
+  for (const Corpus& text : repair.texts) texts.push_back(to_json(text));
+  OrderedJson matrices = OrderedJson::array();
+  for (const RepairedMatrix& matrix : repair.matrices) {
+    matrices.push_back({{"block", matrix.unit.block},
+                        {"half", name_of(matrix.unit)},
+                        {"ridge", matrix.ridge ? OrderedJson(*matrix.ridge) : OrderedJson()},
+                        {"fitted", to_json(matrix.fitted)},
+                        {"held_out", to_json(matrix.held_out)}});
+  }
+  return {{"texts", texts},
+          {"seed", repair.seed},
+          {"fitted_segments", repair.fitted_segments},
+          {"held_out_segments", repair.held_out_segments},
+          {"matrices", matrices},
+          {"changed_tensors", repair.changed_tensors},
+          {"seconds", repair.seconds}};
+}
+
+OrderedJson to_json(const RepairReport& report) {
+  OrderedJson json = {{"model", report.model}};
+  add_origin(json, report.origin);
+  json.update({{"num_blocks", report.num_blocks},
+               {"removal_list", report.removal_list},
+               {"dtype", report.compute.dtype},
+               {"device", report.compute.device},
+               {"repair", to_json(report.repair)}});
+  return json;
+}
+
+Table repair_table(const RepairSummary& repair) {
+  Table table({"block", "half", "ridge", "fitted before", "after", "held out before", "held out after"});
+  for (const RepairedMatrix& matrix : repair.matrices) {
+    table.add({{std::to_string(matrix.unit.block), matrix.unit.block},
+               name_of(matrix.unit),
+               matrix.ridge ? Cell(fmt::format("{}", *matrix.ridge), *matrix.ridge) : Cell("-", OrderedJson()),
+               share(matrix.fitted.before),
+               share(matrix.fitted.after),
+               share(matrix.held_out.before),
+               share(matrix.held_out.after)});
+  }
+  return table;
+}
+
+std::string in_words(const RepairSummary& repair) {
+  const auto changed =
+      std::ranges::count_if(repair.matrices, [](const auto& matrix) { return matrix.ridge.has_value(); });
+  return fmt::format("{} of {} fits helped on the {} segments held out; {} segments were fitted, in {}", changed,
+                     repair.matrices.size(), repair.held_out_segments, repair.fitted_segments,
+                     format_seconds(repair.seconds));
+}
+
+std::string model_card(const RepairReport& report) {
+  std::vector<std::string> texts;
+  for (const Corpus& text : report.repair.texts) texts.push_back(text_in_words(text));
+  return card_front_matter(report.origin) +
+         fmt::format(
+             "Without blocks {} of {} (numbered as in the original model). The matrices by which the blocks behind "
+             "the\n"
+             "first of them write to the hidden state were fitted anew by least squares, towards the unpruned model's\n"
+             "hidden states on {}; all other weights are the original's.\n\n{}"
+             "{}\nErrors are those of the hidden state behind a half of a block, as a share of its norm.\n\nMade "
+             "by\n\n```\n{}\n```\n",
+             format_list(report.removal_list), report.num_blocks, fmt::join(texts, ", "), card_origin(report.origin),
+             repair_table(report.repair).text(TableFormat::markdown), report.command);
+}
+
+}  // namespace sleb
