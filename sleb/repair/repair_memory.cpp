@@ -75,17 +75,17 @@ class Planner {
 }  // namespace
 
 std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
-                                               const RepairSize& size, uint64_t free, uint64_t host_free,
-                                               uint64_t weights_memory) {
+                                               const RepairSize& size, const RepairLimits& limits) {
   const Planner planner(spec, compute, forms, size);
   const WeightMemory& weights = planner.weights();
   std::vector<Residency> residencies = {weights.all(), weights.residency(weights.least())};
-  if (weights_memory > 0) residencies = {weights.residency(weights_memory)};
+  if (limits.weights_memory > 0) residencies = {weights.residency(limits.weights_memory)};
+  const uint64_t room = compute.device == "cpu" ? limits.free : limits.host_free / 2;
   for (const Residency& residency : residencies) {
     for (const bool states_on_disk : {false, true}) {
       const RepairMemory memory = planner.with(residency, states_on_disk);
-      const bool states_fit = states_on_disk || compute.device == "cpu" || memory.states <= host_free / 2;
-      if (states_fit && memory.growth.anonymous <= free) return memory;
+      const bool states_fit = states_on_disk || memory.states <= limits.state_memory.value_or(room);
+      if (states_fit && memory.growth.anonymous <= limits.free) return memory;
     }
   }
   return {};

@@ -22,12 +22,17 @@ struct RepairMemory {
   Footprint growth = {};  // the peak above what the process has before the model is loaded; of a GPU on the GPU
 };
 
-// The first of these that fits in `free` bytes of the device, of which on the CPU states are a part: everything in
-// memory, states on the disk, blocks streamed too. `host_free`: of the machine's memory, for a GPU's states. Nothing if
-// not even the last fits.
+struct RepairLimits {
+  uint64_t free;                              // bytes of the device, of which on the CPU states are a part
+  uint64_t host_free;                         // of the machine's memory, half of which a GPU's states may take
+  uint64_t weights_memory = 0;                // bytes; 0: what is free
+  std::optional<uint64_t> state_memory = {};  // bytes for states; beyond it they go to the disk
+};
+
+// The first of these that fits: everything in memory, states on the disk, blocks streamed too. Nothing if not even the
+// last does. Throws what Residency::under_limit throws.
 std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
-                                               const RepairSize& size, uint64_t free, uint64_t host_free,
-                                               uint64_t weights_memory);
+                                               const RepairSize& size, const RepairLimits& limits);
 // Bytes with which it does.
 uint64_t least_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
                              const RepairSize& size);

@@ -74,7 +74,7 @@ OrderedJson to_json(const RepairReport& report) {
 }
 
 Table repair_table(const RepairSummary& repair) {
-  Table table({"block", "half", "ridge", "fitted before", "after", "held out before", "held out after"});
+  Table table({"block", "half", "ridge", "before", "after", "held before", "held after"});
   for (const RepairedMatrix& matrix : repair.matrices) {
     table.add({{std::to_string(matrix.unit.block), matrix.unit.block},
                name_of(matrix.unit),
@@ -104,7 +104,9 @@ std::string model_card(const RepairReport& report) {
              "the\n"
              "first of them write to the hidden state were fitted anew by least squares, towards the unpruned model's\n"
              "hidden states on {}; all other weights are the original's.\n\n{}"
-             "{}\nErrors are those of the hidden state behind a half of a block, as a share of its norm.\n\nMade "
+             "{}\nErrors are those of the hidden state behind a half of a block, as a share of its norm: on the text "
+             "that was\n"
+             "fitted, and on segments held out.\n\nMade "
              "by\n\n```\n{}\n```\n",
              format_list(report.removal_list), report.num_blocks, fmt::join(texts, ", "), card_origin(report.origin),
              repair_table(report.repair).text(TableFormat::markdown), report.command);

@@ -20,6 +20,7 @@ struct RepairArguments {
   std::string removal_list;
   RepairTextArguments text;
   ComputeOptions compute;
+  std::optional<uint64_t> state_memory;  // bytes
   ExportOptions output;
   std::string out;
   std::string base_model;
@@ -46,8 +47,10 @@ void show(const RepairReport& report, const RepairArguments& arguments, const Ex
     write_output(table);
     return progress.note(written);
   }
-  print("error of the hidden state behind each half, as a share of its norm\n\n{}\n{}\n{}\n", table,
-        in_words(report.repair), written);
+  print(
+      "error of the hidden state behind each half of a block, as a share of its norm: on\n"
+      "the text that was fitted, and on segments held out\n\n{}\n{}\n{}\n",
+      table, in_words(report.repair), written);
 }
 
 void run(RepairArguments arguments, Session& session) {
@@ -71,8 +74,8 @@ void run(RepairArguments arguments, Session& session) {
   std::vector<Corpus> texts = load_repair_texts(checkpoint, arguments.text, session.progress);
   check_repair_text(spec, joined(texts));
 
-  const FinishedRepair finished =
-      run_repair(checkpoint, arguments.compute, std::move(texts), arguments.text.seed, options, session.progress);
+  const RepairTask task{std::move(texts), arguments.text.seed, arguments.state_memory};
+  const FinishedRepair finished = run_repair(checkpoint, arguments.compute, task, options, session.progress);
   const RepairReport report{.model = arguments.model,
                             .origin = {source.repository, source.commit, arguments.base_model},
                             .command = session.command_line,
@@ -122,6 +125,12 @@ void add_repair(CLI::App& app, Session& session) {
       ->check(at_least(0))
       ->type_name("N");
   add_compute(*command, arguments->compute);
+  command
+      ->add_option("--state-memory", arguments->state_memory,
+                   "Memory for the text's hidden states, 512M or 2G; if they take more they go to a file that is "
+                   "removed (default: what is free)")
+      ->transform(byte_size())
+      ->type_name("BYTES");
   add_output(*command, *arguments);
   command->footer(
       "Examples:\n"

@@ -17,35 +17,37 @@
 namespace sleb::app {
 namespace {
 
-RepairSize size_of(const Corpus& text, const std::vector<Corpus>& texts) {
-  RepairSize size{.segments = text.segments, .seqlen = text.seqlen};
-  for (const Corpus& one : texts) {
-    if (one.self_text) size.self_text = std::max(size.self_text, one.self_text->tokens);
+RepairSize size_of(const std::vector<Corpus>& texts) {
+  RepairSize size{.segments = 0, .seqlen = texts.front().seqlen};
+  for (const Corpus& text : texts) {
+    size.segments += text.segments;
+    if (text.self_text) size.self_text = std::max(size.self_text, text.self_text->tokens);
   }
   return size;
 }
 
-RepairMemory plan_memory(const Checkpoint& checkpoint, const Compute& compute, uint64_t weights_memory,
-                         const RepairSize& size, Progress& progress) {
+RepairMemory plan_memory(const Checkpoint& checkpoint, const Compute& compute, const RepairSize& size,
+                         RepairLimits limits, Progress& progress) {
   warm_up(compute);
   give_back_freed();
   const bool is_on_cpu = compute.device == "cpu";
   const ProcessMemory before = process_memory();
-  const uint64_t host_free = available_memory();
+  limits.host_free = available_memory();
   const uint64_t device_free = free_memory(compute)[0];
-  const uint64_t free = is_on_cpu ? host_free : device_free - left_to_libtorch(device_free);
+  limits.free = is_on_cpu ? limits.host_free : device_free - left_to_libtorch(device_free);
   const StoredForms forms = stored_forms(checkpoint);
-  const auto memory = plan_repair_memory(checkpoint.spec(), compute, forms, size, free, host_free, weights_memory);
+  const auto memory = plan_repair_memory(checkpoint.spec(), compute, forms, size, limits);
   if (!memory) {
     bad_input(
         "{}: the repair takes {} more than the program has already, and {} are free; give less --repair-tokens or "
         "--weights-memory",
         checkpoint.path().string(), format_bytes(least_repair_memory(checkpoint.spec(), compute, forms, size)),
-        format_bytes(free));
+        format_bytes(limits.free));
   }
   const uint64_t peak =
       is_on_cpu ? std::max(before.peak, before.resident + memory->growth.resident) : memory->growth.resident;
-  progress.note(fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(peak), format_bytes(free)));
+  progress.note(
+      fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(peak), format_bytes(limits.free)));
   if (memory->states_on_disk) {
     progress.note(fmt::format("memory is short: {} of hidden states go to the disk", format_bytes(memory->states)));
   }
@@ -75,21 +77,22 @@ RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& 
   return options;
 }
 
-FinishedRepair run_repair(const Checkpoint& checkpoint, const ComputeOptions& compute_options,
-                          std::vector<Corpus> texts, uint64_t seed, const RepairOptions& options, Progress& progress) {
+FinishedRepair run_repair(const Checkpoint& checkpoint, const ComputeOptions& compute_options, RepairTask task,
+                          const RepairOptions& options, Progress& progress) {
   const Compute compute = decide_compute(compute_options);
+  const RepairLimits limits{
+      .free = 0, .host_free = 0, .weights_memory = compute_options.weights_memory, .state_memory = task.state_memory};
+  const RepairMemory memory = plan_memory(checkpoint, compute, size_of(task.texts), limits, progress);
   RepairOptions decided = options;
-  const RepairMemory memory =
-      plan_memory(checkpoint, compute, compute_options.weights_memory, size_of(joined(texts), texts), progress);
   decided.states_on_disk = memory.states_on_disk;
   const Model model(checkpoint, compute, memory.residency, progress);
-  for (Corpus& text : texts) write_self_texts(model, {&text}, nullptr, progress);
-  const Corpus text = joined(texts);
+  for (Corpus& text : task.texts) write_self_texts(model, {&text}, nullptr, progress);
+  const Corpus text = joined(task.texts);
   progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
                             how_computed(model.compute())));
   const auto start = std::chrono::steady_clock::now();
   FinishedRepair finished{repair(model, text, decided, progress), {}, model.compute()};
-  finished.summary = summary_of(finished.repair, std::move(texts), seed);
+  finished.summary = summary_of(finished.repair, std::move(task.texts), task.seed);
   finished.summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return finished;
 }
