@@ -54,16 +54,15 @@ at::Tensor Moments::solve(double ridge) const {
   return at::cholesky_solve(cross_.t(), factor).t().contiguous();
 }
 
-std::optional<Fit> best_fit(const Moments& fitted, const Moments& held_out) {
+std::optional<Fit> best_fit(const Moments& moments, double least, const std::function<double(const Fit&)>& error) {
   std::optional<Fit> best;
-  double least = held_out.error({});
   for (const double ridge : ridges) {
-    at::Tensor map = fitted.solve(ridge);
-    if (!map.defined()) continue;
-    const double error = held_out.error(map);
-    if (!(error < least)) continue;
-    least = error;
-    best = Fit{ridge, std::move(map)};
+    Fit fit{ridge, moments.solve(ridge)};
+    if (!fit.map.defined()) continue;
+    const double own = error(fit);
+    if (!(own < least)) continue;
+    least = own;
+    best = std::move(fit);
   }
   return best;
 }

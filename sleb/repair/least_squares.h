@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <array>
+#include <functional>
 #include <optional>
 
 namespace sleb {
@@ -37,7 +38,7 @@ struct Fit {
   double ridge;
   at::Tensor map;  // float64 [out, in]
 };
-// The map fitted to some tokens that is best on others; nothing if none is better there than no map.
-std::optional<Fit> best_fit(const Moments& fitted, const Moments& held_out);
+// Of the fits with each of the ridges the one with the least error; nothing if none has less than `least`.
+std::optional<Fit> best_fit(const Moments& moments, double least, const std::function<double(const Fit&)>& error);
 
 }  // namespace sleb

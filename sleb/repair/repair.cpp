@@ -1,7 +1,7 @@
 #include "sleb/repair/repair.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/sum.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -17,17 +17,10 @@
 #include "sleb/repair/changed_tensors.h"
 #include "sleb/repair/hidden_states.h"
 #include "sleb/repair/least_squares.h"
+#include "sleb/repair/output_terms.h"
 
 namespace sleb {
 namespace {
-
-constexpr int64_t held_out_share = 8;  // one segment of so many
-constexpr int64_t least_held_out = 2;
-constexpr int64_t least_segments = 2 * least_held_out;
-
-int64_t held_out_segments(int64_t segments) {
-  return std::max(least_held_out, (segments + held_out_share / 2) / held_out_share);
-}
 
 // The text's segments in the order in which they are computed: those that are held out, spread evenly, come last.
 std::vector<int64_t> computing_order(int64_t segments) {
@@ -59,14 +52,20 @@ std::vector<Chunk> chunks_of(int64_t segments, int64_t at_once) {
   return chunks;
 }
 
-// [batch, tokens, 1] in float32: 1 / |state|, and 0 for each segment's first token, whose norm may be a thousand times
-// the others', and for a state of zeros.
-at::Tensor token_weights(const at::Tensor& states) {
-  const at::Tensor norms = at::linalg_vector_norm(states, 2, {-1}, /*keepdim=*/true);
-  at::Tensor weights = norms.reciprocal().masked_fill_(norms.eq(0), 0);
-  weights.narrow(1, 0, 1).zero_();
-  return weights;
-}
+// The root of the mean over tokens of |wanted - state|^2 / |wanted|^2.
+class RelativeError {
+ public:
+  // float32 [batch, tokens, hidden].
+  void add(const at::Tensor& states, const at::Tensor& wanted) {
+    sum_ += wanted.sub(states).mul_(token_weights(wanted)).square_().sum(at::kDouble).item<double>();
+    tokens_ += wanted.size(0) * (wanted.size(1) - 1);
+  }
+  double value() const { return std::sqrt(sum_ / static_cast<double>(std::max<int64_t>(tokens_, 1))); }
+
+ private:
+  double sum_ = 0;
+  int64_t tokens_ = 0;
+};
 
 double inputs_of(const ModelSpec& spec, Unit unit) {
   double columns = 0;
@@ -167,79 +166,111 @@ class Repairer {
     return states;
   }
 
+  // A unit's fit in the making.
+  struct Fitting {
+    Unit unit;
+    OutputTerms terms;
+    Moments fitted;
+    Moments held_out;
+  };
+
   void fit(Unit unit) {
     const auto inputs = static_cast<int64_t>(inputs_of(spec_, unit));
     const at::Device device = decoder_.device(unit.block);
-    Moments fitted(inputs, spec_.hidden_size, device);
-    Moments held_out(inputs, spec_.hidden_size, device);
+    Fitting fitting{unit, OutputTerms(checkpoint_, unit, device), Moments(inputs, spec_.hidden_size, device),
+                    Moments(inputs, spec_.hidden_size, device)};
+    RelativeError fitted, held_out, fitted_after, held_out_after;
     for (const Chunk& chunk : chunks_) {
-      const at::Tensor target = advance_dense(unit, chunk);
-      at::Tensor states =
-          pruned_->segments(chunk.begin, chunk.segments).to(device, /*non_blocking=*/false, /*copy=*/true);
-      const OutputProduct product = decoder_.apply_changed(unit, states, context_, {});
-      add(chunk.is_held_out ? held_out : fitted, product.input, target, states);
-      count(chunk, fit_operations(unit) - unit_operations(spec_, unit.half, text_.seqlen));
+      const at::Tensor wanted = advance_dense(unit, chunk).to(at::kFloat);
+      add(fitting, chunk, wanted, chunk.is_held_out ? held_out : fitted);
     }
-    const at::Tensor change = choose(unit, fitted, held_out);
-    for (const Chunk& chunk : chunks_) advance_pruned(unit, chunk, change);
+    Change change = choose(fitting, held_out.value());
+    const at::Tensor map = change.map.defined() ? change.map.to(scalar_type_of(decoder_.compute())) : change.map;
+    for (const Chunk& chunk : chunks_) {
+      advance_pruned(unit, chunk, map, chunk.is_held_out ? held_out_after : fitted_after);
+    }
+    result_.matrices.push_back(
+        {unit, change.ridge, {fitted.value(), fitted_after.value()}, {held_out.value(), held_out_after.value()}});
+    for (ChangedTensor& tensor : change.tensors) result_.tensors.push_back(std::move(tensor));
   }
 
-  void add(Moments& moments, const at::Tensor& input, const at::Tensor& target, const at::Tensor& states) const {
-    const at::Tensor wanted = target.to(at::kFloat);
-    const at::Tensor weights = token_weights(wanted);
-    const at::Tensor lacking = wanted.sub(states).mul_(weights);
-    const at::Tensor given = input.to(at::kFloat).mul(weights).mul_(spec_.residual_scale);
-    moments.add(given.flatten(0, 1), lacking.flatten(0, 1), input.size(0) * (input.size(1) - 1));
+  // Of states that are not to be overwritten.
+  std::pair<OutputProduct, at::Tensor> apply_to_copy(Unit unit, const Chunk& chunk, const at::Tensor& change) const {
+    at::Tensor states = pruned_->segments(chunk.begin, chunk.segments)
+                            .to(decoder_.device(unit.block), /*non_blocking=*/false, /*copy=*/true);
+    OutputProduct product = decoder_.apply_changed(unit, states, context_, change);
+    return {std::move(product), states.to(at::kFloat)};
+  }
+
+  void add(Fitting& fitting, const Chunk& chunk, const at::Tensor& wanted, RelativeError& error) {
+    const auto [product, states] = apply_to_copy(fitting.unit, chunk, {});
+    error.add(states, wanted);
+    const Sample sample = fitting.terms.sample(product, states, wanted);
+    const int64_t tokens = chunk.segments * (text_.seqlen - 1);
+    (chunk.is_held_out ? fitting.held_out : fitting.fitted).add(sample.inputs, sample.lacking, tokens);
+    count(chunk, fit_operations(fitting.unit) - unit_operations(spec_, fitting.unit.half, text_.seqlen));
+  }
+
+  // Behind the unit with this change of its matrix, on the segments held out: where the state is linear in the matrix
+  // the sums say it, else they have to be run.
+  double held_out_error(const Fitting& fitting, const at::Tensor& change) const {
+    if (fitting.terms.is_linear()) {
+      const double square = fitting.held_out.error(change);
+      return std::isfinite(square) ? std::sqrt(std::max(square, 0.0)) : square;
+    }
+    const at::Tensor map = change.to(scalar_type_of(decoder_.compute()));
+    RelativeError error;
+    for (const Chunk& chunk : chunks_) {
+      if (!chunk.is_held_out) continue;
+      check_interrupt();
+      const at::Tensor wanted = dense_.segments(chunk.begin, chunk.segments).to(map.device()).to(at::kFloat);
+      error.add(apply_to_copy(fitting.unit, chunk, map).second, wanted);
+    }
+    return error.value();
   }
 
   struct Change {
-    at::Tensor map;  // float32 [hidden, in]; undefined: none
+    at::Tensor map;  // float32 [hidden, in], rounded as it is going to be written; undefined: none
     std::optional<double> ridge;
     std::vector<ChangedTensor> tensors;
   };
 
-  // As it is going to be written.
-  Change rounded(Unit unit, const std::optional<Fit>& fit) const {
+  Change choose(const Fitting& fitting, double before) const {
+    const auto best = best_fit(fitting.fitted, before,
+                               [&](const Fit& fit) { return held_out_error(fitting, fitting.terms.change(fit)); });
+    if (!best) return {};
+    Change change = rounded(fitting.unit, fitting.terms.change(*best));
+    // Rounding may take what the fit gave.
+    if (!(held_out_error(fitting, change.map.to(at::kDouble)) < before)) return {};
+    change.ridge = best->ridge;
+    return change;
+  }
+
+  Change rounded(Unit unit, const at::Tensor& exact) const {
     Change change;
-    if (!fit) return change;
     std::vector<at::Tensor> parts;
     for (const OutputMatrix& part : output_matrices(spec_, unit)) {
-      const at::Tensor own = fit->map.narrow(1, part.first_column, part.columns).cpu();
+      const at::Tensor own = exact.narrow(1, part.first_column, part.columns).cpu();
       const StoredType type = options_.type_of(part.stored.name);
       change.tensors.push_back(changed_tensor(checkpoint_, part, own, type, options_.scratch));
       parts.push_back(rounded_change(checkpoint_, part, change.tensors.back()));
     }
     change.map = at::cat(parts, 1).to(decoder_.device(unit.block));
-    change.ridge = fit->ridge;
     return change;
   }
 
-  // In the compute type, [hidden, in]; undefined where nothing helps.
-  at::Tensor choose(Unit unit, const Moments& fitted, const Moments& held_out) {
-    Change change = rounded(unit, best_fit(fitted, held_out));
-    const auto error = [](const Moments& moments, const at::Tensor& map) {
-      return std::sqrt(std::max(moments.error(map.defined() ? map.to(at::kDouble) : map), 0.0));
-    };
-    // Rounding may take what the fit gave.
-    if (!(error(held_out, change.map) < error(held_out, {}))) change = {};
-    const auto errors = [&](const Moments& moments) {
-      return StateError{error(moments, {}), error(moments, change.map)};
-    };
-    result_.matrices.push_back({unit, change.ridge, errors(fitted), errors(held_out)});
-    for (ChangedTensor& tensor : change.tensors) result_.tensors.push_back(std::move(tensor));
-    return change.map.defined() ? change.map.to(scalar_type_of(decoder_.compute())) : change.map;
-  }
-
-  void advance_pruned(Unit unit, const Chunk& chunk, const at::Tensor& change) {
+  void advance_pruned(Unit unit, const Chunk& chunk, const at::Tensor& change, RelativeError& error) const {
     check_interrupt();
     const at::Tensor stored = pruned_->segments(chunk.begin, chunk.segments);
     at::Tensor states = stored;
     decoder_.apply_changed(unit, states, context_, change);
+    const at::Tensor wanted = dense_.segments(chunk.begin, chunk.segments).to(states.device());
+    error.add(states.to(at::kFloat), wanted.to(at::kFloat));
     if (!stored.is_same(states)) stored.copy_(states);
     count(chunk, unit_operations(spec_, unit.half, text_.seqlen));
   }
 
-  void count(const Chunk& chunk, double per_token) {
+  void count(const Chunk& chunk, double per_token) const {
     meter_.add(per_token * static_cast<double>(chunk.segments * text_.seqlen));
   }
 
@@ -254,60 +285,10 @@ class Repairer {
   std::optional<HiddenStates> pruned_;  // from the first removed block on
   int64_t first_cut_;
   Repair result_;
-  WorkMeter meter_;
+  mutable WorkMeter meter_;
 };
 
 }  // namespace
-
-void Repair::apply_to(Checkpoint& checkpoint) const {
-  for (const ChangedTensor& tensor : tensors) checkpoint.replace(tensor.name, tensor.type, tensor.data.bytes());
-}
-
-int64_t widest_fit(const ModelSpec& spec) {
-  const int64_t mixed = spec.part_shape(Part::attention_output)[1];
-  const int64_t inner = spec.part_shape(Part::down)[1];
-  return spec.parallel_residual ? mixed + inner : std::max(mixed, inner);
-}
-
-int64_t default_repair_tokens(const ModelSpec& spec) {
-  return 40 * widest_fit(spec);
-}
-
-int64_t least_repair_tokens(const ModelSpec& spec) {
-  return 4 * widest_fit(spec);
-}
-
-void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label) {
-  const ModelSpec& spec = checkpoint.spec();
-  if (spec.norm_placement != NormPlacement::before && spec.norm_placement != NormPlacement::first) {
-    bad_input("{}: repair is for models whose blocks add what they write as it is; a {} norms it", label, spec.family);
-  }
-  if (options.removal_list.empty()) bad_input("{}: nothing is removed, so there is nothing to repair", label);
-  const int64_t first = *std::ranges::min_element(options.removal_list);
-  if (first + static_cast<int64_t>(options.removal_list.size()) == spec.num_blocks) {
-    bad_input("{}: no block is kept behind block {}, the first that is removed: there is nothing to repair", label,
-              first);
-  }
-  const auto type = options.type_of(output_matrices(spec, {0, Half::mlp})[0].stored.name);
-  if (type != StoredType::f32 && type != StoredType::f16 && type != StoredType::bf16) {
-    bad_input(
-        "{}: its weights stay {} in the output, and a repaired matrix does not fit that; give --out-dtype bfloat16",
-        label, name_of(type));
-  }
-}
-
-void check_repair_text(const ModelSpec& spec, const Corpus& text) {
-  const int64_t tokens = text.segments * text.seqlen;
-  if (tokens < least_repair_tokens(spec)) {
-    bad_input("--repair-tokens {}: too few for matrices of {} columns; at least {} would do", tokens, widest_fit(spec),
-              least_repair_tokens(spec));
-  }
-  if (text.segments < least_segments) {
-    bad_input(
-        "--repair-tokens {}: {} segments of {} tokens; repair needs at least {} segments, of which it holds out {}",
-        tokens, text.segments, text.seqlen, least_segments, least_held_out);
-  }
-}
 
 Repair repair(const Model& model, const Corpus& text, const RepairOptions& options, Progress& progress) try {
   const c10::InferenceMode guard;

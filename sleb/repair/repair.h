@@ -59,6 +59,8 @@ struct Repair {  // NOLINT(bugprone-exception-escape): a moved ScratchFile throw
 
 // The columns of the widest matrix (of a parallel residual of both together) that are fitted at once.
 int64_t widest_fit(const ModelSpec& spec);
+// Of so many segments those that are held out of the fits.
+int64_t held_out_segments(int64_t segments);
 // Tokens with which a fit is worth while, and with which none is tried.
 int64_t default_repair_tokens(const ModelSpec& spec);
 int64_t least_repair_tokens(const ModelSpec& spec);
@@ -73,9 +75,10 @@ void check_repair_text(const ModelSpec& spec, const Corpus& text);
 // Block by block from the first removed one on. With X the dense model's hidden states, Z the pruned model's own, h
 // what a kept half's output matrix is multiplied with in the pruned model, and r = X - Z after that half, both weighted
 // by 1 / |X|, each segment's first token left out: D minimizes |r - s D h|^2 + ridge * mean(h^2) * |D|^2 (s: the
-// model's residual scale), is added to the matrix, and the pruned model goes on from there. An eighth of the segments,
-// at least two, evenly spread, is held out of each fit; the ridge is the one that is best there (least_squares.h). The
-// same model, text and device give the same bits. Throws Interrupted; Error(failed) if the device or the disk fails.
+// model's residual scale; output_terms.h says what becomes of it where a norm is behind the matrix), is added to the
+// matrix, and the pruned model goes on from there. An eighth of the segments, at least two, evenly spread, is held out
+// of each fit; the ridge is the one that is best there, and where none is better than none nothing is changed. The same
+// model, text and device give the same bits. Throws Interrupted; Error(failed) if the device or the disk fails.
 Repair repair(const Model& model, const Corpus& text, const RepairOptions& options, Progress& progress);
 
 }  // namespace sleb

@@ -1,0 +1,50 @@
+// How what a half's output matrix computes becomes a part of the hidden state, as least squares takes it. Inside this
+// layer only.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/decoder/block.h"
+#include "sleb/engine/plans/plan.h"
+#include "sleb/repair/least_squares.h"
+
+namespace sleb {
+
+// [batch, tokens, 1] in float32, of states [batch, tokens, hidden]: 1 / |state|, and 0 for each segment's first token,
+// whose norm may be a thousand times the others', and for a state of zeros.
+at::Tensor token_weights(const at::Tensor& states);
+
+// float32 [rows, in] and [rows, hidden], weighted.
+struct Sample {
+  at::Tensor inputs;
+  at::Tensor lacking;
+};
+
+// W: the matrix, h: its input, x: the state before the half, z: after it, t: the state wanted there, s: the residual's
+// scale, w: token_weights(t).
+//
+// Mostly z = x + s W h, and D for W + D minimizes |w (t - z) - D (w s h)|^2.
+//
+// With an RMS norm behind the matrix z = x + a * y / rms(y), where y = W h and a = s * the norm's weight, row by row.
+// The norm fixes how much a half writes, c = z - x; W decides on its direction alone. With o = t - x, what is to be
+// written, and |c| fixed, |o - c|^2 is |o| / |c| * |(|c| / |o|) o - c|^2 but for a constant; and to first order D adds
+// a * D h / rms(y) to c. A row with a small weight in the norm must not take the room of the others: of the solution
+// E = a * D, D = E * a / (a^2 + ridge * mean(a^2)).
+class OutputTerms {
+ public:
+  OutputTerms(const Checkpoint& checkpoint, Unit unit, at::Device device);
+
+  bool is_linear() const { return !gains_.defined(); }
+  // `states`: after the half, `wanted`: what they should be, both float32 [batch, tokens, hidden].
+  Sample sample(const OutputProduct& product, const at::Tensor& states, const at::Tensor& wanted) const;
+  // Of the matrix, float64 [hidden, in].
+  at::Tensor change(const Fit& fit) const;
+
+ private:
+  double scale_;
+  double eps_;
+  at::Tensor gains_;  // a above, float32 [hidden]; undefined where no norm is behind the matrix
+};
+
+}  // namespace sleb

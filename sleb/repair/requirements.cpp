@@ -1,0 +1,80 @@
+// What a repair needs of a model and of a text.
+#include <algorithm>
+
+#include "sleb/base/error.h"
+#include "sleb/repair/changed_tensors.h"
+#include "sleb/repair/repair.h"
+
+namespace sleb {
+namespace {
+
+constexpr int64_t held_out_share = 8;  // one segment of so many
+constexpr int64_t least_held_out = 2;
+constexpr int64_t least_segments = 2 * least_held_out;
+
+void check_types(const std::vector<OutputMatrix>& matrices, const RepairOptions& options, const std::string& label) {
+  for (const OutputMatrix& matrix : matrices) {
+    const StoredType type = options.type_of(matrix.stored.name);
+    if (type == StoredType::f32 || type == StoredType::f16 || type == StoredType::bf16) continue;
+    bad_input("{}: '{}' stays {} in the output, which a repaired matrix can't; give --out-dtype bfloat16", label,
+              matrix.stored.name, name_of(type));
+  }
+}
+
+}  // namespace
+
+int64_t held_out_segments(int64_t segments) {
+  return std::max(least_held_out, (segments + held_out_share / 2) / held_out_share);
+}
+
+int64_t widest_fit(const ModelSpec& spec) {
+  const int64_t mixed = spec.part_shape(Part::attention_output)[1];
+  const int64_t inner = spec.part_shape(Part::down)[1];
+  return spec.parallel_residual ? mixed + inner : std::max(mixed, inner);
+}
+
+int64_t default_repair_tokens(const ModelSpec& spec) {
+  return 40 * widest_fit(spec);
+}
+
+int64_t least_repair_tokens(const ModelSpec& spec) {
+  return 4 * widest_fit(spec);
+}
+
+void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label) {
+  const ModelSpec& spec = checkpoint.spec();
+  const bool norms_outputs = spec.norm_placement == NormPlacement::inside || spec.norm_placement == NormPlacement::both;
+  if (spec.norm_placement == NormPlacement::after || (norms_outputs && spec.norm != NormKind::rms)) {
+    bad_input("{}: repair is not for models that norm the sum of a block's input and output, as this {} does", label,
+              spec.family);
+  }
+  if (options.removal_list.empty()) bad_input("{}: nothing is removed, so there is nothing to repair", label);
+  const int64_t first = *std::ranges::min_element(options.removal_list);
+  if (first + static_cast<int64_t>(options.removal_list.size()) == spec.num_blocks) {
+    bad_input("{}: no block is kept behind block {}, the first that is removed: there is nothing to repair", label,
+              first);
+  }
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Half half : {Half::attention, Half::mlp})
+      check_types(output_matrices(spec, {block, half}), options, label);
+  }
+}
+
+void check_repair_text(const ModelSpec& spec, const Corpus& text) {
+  const int64_t tokens = text.segments * text.seqlen;
+  if (tokens < least_repair_tokens(spec)) {
+    bad_input("--repair-tokens {}: too few for matrices of {} columns; at least {} would do", tokens, widest_fit(spec),
+              least_repair_tokens(spec));
+  }
+  if (text.segments < least_segments) {
+    bad_input(
+        "--repair-tokens {}: {} segments of {} tokens; repair needs at least {} segments, of which it holds out {}",
+        tokens, text.segments, text.seqlen, least_segments, least_held_out);
+  }
+}
+
+void Repair::apply_to(Checkpoint& checkpoint) const {
+  for (const ChangedTensor& tensor : tensors) checkpoint.replace(tensor.name, tensor.type, tensor.data.bytes());
+}
+
+}  // namespace sleb
