@@ -10,6 +10,29 @@ namespace {
 constexpr uint64_t plenty = uint64_t{1} << 40;
 const RepairSize size{.segments = 64, .seqlen = 1024};
 
+ModelSpec llama2(int64_t blocks, int64_t hidden, int64_t intermediate, int64_t heads, int64_t kv_heads) {
+  const Json config = {{"model_type", "llama"},        {"num_hidden_layers", blocks},
+                       {"hidden_size", hidden},        {"intermediate_size", intermediate},
+                       {"num_attention_heads", heads}, {"num_key_value_heads", kv_heads},
+                       {"vocab_size", 32000},          {"rms_norm_eps", 1e-5}};
+  return spec_from_config(JsonView(config, "config.json"));
+}
+
+// 64k tokens of LLaMA-2 on GPUs: 7B in 24 GB, and 70B, block by block, in 80 GB.
+TEST(RepairMemory, TakesLargeModelsOnOneCard) {
+  const Compute cuda{"cuda:0", "bfloat16", 1};
+  const uint64_t gib = uint64_t{1} << 30;
+  const auto small = plan_repair_memory(llama2(32, 4096, 11008, 32, 32), cuda, plain(2), size,
+                                        {.free = 22 * gib, .host_free = 64 * gib});
+  ASSERT_TRUE(small);
+  EXPECT_TRUE(small->residency.all_resident());
+  EXPECT_FALSE(small->states_on_disk);
+  const auto large = plan_repair_memory(llama2(80, 8192, 28672, 64, 8), cuda, plain(2), size,
+                                        {.free = 74 * gib, .host_free = 64 * gib});
+  ASSERT_TRUE(large);
+  EXPECT_FALSE(large->residency.all_resident());
+}
+
 TEST(RepairMemory, HoldsEverythingWhereItFits) {
   const auto memory = plan_repair_memory(small_spec(), float32, plain(4), size, {.free = plenty, .host_free = plenty});
   ASSERT_TRUE(memory);
