@@ -295,7 +295,7 @@ REFUSED = {
     "text that is too short": (["--repair-tokens", "40000"], "tokens make"),
     "a text twice": (["--repair-dataset", "self:512,self:512"], "twice"),
     "no number": (["--repair-dataset", "self:many"], "expected self or self:TOKENS"),
-    "nothing left for others": (["--repair-dataset", "self:1024,wiki.raw"], "leave too few for the others"),
+    "nothing left for others": (["--repair-dataset", "self:1024,wikitext2"], "leave too few for the others"),
     "two numbers": (["--repair-dataset", "self:1024"], "leave one of them out"),
     "a missing file": (["--repair-dataset", "missing.txt"], "missing.txt"),
     "a type": (["--out-dtype", "int8"], "int8"),
