@@ -118,10 +118,12 @@ def norm(rows: torch.Tensor) -> torch.Tensor:
     return rows.norm(dim=-1, keepdim=True)
 
 
-def fit_once(pruned: States, place: int, half: int, target: torch.Tensor, apart: torch.Tensor) -> tuple[dict, torch.Tensor]:
+def fit_once(pruned: States, place: int, half: int, target: torch.Tensor,
+             apart: torch.Tensor) -> tuple[dict, torch.Tensor]:
     """Fits one matrix; the record and the change."""
     given, output, after = pruned.run(place)[half]
-    before = after - (pruned.scale * output if (gains := pruned.gains(place, half)) is None else gains * output / pruned.rms(output))
+    gains = pruned.gains(place, half)
+    before = after - (pruned.scale * output if gains is None else gains * output / pruned.rms(output))
     weight = 1 / norm(target)
 
     def error(change: torch.Tensor, rows: torch.Tensor) -> float:
@@ -198,7 +200,7 @@ def tensors_of(folder: pathlib.Path) -> dict[str, torch.Tensor]:
 def expect_errors(actual: list[dict], expected: list[dict]) -> None:
     """Relative, 1e-6: what float32 makes of states, and of sums over a thousand tokens."""
     for one, other in zip(actual, expected, strict=True):
-        assert {key: one[key] for key in ("block", "half", "ridge")} == {key: other[key] for key in ("block", "half", "ridge")}
+        assert all(one[key] == other[key] for key in ("block", "half", "ridge"))
         for part in ("fitted", "held_out"):
             assert one[part] == pytest.approx(other[part], rel=1e-6), (one, other)
 
