@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "sleb/base/error.h"
@@ -14,20 +15,22 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-double score(const Candidate& candidate, Criterion criterion) {
-  return criterion == Criterion::kl ? candidate.kl : candidate.loss;
+const Candidate& choose(const std::vector<Candidate>& candidates, Criterion criterion) {
+  for (const Candidate& candidate : candidates) {
+    const double value = candidate.by(criterion);
+    if (!std::isfinite(value)) failed("without block {} the {} is {}", candidate.block, name_of(criterion), value);
+  }
+  return candidates[index_of_winner(candidates, criterion)];
 }
 
-const Candidate& choose(const std::vector<Candidate>& candidates, Criterion criterion) {
-  const int64_t most = std::ranges::max(candidates, {}, &Candidate::tokens).tokens;
-  const Candidate* best = nullptr;
-  for (const Candidate& candidate : candidates) {
-    const double value = score(candidate, criterion);
-    if (!std::isfinite(value)) failed("without block {} the {} is {}", candidate.block, name_of(criterion), value);
-    if (candidate.tokens < most) continue;
-    if (best == nullptr || value < score(*best, criterion)) best = &candidate;
+// The better a block was when it was last looked at, the likelier it is the next to go.
+std::vector<double> expectation(const std::vector<int64_t>& blocks, const GreedyStep& last) {
+  std::vector<double> expected;
+  for (const int64_t block : blocks) {
+    const auto before = std::ranges::find(last.candidates, block, &Candidate::block);
+    expected.push_back(before == last.candidates.end() ? std::numeric_limits<double>::max() : before->difference);
   }
-  return *best;
+  return expected;
 }
 
 // A round that some file tells of is believed only if it is what this search would have chosen from these losses.
@@ -40,10 +43,6 @@ void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks, 
 }
 
 }  // namespace
-
-std::string_view name_of(Criterion criterion) {
-  return criterion == Criterion::kl ? "kl" : "loss";
-}
 
 std::optional<double> GreedyStep::margin() const {
   std::optional<double> margin;
@@ -92,7 +91,7 @@ std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::
   return plans;
 }
 
-GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRound& evaluate,
+GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRace& evaluate,
                            const RoundListener& finished, GreedyResult so_far) {
   check(options, num_blocks);
   if (static_cast<int64_t>(so_far.steps.size()) > options.num_remove_blocks) {
@@ -106,18 +105,19 @@ GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, con
   GreedyResult result = std::move(so_far);
   for (auto number = static_cast<int64_t>(result.steps.size()); number < options.num_remove_blocks; ++number) {
     const auto start = std::chrono::steady_clock::now();
-    GreedyRound round{fmt::format("round {} of {}", number + 1, options.num_remove_blocks),
-                      candidates_after(removed, num_blocks, options),
-                      {},
-                      number == 0,
-                      number == 0 ? nullptr : &result.steps.back()};
-    round.plans = plans_without(removed, round.blocks);
-    RoundOutcome outcome = evaluate(round);
+    const std::vector<int64_t> blocks = candidates_after(removed, num_blocks, options);
+    PlanRace round{.stage = fmt::format("round {} of {}", number + 1, options.num_remove_blocks),
+                   .plans = plans_without(removed, blocks),
+                   .wants_dense_loss = number == 0};
+    if (number > 0) round.expected = expectation(blocks, result.steps.back());
+    const RaceOutcome outcome = evaluate(round);
     if (round.wants_dense_loss) result.dense_loss = outcome.dense_loss;
-    const Candidate& chosen = choose(outcome.candidates, options.criterion);
+    std::vector<Candidate> candidates;
+    for (size_t i = 0; i < blocks.size(); ++i) candidates.push_back({outcome.scores.at(i), blocks[i]});
+    const Candidate& chosen = choose(candidates, options.criterion);
     removed.push_back(chosen.block);
     result.steps.push_back(
-        {chosen.block, chosen.loss, std::move(outcome.candidates), seconds_since(start), outcome.operations});
+        {chosen.block, chosen.loss, std::move(candidates), seconds_since(start), outcome.operations});
     finished(result);
   }
   return result;

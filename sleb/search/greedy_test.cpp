@@ -11,12 +11,12 @@ namespace {
 
 GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss,
                     GreedyResult so_far = {}) {
-  const auto evaluate = [&](const GreedyRound& round) {
-    RoundOutcome outcome;
+  const auto evaluate = [&](const PlanRace& round) {
+    RaceOutcome outcome;
     outcome.dense_loss = loss(Plan());
-    for (size_t i = 0; i < round.blocks.size(); ++i) {
-      const double value = loss(round.plans[i]);
-      outcome.candidates.push_back({.block = round.blocks[i], .loss = value, .kl = -value});
+    for (const Plan& plan : round.plans) {
+      const double value = loss(plan);
+      outcome.scores.push_back({.loss = value, .kl = -value});
     }
     return outcome;
   };
@@ -110,10 +110,11 @@ TEST(Greedy, CriterionDecides) {
 
 // A candidate that was dropped early has an estimate, which does not count.
 TEST(Greedy, WinnerHasSeenTheWholeText) {
-  const auto evaluate = [](const GreedyRound& round) {
-    RoundOutcome outcome;
-    for (const int64_t block : round.blocks) {
-      outcome.candidates.push_back({.block = block, .loss = static_cast<double>(block), .tokens = block < 3 ? 10 : 20});
+  const auto evaluate = [](const PlanRace& round) {
+    RaceOutcome outcome;
+    for (const Plan& plan : round.plans) {
+      const int64_t block = plan.bypassed()[0].block;
+      outcome.scores.push_back({.loss = static_cast<double>(block), .tokens = block < 3 ? 10 : 20});
     }
     return outcome;
   };
@@ -123,9 +124,9 @@ TEST(Greedy, WinnerHasSeenTheWholeText) {
 TEST(Greedy, MarginIsTheNearestCandidates) {
   GreedyStep step{.removed = 2,
                   .loss = 1,
-                  .candidates = {{.block = 1, .loss = 2, .difference = 0.4, .error = 0.1},
-                                 {.block = 2, .loss = 1, .difference = 0, .error = 0},
-                                 {.block = 3, .loss = 3, .difference = 0.9, .error = 0.3}},
+                  .candidates = {{{.loss = 2, .difference = 0.4, .error = 0.1}, 1},
+                                 {{.loss = 1, .difference = 0, .error = 0}, 2},
+                                 {{.loss = 3, .difference = 0.9, .error = 0.3}, 3}},
                   .seconds = 0};
   EXPECT_NEAR(*step.margin(), 3, 1e-12);
   step.candidates.resize(2);

@@ -1,10 +1,10 @@
-// One round as a race: candidates are computed on growing parts of the text, and are dropped when they are
-// significantly worse than the leader.
+// Plans in a race: candidates are computed on growing parts of the text, and are dropped when they are significantly
+// worse than the leader.
 #pragma once
 
 #include <vector>
 
-#include "sleb/search/round_sweep.h"
+#include "sleb/search/race_sweep.h"
 
 namespace sleb {
 
@@ -18,10 +18,34 @@ std::vector<Rung> exact_rungs(int64_t num_chunks);
 std::vector<Rung> race_rungs(const PlanEvaluator& evaluator);
 std::vector<Rung> race_rungs(int64_t num_chunks, int64_t segments, int64_t seqlen);
 
+// Floating-point operations of races as PlanEvaluator counts them, the dense model's among them, with nothing kept from
+// earlier calls: the same whichever part of a race another run computed, and however much memory there is for states.
+class RaceCost {
+ public:
+  // `rungs`: of all races.
+  RaceCost(const PlanEvaluator& evaluator, std::vector<Rung> rungs)
+      : evaluator_(&evaluator), rungs_(std::move(rungs)) {}
+
+  const std::vector<Rung>& rungs() const { return rungs_; }
+  // Of these plans on one rung; once on the whole text, as the exact search computes them; and on all rungs: more than
+  // that no race takes.
+  double on_rung(size_t rung, std::span<const Plan> plans) const;
+  double on_whole_text(std::span<const Plan> plans) const;
+  double at_most(std::span<const Plan> plans) const;
+  // What the race took that ended so. `scores`: [plans].
+  double of(std::span<const Plan> plans, std::span<const PlanScore> scores) const;
+
+ private:
+  int64_t segments(const Rung& rung) const;
+
+  const PlanEvaluator* evaluator_;
+  std::vector<Rung> rungs_;
+};
+
 // After each rung but the last, candidates are dropped whose difference to the leader is significantly positive.
-// `confidence`: the chance that the round's best block on the whole text is not dropped. It is the best's being dropped
+// `confidence`: the chance that the best candidate on the whole text is not dropped. It is the best's being dropped
 // that is an error, which may happen against any of the others and after any rung: by Bonferroni's inequality the
 // chance of each must be (1 - confidence) / ((candidates - 1) x (rungs - 1)).
-RoundOutcome run_race(RoundSweep& sweep, const std::vector<Rung>& rungs, double confidence);
+RaceOutcome run_race(RaceSweep& sweep, const RaceCost& cost, double confidence);
 
 }  // namespace sleb

@@ -9,11 +9,11 @@ namespace sleb {
 GreedyResult run_search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
                         const SearchHooks& hooks, Progress& progress) {
   StateSaver saver(hooks.save);
-  const std::vector<Rung> rungs =
-      options.kind == SearchKind::race ? race_rungs(evaluator) : exact_rungs(evaluator.num_chunks());
-  const auto evaluate = [&](const GreedyRound& round) {
-    RoundSweep sweep(evaluator, round, options.greedy.criterion, state, saver, progress);
-    return run_race(sweep, rungs, options.confidence);
+  const bool is_race = options.kind == SearchKind::race;
+  const RaceCost cost(evaluator, is_race ? race_rungs(evaluator) : exact_rungs(evaluator.num_chunks()));
+  const auto evaluate = [&](const PlanRace& race) {
+    RaceSweep sweep(evaluator, race, options.greedy.criterion, state, saver, progress);
+    return run_race(sweep, cost, options.confidence);
   };
   const auto round_finished = [&](const GreedyResult& so_far) {
     state = {.finished = so_far, .round = {}};

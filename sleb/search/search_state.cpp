@@ -19,9 +19,8 @@ std::optional<double> optional_number(const JsonView& json, const std::string& k
   return json.has(key) ? std::optional(json.at(key).number()) : std::nullopt;
 }
 
-Candidate candidate_from_json(const JsonView& json) {
-  return {.block = json.at("block").integer(0, largest_index),
-          .loss = json.at("loss").number(),
+PlanScore score_from_json(const JsonView& json) {
+  return {.loss = json.at("loss").number(),
           .kl = json.at("kl").number(),
           .segments = json.at("segments").integer(0, largest_count),
           .tokens = json.at("tokens").integer(0, largest_count),
@@ -29,12 +28,13 @@ Candidate candidate_from_json(const JsonView& json) {
           .error = optional_number(json, "error")};
 }
 
-OrderedJson to_json(const Candidate& candidate) {
-  OrderedJson json = {{"block", candidate.block},   {"loss", candidate.loss},
-                      {"kl", candidate.kl},         {"segments", candidate.segments},
-                      {"tokens", candidate.tokens}, {"difference", candidate.difference}};
-  if (candidate.error) json["error"] = *candidate.error;
-  return json;
+void add_score(OrderedJson& json, const PlanScore& score) {
+  json.update({{"loss", score.loss},
+               {"kl", score.kl},
+               {"segments", score.segments},
+               {"tokens", score.tokens},
+               {"difference", score.difference}});
+  if (score.error) json["error"] = *score.error;
 }
 
 GreedyStep step_from_json(const JsonView& json) {
@@ -42,13 +42,19 @@ GreedyStep step_from_json(const JsonView& json) {
   step.seconds = json.at("seconds").number();
   step.operations = json.at("operations").number();
   const JsonView candidates = json.at("candidates");
-  for (size_t i = 0; i < candidates.size(); ++i) step.candidates.push_back(candidate_from_json(candidates.at(i)));
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const JsonView one = candidates.at(i);
+    step.candidates.push_back({score_from_json(one), one.at("block").integer(0, largest_index)});
+  }
   return step;
 }
 
 OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
-  for (const Candidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
+  for (const Candidate& candidate : step.candidates) {
+    candidates.push_back({{"block", candidate.block}});
+    add_score(candidates.back(), candidate);
+  }
   return {{"removed", step.removed},
           {"loss", step.loss},
           {"candidates", candidates},
@@ -131,7 +137,8 @@ SearchState search_state_of(const std::string& text, const std::string& label) {
 
 bool is_saved_search(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  std::string beginning(4 * file_beginning.size(), '\0');  // blanks may stand between
+  std::string beginning(4 * file_beginning.size(),
+                        '\0');  // blanks may stand between
   stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   beginning.resize(static_cast<size_t>(stream.gcount()));
   std::erase_if(beginning, [](char c) { return c == ' ' || c == '\n'; });
@@ -145,7 +152,10 @@ std::optional<SavedSearch> load_search(const fs::path& file) {
   const Json document = parse_json(read_file(file), file.string());
   const JsonView json(document, file.string());
   if (json.at("sleb_search_state").integer() != format_version) {
-    json.at("sleb_search_state").fail("written by another version of sleb; remove the file to begin anew");
+    json.at("sleb_search_state")
+        .fail(
+            "written by another version of sleb; remove the file to begin "
+            "anew");
   }
   return SavedSearch{Fingerprint::from_json(json.at("fingerprint")), state_from_json(json)};
 }

@@ -26,19 +26,16 @@ SavedSearch example() {
   SavedSearch search;
   search.fingerprint.add("--seed", "0");
   search.fingerprint.add("the model", "xxh3:00");
-  search.state.finished = {.dense_loss = 0.1 + 0.2,
-                           .steps = {{.removed = 4,
-                                      .loss = 1.0 / 3,
-                                      .candidates = {{.block = 1,
-                                                      .loss = 2.0 / 3,
-                                                      .kl = 0.1,
-                                                      .segments = 1,
-                                                      .tokens = 512,
-                                                      .difference = 1.0 / 7,
-                                                      .error = 1e-17},
-                                                     {.block = 4, .loss = 1.0 / 3, .kl = 0, .tokens = 2048}},
-                                      .seconds = 0.5,
-                                      .operations = 1e15}}};
+  search.state.finished = {
+      .dense_loss = 0.1 + 0.2,
+      .steps = {
+          {.removed = 4,
+           .loss = 1.0 / 3,
+           .candidates =
+               {{{.loss = 2.0 / 3, .kl = 0.1, .segments = 1, .tokens = 512, .difference = 1.0 / 7, .error = 1e-17}, 1},
+                {{.loss = 1.0 / 3, .kl = 0, .tokens = 2048}, 4}},
+           .seconds = 0.5,
+           .operations = 1e15}}};
   search.state.round = {{.nll = {1e-300, 3}, .divergence = {0.1, 0.7}}, {.nll = {4, 5e300}, .divergence = {}}};
   return search;
 }
@@ -78,7 +75,8 @@ TEST_F(SearchStateTest, NamesTheDifference) {
   EXPECT_EQ(before.difference_to(now), "--seed was 0, is 1; --seqlen was not recorded, is 2048");
   now.add("the number of processes", "2");
   EXPECT_EQ(now.difference_to(before),
-            "--seed was 1, is 0; --seqlen was 2048, is not given; the number of processes was 2, is not given");
+            "--seed was 1, is 0; --seqlen was 2048, is not given; the number "
+            "of processes was 2, is not given");
 }
 
 TEST_F(SearchStateTest, TravelsAsText) {

@@ -11,7 +11,7 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/engine/memory/memory_plan.h"
-#include "sleb/search/round_sweep.h"
+#include "sleb/search/race_sweep.h"
 
 namespace sleb::app {
 namespace {

@@ -10,7 +10,7 @@
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/sequences/self_text.h"
 #include "sleb/eval/task_runner.h"
-#include "sleb/search/round_sweep.h"
+#include "sleb/search/race_sweep.h"
 
 namespace sleb::app {
 namespace {

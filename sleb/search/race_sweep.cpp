@@ -1,7 +1,6 @@
-#include "sleb/search/round_sweep.h"
+#include "sleb/search/race_sweep.h"
 
 #include <algorithm>
-#include <cassert>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -37,41 +36,40 @@ void StateSaver::save(const SearchState& state) {
   last_ = std::chrono::steady_clock::now();
 }
 
-RoundSweep::RoundSweep(const PlanEvaluator& evaluator, const GreedyRound& round, Criterion criterion,
-                       SearchState& state, StateSaver& saver, Progress& progress)
+RaceSweep::RaceSweep(const PlanEvaluator& evaluator, const PlanRace& race, Criterion criterion, SearchState& state,
+                     StateSaver& saver, Progress& progress)
     : evaluator_(evaluator),
-      round_(round),
+      race_(race),
       criterion_(criterion),
       state_(state),
       saver_(saver),
       progress_(progress),
       operations_before_(evaluator.operations()),
-      plans_(round.plans),
+      plans_(race.plans),
       saved_(std::exchange(state.round, {})) {
-  if (round.wants_dense_loss) plans_.emplace_back();
+  if (race.wants_dense_loss) plans_.emplace_back();
   losses_.resize(plans_.size());
   if (!saved_.empty() && saved_.size() != plans_.size()) {
-    bad_input("the losses of {} models that were kept are not those of {}, which has {}", saved_.size(), round.stage,
+    bad_input("the losses of {} models that were kept are not those of {}, which has {}", saved_.size(), race.stage,
               plans_.size());
   }
 }
 
-// Which block the next round is going to build on: the better a candidate was when it was last looked at, the likelier.
-std::vector<LikelyPlan> RoundSweep::likely() const {
+// Which plan later races are going to build on: the better a candidate was when it was last looked at, the likelier.
+std::vector<LikelyPlan> RaceSweep::likely() const {
   std::vector<std::pair<double, size_t>> ranks;  // by what is known to be worse, the first of them
   for (size_t i = 0; i < num_candidates(); ++i) {
     double value = 0;
     if (!rungs_.empty()) {
       const bool alive = losses_[i].nll.size() == rungs_.back().end;
       value = alive ? score(i) : std::numeric_limits<double>::max();
-    } else if (round_.last != nullptr) {
-      const auto before = std::ranges::find(round_.last->candidates, round_.blocks[i], &Candidate::block);
-      value = before == round_.last->candidates.end() ? std::numeric_limits<double>::max() : before->difference;
+    } else if (!race_.expected.empty()) {
+      value = race_.expected[i];
     }
     ranks.emplace_back(value, i);
   }
   std::ranges::stable_sort(ranks, {}, &std::pair<double, size_t>::first);
-  const bool nothing_known = rungs_.empty() && round_.last == nullptr;
+  const bool nothing_known = rungs_.empty() && race_.expected.empty();
   std::vector<LikelyPlan> likely;
   for (size_t rank = 0; rank < ranks.size(); ++rank) {
     const double chance = nothing_known ? 1 : 1 / static_cast<double>(rank + 1);
@@ -80,7 +78,7 @@ std::vector<LikelyPlan> RoundSweep::likely() const {
   return likely;
 }
 
-std::vector<PlanLoss> RoundSweep::known(const std::vector<size_t>& plans, size_t blocks) const {
+std::vector<PlanLoss> RaceSweep::known(const std::vector<size_t>& plans, size_t blocks) const {
   std::vector<PlanLoss> known;
   if (saved_.empty()) return known;
   for (const size_t plan : plans) {
@@ -91,14 +89,14 @@ std::vector<PlanLoss> RoundSweep::known(const std::vector<size_t>& plans, size_t
   return known;
 }
 
-void RoundSweep::save(const std::vector<size_t>& plans, const std::vector<PlanLoss>& of_rung) {
+void RaceSweep::save(const std::vector<size_t>& plans, const std::vector<PlanLoss>& of_rung) {
   if (!saver_.due() || !std::ranges::all_of(of_rung, is_finite)) return;
   state_.round = losses_;
   for (size_t i = 0; i < plans.size(); ++i) state_.round[plans[i]].append(of_rung[i]);
   saver_.save(state_);
 }
 
-void RoundSweep::append_block_tokens(const Rung& rung) {
+void RaceSweep::append_block_tokens(const Rung& rung) {
   const Corpus& corpus = evaluator_.corpus();
   const int64_t tokens = rung.tokens > 0 ? rung.tokens : corpus.seqlen;
   DoneRung done{rung, block_tokens_.size(), 0, 0};
@@ -116,13 +114,18 @@ void RoundSweep::append_block_tokens(const Rung& rung) {
   rungs_.push_back(std::move(done));
 }
 
-void RoundSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
-  std::vector<size_t> indices = candidates;
-  if (round_.wants_dense_loss) indices.push_back(plans_.size() - 1);
+std::vector<Plan> RaceSweep::plans(const std::vector<size_t>& candidates) const {
   std::vector<Plan> plans;
-  for (const size_t index : indices) plans.push_back(plans_[index]);
+  for (const size_t index : candidates) plans.push_back(plans_[index]);
+  return plans;
+}
+
+void RaceSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
+  std::vector<size_t> indices = candidates;
+  if (race_.wants_dense_loss) indices.push_back(plans_.size() - 1);
+  const std::vector<Plan> plans = this->plans(indices);
   EvaluateOptions options{.divergence = true,
-                          .stage = round_.stage,
+                          .stage = race_.stage,
                           .chunks = rung.chunks,
                           .tokens = rung.tokens,
                           .block_tokens = rung.block_tokens,
@@ -143,12 +146,12 @@ void RoundSweep::run(const Rung& rung, const std::vector<size_t>& candidates) {
   for (size_t i = 0; i < saved_.size(); ++i) {
     const bool left = std::ranges::find(indices, i) == indices.end();
     if (left && saved_[i].nll.size() > losses_[i].nll.size()) {
-      bad_input("the losses that were kept of {} go on where this search drops a candidate", round_.stage);
+      bad_input("the losses that were kept of {} go on where this search drops a candidate", race_.stage);
     }
   }
 }
 
-RoundSweep::Seen RoundSweep::seen(size_t plan) const {
+RaceSweep::Seen RaceSweep::seen(size_t plan) const {
   const size_t end = losses_[plan].nll.size();
   Seen seen{0, end, 0, 0};
   for (const DoneRung& done : rungs_) {
@@ -163,11 +166,11 @@ RoundSweep::Seen RoundSweep::seen(size_t plan) const {
   return seen;
 }
 
-const std::vector<double>& RoundSweep::values(size_t plan) const {
+const std::vector<double>& RaceSweep::values(size_t plan) const {
   return criterion_ == Criterion::kl ? losses_[plan].divergence : losses_[plan].nll;
 }
 
-double RoundSweep::score(size_t candidate) const {
+double RaceSweep::score(size_t candidate) const {
   const Seen range = seen(candidate);
   const auto sums = part(values(candidate), range.begin, range.end);
   const auto tokens = std::span(block_tokens_).subspan(range.begin, range.end - range.begin);
@@ -175,20 +178,20 @@ double RoundSweep::score(size_t candidate) const {
          static_cast<double>(std::accumulate(tokens.begin(), tokens.end(), int64_t{0}));
 }
 
-PairedDifference RoundSweep::difference(size_t own, size_t other) const {
+PairedDifference RaceSweep::difference(size_t own, size_t other) const {
   const Seen range = seen(own);
   return paired_difference(part(values(own), range.begin, range.end), part(values(other), range.begin, range.end),
                            std::span(block_tokens_).subspan(range.begin, range.end - range.begin));
 }
 
-double RoundSweep::share_seen() const {
+double RaceSweep::share_seen() const {
   int64_t segments = 0;
   for (const DoneRung& done : rungs_) segments += done.rung.tokens == 0 ? done.segments : 0;
   return static_cast<double>(segments) / static_cast<double>(evaluator_.corpus().segments);
 }
 
 // The sum over the whole corpus does not depend on the order in which its chunks were computed.
-double RoundSweep::in_corpus_order(const std::vector<double>& values) const {
+double RaceSweep::in_corpus_order(const std::vector<double>& values) const {
   std::map<int64_t, std::pair<size_t, size_t>> blocks_of;  // by chunk
   for (const DoneRung& done : rungs_) {
     if (done.rung.tokens != 0) continue;
@@ -209,7 +212,7 @@ double RoundSweep::in_corpus_order(const std::vector<double>& values) const {
   return sum;
 }
 
-Candidate RoundSweep::candidate(size_t index, size_t winner) const {
+PlanScore RaceSweep::plan_score(size_t index, size_t winner) const {
   const Corpus& corpus = evaluator_.corpus();
   const auto whole_text = static_cast<double>(corpus.segments * corpus.scored());
   const Seen range = seen(index);
@@ -227,34 +230,38 @@ Candidate RoundSweep::candidate(size_t index, size_t winner) const {
     nll *= whole_text / tokens;
     divergence *= whole_text / tokens;
   }
-  Candidate candidate{.block = round_.blocks[index],
-                      .loss = reference_loss(nll, corpus.seqlen),
-                      .kl = divergence / whole_text,
-                      .segments = range.segments,
-                      .tokens = range.tokens};
-  if (index == winner) return candidate;
+  PlanScore score{.loss = reference_loss(nll, corpus.seqlen),
+                  .kl = divergence / whole_text,
+                  .segments = range.segments,
+                  .tokens = range.tokens};
+  if (index == winner) return score;
   const PairedDifference difference = this->difference(index, winner);
-  candidate.difference = difference.mean;
-  candidate.error = difference.error;
-  return candidate;
+  score.difference = difference.mean;
+  score.error = difference.error;
+  return score;
 }
 
-RoundOutcome RoundSweep::outcome() const {
-  const auto whole_text = evaluator_.corpus().segments * evaluator_.corpus().seqlen;
+size_t RaceSweep::winner() const {
+  const size_t most = rungs_.back().end;  // blocks
+  const bool whole_text = share_seen() == 1;
   size_t winner = num_candidates();
   double best = 0;
   for (size_t i = 0; i < num_candidates(); ++i) {
-    if (seen(i).tokens < whole_text) continue;
-    const double sum = in_corpus_order(values(i));
-    if (winner < num_candidates() && sum >= best) continue;
+    if (losses_[i].nll.size() < most) continue;
+    const double value = whole_text ? in_corpus_order(values(i)) : score(i);
+    if (winner < num_candidates() && value >= best) continue;
     winner = i;
-    best = sum;
+    best = value;
   }
-  assert(winner < num_candidates());
-  RoundOutcome outcome;
+  return winner;
+}
+
+RaceOutcome RaceSweep::outcome() const {
+  const size_t winner = this->winner();
+  RaceOutcome outcome;
   outcome.operations = evaluator_.operations() - operations_before_;
-  for (size_t i = 0; i < num_candidates(); ++i) outcome.candidates.push_back(candidate(i, winner));
-  if (round_.wants_dense_loss) {
+  for (size_t i = 0; i < num_candidates(); ++i) outcome.scores.push_back(plan_score(i, winner));
+  if (race_.wants_dense_loss) {
     outcome.dense_loss = reference_loss(in_corpus_order(losses_.back().nll), evaluator_.corpus().seqlen);
   }
   return outcome;

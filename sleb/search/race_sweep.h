@@ -1,4 +1,4 @@
-// One round's losses, computed part of the text by part of the text, so that a killed round can go on.
+// The losses of a race, computed part of the text by part of the text, so that a killed race can go on.
 #pragma once
 
 #include <chrono>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "sleb/engine/sweep/plan_evaluator.h"
-#include "sleb/search/greedy.h"
+#include "sleb/search/candidates.h"
 #include "sleb/search/paired_difference.h"
 #include "sleb/search/search_state.h"
 
@@ -38,18 +38,20 @@ class StateSaver {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
-class RoundSweep {
+class RaceSweep {
  public:
-  // `state.round`: what an earlier search computed of this round; it is brought up to date when saving. All must
+  // `state.round`: what an earlier search computed of this race; it is brought up to date when saving. All must
   // outlive the sweep.
-  RoundSweep(const PlanEvaluator& evaluator, const GreedyRound& round, Criterion criterion, SearchState& state,
-             StateSaver& saver, Progress& progress);
+  RaceSweep(const PlanEvaluator& evaluator, const PlanRace& race, Criterion criterion, SearchState& state,
+            StateSaver& saver, Progress& progress);
 
-  size_t num_candidates() const { return round_.blocks.size(); }
+  const PlanRace& race() const { return race_; }
+  size_t num_candidates() const { return race_.plans.size(); }
+  std::vector<Plan> plans(const std::vector<size_t>& candidates) const;
 
-  // Computes the losses of these candidates (indices, ascending) on the rung, and the dense model's where the round
+  // Computes the losses of these candidates (indices, ascending) on the rung, and the dense model's where the race
   // wants it. They must have seen the rungs before. Throws what PlanEvaluator::evaluate throws, Error(failed) if a loss
-  // is not finite, Error(bad_input) if the earlier search's losses are not this round's.
+  // is not finite, Error(bad_input) if the earlier search's losses are not this race's.
   void run(const Rung& rung, const std::vector<size_t>& candidates);
 
   // The mean score on the tokens that the candidate saw, nats per token: of the last rung, if that took parts of
@@ -60,8 +62,8 @@ class RoundSweep {
   // The share of the corpus that is seen as whole segments.
   double share_seen() const;
 
-  // After all chunks: what became of the round.
-  RoundOutcome outcome() const;
+  // What became of the race. The differences are those to the best of the candidates that saw most.
+  RaceOutcome outcome() const;
 
  private:
   struct DoneRung {
@@ -81,16 +83,17 @@ class RoundSweep {
   void append_block_tokens(const Rung& rung);
   const std::vector<double>& values(size_t plan) const;
   double in_corpus_order(const std::vector<double>& values) const;
-  Candidate candidate(size_t index, size_t winner) const;
+  size_t winner() const;
+  PlanScore plan_score(size_t index, size_t winner) const;
 
   const PlanEvaluator& evaluator_;
-  const GreedyRound& round_;
+  const PlanRace& race_;
   Criterion criterion_;
   SearchState& state_;
   StateSaver& saver_;
   Progress& progress_;
   double operations_before_;
-  std::vector<Plan> plans_;            // the candidates, and the dense model where the round wants it
+  std::vector<Plan> plans_;            // the candidates, and the dense model where the race wants it
   std::vector<PlanLoss> saved_;        // [plans]: by the earlier search
   std::vector<PlanLoss> losses_;       // [plans]: so far, rung after rung
   std::vector<int64_t> block_tokens_;  // [blocks]
