@@ -16,21 +16,50 @@ OrderedJson or_null(const std::optional<double>& value) {
   return value ? OrderedJson(*value) : OrderedJson();
 }
 
-OrderedJson to_json(const Candidate& candidate) {
-  return {{"block", candidate.block},
-          {"loss", candidate.loss},
-          {"kl", candidate.kl},
-          {"segments", candidate.segments},
-          {"tokens", candidate.tokens},
-          {"difference", candidate.difference},
-          {"difference_stderr", or_null(candidate.error)}};
+void add_score(OrderedJson& json, const PlanScore& score) {
+  json.update({{"loss", score.loss},
+               {"kl", score.kl},
+               {"segments", score.segments},
+               {"tokens", score.tokens},
+               {"difference", score.difference},
+               {"difference_stderr", or_null(score.error)}});
 }
 
 OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
-  for (const Candidate& candidate : step.candidates) candidates.push_back(to_json(candidate));
+  for (const Candidate& candidate : step.candidates) {
+    candidates.push_back({{"block", candidate.block}});
+    add_score(candidates.back(), candidate);
+  }
   return {{"removed", step.removed},  {"loss", step.loss},       {"margin", or_null(step.margin())},
           {"candidates", candidates}, {"seconds", step.seconds}, {"operations", step.operations}};
+}
+
+OrderedJson to_json(const SetRace& race) {
+  OrderedJson candidates = OrderedJson::array();
+  for (const SetCandidate& candidate : race.candidates) {
+    candidates.push_back({{"blocks", candidate.blocks}});
+    add_score(candidates.back(), candidate);
+  }
+  return {{"step", race.step},
+          {"best", race.candidates[race.best].blocks},
+          {"candidates", candidates},
+          {"seconds", race.seconds},
+          {"operations", race.operations}};
+}
+
+void add_best(OrderedJson& json, const BestResult& best, double budget) {
+  json["search_budget"] = {{"budget", budget},
+                           {"exact_operations", best.exact_operations},
+                           {"counted_operations", best.counted},
+                           {"spent", best.out_of_budget}};
+  OrderedJson races = OrderedJson::array(), sets = OrderedJson::array();
+  for (const SetRace& race : best.races) races.push_back(to_json(race));
+  for (const FoundSet& set : best.sets) {
+    sets.push_back({{"blocks", set.blocks.size()}, {"removal_list", set.blocks}, {"loss", set.loss}, {"kl", set.kl}});
+  }
+  json["races"] = races;
+  json["best_sets"] = sets;
 }
 
 OrderedJson calibration_json(const PruneReport& report) {
@@ -82,7 +111,7 @@ std::string explanation(const EvalReport& evaluation) {
 
 OrderedJson to_json(const PruneReport& report) {
   OrderedJson steps = OrderedJson::array();
-  for (const GreedyStep& step : report.result.steps) steps.push_back(to_json(step));
+  for (const GreedyStep& step : report.result.greedy.steps) steps.push_back(to_json(step));
   OrderedJson json = {
       {"model", report.model},
   };
@@ -95,7 +124,7 @@ OrderedJson to_json(const PruneReport& report) {
       {"search", report.search},
       {"confidence", or_null(report.confidence)},
       {"criterion", name_of(report.criterion)},
-      {"dense_loss", report.result.dense_loss},
+      {"dense_loss", report.result.greedy.dense_loss},
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
       {"seconds", report.seconds},
@@ -104,6 +133,7 @@ OrderedJson to_json(const PruneReport& report) {
     json["calibration"]["dataset"] = "self";
     json["calibration"]["self_text"] = to_json(*report.calibration.self_text);
   }
+  if (report.result.best) add_best(json, *report.result.best, report.budget.value_or(1));
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
@@ -131,14 +161,27 @@ Table comparison_table(const PruneReport& report) {
   add("blocks", static_cast<double>(dense.blocks), static_cast<double>(pruned.blocks), whole);
   add("parameters", static_cast<double>(dense.parameters), static_cast<double>(pruned.parameters), format_count);
   add("bytes", static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes), bytes);
-  add("calibration perplexity", calibration_perplexity(report, report.result.dense_loss),
-      calibration_perplexity(report, report.result.steps.back().loss), fraction);
+  add("calibration perplexity", calibration_perplexity(report, report.result.greedy.dense_loss),
+      calibration_perplexity(report, report.result.loss()), fraction);
   if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
+  return table;
+}
+
+Table best_sets_table(const PruneReport& report) {
+  Table table({"blocks", "best set", "calibration perplexity", "KL"});
+  for (const FoundSet& set : report.result.best->sets) {
+    const double perplexity = calibration_perplexity(report, set.loss);
+    table.add({{std::to_string(set.blocks.size()), set.blocks.size()},
+               {ranges_text(set.blocks), set.blocks},
+               {fmt::format("{:.2f}", perplexity), perplexity},
+               {fmt::format("{:.4f}", set.kl), set.kl}});
+  }
   return table;
 }
 
 std::vector<NamedTable> tables_of(const PruneReport& report) {
   std::vector<NamedTable> tables = {{"comparison", comparison_table(report)}};
+  if (report.result.best) tables.push_back({"best sets", best_sets_table(report)});
   if (report.evaluation) {
     for (NamedTable& table : tables_of(*report.evaluation)) tables.push_back(std::move(table));
   }
@@ -147,15 +190,19 @@ std::vector<NamedTable> tables_of(const PruneReport& report) {
 
 std::string model_card(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
+  const bool is_greedy = !report.result.best;
   std::string card = card_front_matter(report.origin, corpus.origin ? corpus.origin->repository : "");
   card += fmt::format(
       "# {} without {} of {} blocks\n\n"
-      "Transformer blocks {} (numbered as in the original model, in the order of removal) were removed by SLEB\n"
-      "(Song et al., ICML 2024, arXiv 2402.09025): round by round the block whose absence {} on the\n"
-      "calibration text least. No weight was changed.\n\n",
-      base_name(report), report.result.steps.size(), report.num_blocks, format_list(report.result.removal_list()),
+      "Transformer blocks {} (numbered as in the original model{}) were removed by SLEB\n"
+      "(Song et al., ICML 2024, arXiv 2402.09025): {} {} on the\n"
+      "calibration text least{}. No weight was changed.\n\n",
+      base_name(report), report.result.removal_list().size(), report.num_blocks,
+      format_list(report.result.removal_list()), is_greedy ? ", in the order of removal" : "",
+      is_greedy ? "round by round the block whose absence" : "the set whose absence",
       report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
-                                        : "raised the loss");
+                                        : "raised the loss",
+      is_greedy ? "" : ",\nof those that greedy removal, runs of blocks and exchanges came to");
   card += card_origin(report.origin);
   card += text_of(tables_of(report), TableFormat::markdown) + "\n";
   if (report.evaluation) card += explanation(*report.evaluation);

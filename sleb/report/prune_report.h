@@ -11,7 +11,7 @@
 #include "sleb/export/model_origin.h"
 #include "sleb/report/eval_report.h"
 #include "sleb/report/table.h"
-#include "sleb/search/search_state.h"
+#include "sleb/search/search.h"
 
 namespace sleb {
 
@@ -40,9 +40,10 @@ struct PruneReport {
   Compute compute;
   std::string search;
   std::optional<double> confidence;  // of a race
+  std::optional<double> budget;      // of a search for better sets, in exact greedy searches
   Criterion criterion;
   Fingerprint fingerprint;
-  GreedyResult result;
+  SearchResult result;
   double seconds;
   ModelSize dense_size;
   ModelSize pruned_size;
@@ -54,7 +55,7 @@ struct PruneReport {
 OrderedJson to_json(const PruneReport& report);
 // Dense beside pruned, a measure a line.
 Table comparison_table(const PruneReport& report);
-// "comparison", and those of the evaluation.
+// "comparison", "best sets" of a search for such, and those of the evaluation.
 std::vector<NamedTable> tables_of(const PruneReport& report);
 // README.md of the checkpoint: front matter, what was removed, the table, the command.
 std::string model_card(const PruneReport& report);

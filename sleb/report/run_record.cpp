@@ -74,8 +74,9 @@ std::string run_record(const PruneReport& report) {
   std::string text = fmt::format(
       "Time Elapsed: {}\nModel Name: {}\n# Total Blocks: {}\n# Remove Blocks: {}\nDataset: {}\nSeed: {}\n"
       "Barriers: early {} / latter {}\nBlock Removal Order: {}\n",
-      float_text(report.seconds), report.model, report.num_blocks, report.result.steps.size(), report.calibration.name,
-      report.seed, report.early_barrier, report.latter_barrier, list_text(report.result.removal_list()));
+      float_text(report.seconds), report.model, report.num_blocks, report.result.removal_list().size(),
+      report.calibration.name, report.seed, report.early_barrier, report.latter_barrier,
+      list_text(report.result.removal_list()));
   if (report.evaluation) text += perplexities(*report.evaluation, 1, " =", "\n") + zero_shot(*report.evaluation, 1);
   return text + "\n";
 }

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <vector>
 
+#include "sleb/search/best.h"
 #include "sleb/search/greedy.h"
 #include "sleb/search/search_state.h"
 
@@ -11,23 +14,38 @@ namespace sleb {
 enum class SearchKind {
   exact,  // every candidate on the whole corpus
   race,   // significantly worse candidates are dropped early; the winner's loss is the same to the bit
+  best,   // a race, then races for better sets than it found
 };
+
+std::string_view name_of(SearchKind kind);
 
 struct SearchOptions {
   GreedyOptions greedy;
   SearchKind kind = SearchKind::race;
-  double confidence = 0.999;  // of a race: the chance, a round, that the best candidate is not dropped
+  double confidence = 0.999;  // of a race: the chance that the best candidate is not dropped
+  double budget = 1;          // of the search for better sets, in exact greedy searches
+};
+
+struct SearchResult {
+  GreedyResult greedy;
+  std::optional<BestResult> best = {};  // of a search for better sets
+
+  // What to remove: in greedy's order, or ascending where better sets were searched for.
+  std::vector<int64_t> removal_list() const;
+  // Without these blocks, on the whole text, in the reference's unit.
+  double loss() const;
 };
 
 struct SearchHooks {
-  // Gets the state after every round, before an interrupt ends the search, and now and then within a long round. Where
-  // it is given, an interrupt waits for the end of the chunk of segments in work.
+  // Gets the state after every round and race, before an interrupt ends the search, and now and then within a long one.
+  // Where it is given, an interrupt waits for the end of the chunk of segments in work.
   std::function<void(const SearchState&)> save = {};
   RoundListener round_finished = {};
+  RaceListener race_finished = {};
 };
 
-// Goes on from `state`. Throws what greedy_search and PlanEvaluator::evaluate throw.
-GreedyResult run_search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
+// Goes on from `state`. Throws what greedy_search, BestSearch and PlanEvaluator::evaluate throw.
+SearchResult run_search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
                         const SearchHooks& hooks, Progress& progress);
 
 }  // namespace sleb

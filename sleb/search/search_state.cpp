@@ -37,6 +37,12 @@ void add_score(OrderedJson& json, const PlanScore& score) {
   if (score.error) json["error"] = *score.error;
 }
 
+BlockSet block_set_from_json(const JsonView& json) {
+  BlockSet set;
+  for (size_t i = 0; i < json.size(); ++i) set.push_back(json.at(i).integer(0, largest_index));
+  return set;
+}
+
 GreedyStep step_from_json(const JsonView& json) {
   GreedyStep step{json.at("removed").integer(0, largest_index), json.at("loss").number(), {}, 0, 0};
   step.seconds = json.at("seconds").number();
@@ -62,6 +68,32 @@ OrderedJson to_json(const GreedyStep& step) {
           {"operations", step.operations}};
 }
 
+SetRace race_from_json(const JsonView& json) {
+  SetRace race{.step = json.at("step").string()};
+  const JsonView candidates = json.at("candidates");
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const JsonView one = candidates.at(i);
+    race.candidates.push_back({score_from_json(one), block_set_from_json(one.at("blocks"))});
+  }
+  race.best = static_cast<size_t>(json.at("best").integer(0, largest_count));
+  race.seconds = json.at("seconds").number();
+  race.operations = json.at("operations").number();
+  return race;
+}
+
+OrderedJson to_json(const SetRace& race) {
+  OrderedJson candidates = OrderedJson::array();
+  for (const SetCandidate& candidate : race.candidates) {
+    candidates.push_back({{"blocks", candidate.blocks}});
+    add_score(candidates.back(), candidate);
+  }
+  return {{"step", race.step},
+          {"candidates", candidates},
+          {"best", race.best},
+          {"seconds", race.seconds},
+          {"operations", race.operations}};
+}
+
 std::vector<double> numbers(const JsonView& json) {
   std::vector<double> values;
   for (size_t i = 0; i < json.size(); ++i) values.push_back(json.at(i).number());
@@ -74,6 +106,10 @@ void add_to(OrderedJson& json, const SearchState& state) {
   for (const PlanLoss& loss : state.round) round.push_back({{"nll", loss.nll}, {"divergence", loss.divergence}});
   json["dense_loss"] = state.finished.dense_loss;
   json["steps"] = steps;
+  if (!state.races.empty()) {
+    json["races"] = OrderedJson::array();
+    for (const SetRace& race : state.races) json["races"].push_back(to_json(race));
+  }
   json["round"] = round;
 }
 
@@ -82,6 +118,10 @@ SearchState state_from_json(const JsonView& json) {
   state.finished.dense_loss = json.number_or("dense_loss", 0);
   const JsonView steps = json.at("steps");
   for (size_t i = 0; i < steps.size(); ++i) state.finished.steps.push_back(step_from_json(steps.at(i)));
+  if (json.has("races")) {
+    const JsonView races = json.at("races");
+    for (size_t i = 0; i < races.size(); ++i) state.races.push_back(race_from_json(races.at(i)));
+  }
   const JsonView round = json.at("round");
   for (size_t i = 0; i < round.size(); ++i) {
     state.round.push_back({numbers(round.at(i).at("nll")), numbers(round.at(i).at("divergence"))});
@@ -137,8 +177,7 @@ SearchState search_state_of(const std::string& text, const std::string& label) {
 
 bool is_saved_search(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
-  std::string beginning(4 * file_beginning.size(),
-                        '\0');  // blanks may stand between
+  std::string beginning(4 * file_beginning.size(), '\0');  // blanks may stand between
   stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
   beginning.resize(static_cast<size_t>(stream.gcount()));
   std::erase_if(beginning, [](char c) { return c == ' ' || c == '\n'; });
@@ -152,10 +191,7 @@ std::optional<SavedSearch> load_search(const fs::path& file) {
   const Json document = parse_json(read_file(file), file.string());
   const JsonView json(document, file.string());
   if (json.at("sleb_search_state").integer() != format_version) {
-    json.at("sleb_search_state")
-        .fail(
-            "written by another version of sleb; remove the file to begin "
-            "anew");
+    json.at("sleb_search_state").fail("written by another version of sleb; remove the file to begin anew");
   }
   return SavedSearch{Fingerprint::from_json(json.at("fingerprint")), state_from_json(json)};
 }

@@ -1,5 +1,4 @@
-// What a search has found so far, kept in a file beside its output so that a
-// stopped or killed run can go on.
+// What a search has found so far, kept in a file beside its output so that a stopped or killed run can go on.
 #pragma once
 
 #include <filesystem>
@@ -10,12 +9,12 @@
 
 #include "sleb/base/json.h"
 #include "sleb/engine/sweep/plan_evaluator.h"
+#include "sleb/search/best.h"
 #include "sleb/search/greedy.h"
 
 namespace sleb {
 
-// What the losses of a search depend on, by the name that a user knows it by:
-// {"seed", "0"}, {"model", "xxh3:..."}.
+// What the losses of a search depend on, by the name that a user knows it by: {"seed", "0"}, {"model", "xxh3:..."}.
 class Fingerprint {
  public:
   void add(std::string name, std::string value) { entries_.emplace_back(std::move(name), std::move(value)); }
@@ -34,13 +33,12 @@ class Fingerprint {
 
 struct SearchState {
   GreedyResult finished;
-  // Of the race that was going on: the losses of its plans on the parts of the
-  // text that they have seen. Empty: none.
+  std::vector<SetRace> races = {};  // after greedy's rounds, of a search for better sets
+  // Of the race that was going on: the losses of its plans on the parts of the text that they have seen. Empty: none.
   std::vector<PlanLoss> round = {};
 };
 
-// As JSON, to the last digit. `label` begins the message of Error(bad_input) if
-// the text is damaged.
+// As JSON, to the last digit. `label` begins the message of Error(bad_input) if the text is damaged.
 std::string text_of(const SearchState& state);
 SearchState search_state_of(const std::string& text, const std::string& label);
 
@@ -49,11 +47,9 @@ struct SavedSearch {
   SearchState state;
 };
 
-// Whether the file begins as save_search begins it; what was cut off counts
-// too.
+// Whether the file begins as save_search begins it; what was cut off counts too.
 bool is_saved_search(const std::filesystem::path& file);
-// Nothing where the file does not exist. Throws Error(bad_input) if it is
-// damaged.
+// Nothing where the file does not exist. Throws Error(bad_input) if it is damaged.
 std::optional<SavedSearch> load_search(const std::filesystem::path& file);
 // Written whole or not at all. Throws Error(failed) where the disk refuses.
 void save_search(const std::filesystem::path& file, const SavedSearch& search);

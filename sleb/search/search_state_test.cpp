@@ -36,6 +36,11 @@ SavedSearch example() {
                 {{.loss = 1.0 / 3, .kl = 0, .tokens = 2048}, 4}},
            .seconds = 0.5,
            .operations = 1e15}}};
+  search.state.races = {{.step = "runs of 2",
+                         .candidates = {{{.loss = 0.7, .tokens = 9}, {1, 4}}, {{.loss = 0.1, .error = 0.3}, {2, 3}}},
+                         .best = 1,
+                         .seconds = 0.25,
+                         .operations = 1e12}};
   search.state.round = {{.nll = {1e-300, 3}, .divergence = {0.1, 0.7}}, {.nll = {4, 5e300}, .divergence = {}}};
   return search;
 }
@@ -61,6 +66,14 @@ TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
   EXPECT_FALSE(step.candidates[1].error);
   EXPECT_EQ(step.seconds, 0.5);
   EXPECT_EQ(step.operations, 1e15);
+  const SetRace& race = loaded->state.races.at(0);
+  EXPECT_EQ(race.step, "runs of 2");
+  EXPECT_EQ(race.candidates.at(0).blocks, (BlockSet{1, 4}));
+  EXPECT_EQ(race.candidates[0].tokens, 9);
+  EXPECT_EQ(race.candidates.at(1).error, 0.3);
+  EXPECT_EQ(race.best, 1U);
+  EXPECT_EQ(race.seconds, 0.25);
+  EXPECT_EQ(race.operations, 1e12);
   ASSERT_EQ(loaded->state.round.size(), 2U);
   EXPECT_EQ(loaded->state.round[1].nll, search.state.round[1].nll);
   EXPECT_EQ(loaded->state.round[0].divergence, search.state.round[0].divergence);
@@ -75,8 +88,7 @@ TEST_F(SearchStateTest, NamesTheDifference) {
   EXPECT_EQ(before.difference_to(now), "--seed was 0, is 1; --seqlen was not recorded, is 2048");
   now.add("the number of processes", "2");
   EXPECT_EQ(now.difference_to(before),
-            "--seed was 1, is 0; --seqlen was 2048, is not given; the number "
-            "of processes was 2, is not given");
+            "--seed was 1, is 0; --seqlen was 2048, is not given; the number of processes was 2, is not given");
 }
 
 TEST_F(SearchStateTest, TravelsAsText) {
@@ -105,6 +117,8 @@ TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
   EXPECT_NE(with("\"removed\":4", "\"removed\":-4").find("steps[0].removed"), std::string::npos);
   EXPECT_NE(with("\"loss\":0.33", "\"loss\":null,\"x\":0.33").find("steps[0]"), std::string::npos);
   EXPECT_NE(with("\"block\":1", "\"block\":1e99").find("steps[0].candidates[0].block"), std::string::npos);
+  EXPECT_NE(with("\"best\":1", "\"best\":-1").find("races[0].best"), std::string::npos);
+  EXPECT_NE(with("\"blocks\":[2", "\"blocks\":[\"2\"").find("races[0].candidates[1].blocks[0]"), std::string::npos);
   EXPECT_NE(with("\"steps\":[", "\"steps\":3,\"x\":[").find("steps"), std::string::npos);
   EXPECT_NE(with("[4.0,", "[\"4\",").find("round[1].nll[0]"), std::string::npos);
 }

@@ -135,7 +135,7 @@ def assert_close(actual, expected, place=""):
 
 
 SEARCHES = [("--search", "exact"), ("--search", "race"), ("--search", "exact", "--criterion", "kl"),
-            ("--search", "race", "--criterion", "kl")]
+            ("--search", "race", "--criterion", "kl"), ("--search", "best", "--search-budget", "3")]
 
 
 @pytest.mark.sampled(3)

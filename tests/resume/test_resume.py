@@ -49,7 +49,10 @@ class Work:
 
     def finished_rounds(self) -> int:
         state = self.folder / STATE
-        return len(json.loads(state.read_text())["steps"]) if state.exists() else 0
+        if not state.exists():
+            return 0
+        found = json.loads(state.read_text())
+        return len(found["steps"]) + len(found.get("races", []))
 
     def wait_for_round_or_end(self, process: subprocess.Popen) -> None:
         while self.finished_rounds() == 0 and process.poll() is None:
@@ -114,8 +117,9 @@ def smallest_weights_memory(work: Work) -> int:
 
 
 @pytest.mark.sampled(1)
-@pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "race", "--criterion", "kl", "--weights-memory")],
-                         ids=["exact", "streamed race"])
+@pytest.mark.parametrize("kind", [("--search", "exact"), ("--search", "best", "--search-budget", 20),
+                                  ("--search", "race", "--criterion", "kl", "--weights-memory")],
+                         ids=["exact", "best", "streamed race"])
 def test_killed_at_any_moment(work, ground, tmp_path, kind):
     """kill -9, then --resume: the same result, whether the kill met the loading, the search or the writing."""
     if kind[-1] == "--weights-memory":

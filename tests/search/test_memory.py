@@ -71,6 +71,20 @@ def test_prediction(sleb_ok, sleb_measured, models, model, options):
     assert abs(peak / predicted - 1) < 0.15, f"{peak / 1e6:.0f} MB were taken, {predicted / 1e6:.0f} MB predicted"
 
 
+def test_better_sets_take_no_more(sleb_ok, sleb_measured, models):
+    """No race among sets has more plans than greedy's first round, which is what the prediction goes by."""
+    given = arguments(models("deep"), "--dtype", "float32", "--threads", 1, "--seqlen", 256, "--segments", 12)
+    given[given.index("--num-remove-blocks") + 1] = 4
+    best = [*given, "--search", "best", "--search-budget", 4]
+    predicted = dry_run(sleb_ok, best)["memory"]["peak"]
+    assert predicted == pytest.approx(dry_run(sleb_ok, given)["memory"]["peak"], rel=0.03)
+    output, peak = sleb_measured(*best, "--json", "-")
+    _, peak_of_race = sleb_measured(*given, "--criterion", "kl", "--json", "-")
+    result = json.loads(output)
+    assert max(len(race["candidates"]) for race in result["races"]) <= len(result["steps"][0]["candidates"])
+    assert peak < 1.1 * peak_of_race and peak < predicted, f"{peak / 1e6:.0f} MB, {peak_of_race / 1e6:.0f} MB as a race"
+
+
 def test_dry_run_loads_little_and_writes_nothing(sleb, sleb_ok, sleb_measured, models):
     model = models("wide")
     out = model.parent / "out"

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <array>
 
 #include "apps/sleb/options/results.h"
@@ -92,6 +93,16 @@ std::string rate_text(double rate) {
   return fmt::format("at {} a second", operations_text(rate));
 }
 
+std::string how_searched(SearchKind kind) {
+  if (kind == SearchKind::best) return "as a race; then better sets";
+  return kind == SearchKind::race ? "as a race" : "exact";
+}
+
+std::string time_text(const DryRun& run) {
+  if (run.kind == SearchKind::best) return fmt::format("estimated, at most, for --search-budget {}", run.budget);
+  return run.kind == SearchKind::race ? "estimated for the exact search; a race takes less" : "estimated";
+}
+
 struct Line {
   std::string what, value, note;
 };
@@ -110,7 +121,11 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   const Corpus& corpus = search.calibration;
   const int64_t candidates = spec.num_blocks - search.greedy.early_barrier - search.greedy.latter_barrier;
   const MemoryPrediction& prediction = memory.prediction;
-  const Operations operations = search_operations(search);
+  Operations operations = search_operations(search);
+  if (run.kind == SearchKind::best) {
+    operations.blocks *= std::max(1.0, run.budget);
+    operations.heads *= std::max(1.0, run.budget);
+  }
   const Rates rates = probe_rates(search.checkpoint, search.compute,
                                   {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
   const auto seconds_of = [&](const Operations& work) { return work.blocks / rates.blocks + work.heads / rates.heads; };
@@ -130,7 +145,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                           {"calibration", {{"segments", corpus.segments}, {"seqlen", corpus.seqlen}}},
                           {"candidates", candidates},
                           {"rounds", search.greedy.num_remove_blocks},
-                          {"search", run.is_race ? "race" : "exact"},
+                          {"search", name_of(run.kind)},
                           {"memory",
                            {{"weights", prediction.weights},
                             {"resident_blocks", memory.choice.residency.resident_blocks()},
@@ -151,13 +166,14 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
         corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
   print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
-        search.greedy.num_remove_blocks == 1 ? "" : "s", run.is_race ? "as a race" : "exact");
+        search.greedy.num_remove_blocks == 1 ? "" : "s", how_searched(run.kind));
   std::vector<Line> lines = {
       {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
       {"states", format_bytes(prediction.states),
        fmt::format("{} segment{} at a time", memory.choice.chunk_segments,
                    memory.choice.chunk_segments == 1 ? "" : "s")},
-      {"kept states", format_bytes(prediction.kept), run.is_race ? "between rounds, at most" : "between rounds"},
+      {"kept states", format_bytes(prediction.kept),
+       run.kind == SearchKind::exact ? "between rounds" : "between rounds, at most"},
       {"other", format_bytes(prediction.other), "activations, logits, what loading takes on top"}};
   if (memory.is_on_cpu) {
     lines.insert(lines.begin(), {"program", format_bytes(memory.process.resident), "before the model is loaded"});
@@ -171,8 +187,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   print("\n");
   lines = {{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
            {"head", operations_text(operations.heads), rate_text(rates.heads)},
-           {"time", format_seconds(seconds),
-            run.is_race ? "estimated for the exact search; a race takes less" : "estimated"}};
+           {"time", format_seconds(seconds), time_text(run)}};
   if (!unwritten.empty()) {
     lines.push_back({"writing text", format_seconds(writing), "estimated, before the search; nothing if it is kept"});
   }

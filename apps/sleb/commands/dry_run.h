@@ -4,13 +4,15 @@
 #include <string>
 
 #include "apps/sleb/commands/search_memory.h"
+#include "sleb/search/search.h"
 
 namespace sleb::app {
 
 struct DryRun {
   std::string model;  // as the user named it
-  bool is_race = false;
-  std::string json;  // file, "-" or ""
+  SearchKind kind = SearchKind::race;
+  double budget = 1;  // of a search for better sets, in exact greedy searches
+  std::string json;   // file, "-" or ""
 };
 
 // Prints memory and time, and writes them as JSON. Loads the first block and the head for a probe of a second or two.

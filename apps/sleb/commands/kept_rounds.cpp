@@ -10,6 +10,11 @@ namespace sleb::app {
 namespace fs = std::filesystem;
 namespace {
 
+// Greedy's rounds, and the races that come after them.
+size_t finished_rounds(const SearchState& state) {
+  return state.finished.steps.size() + state.races.size();
+}
+
 std::string work_done(size_t rounds) {
   if (rounds == 0) return "a part of the first round";
   return fmt::format("{} finished round{}", rounds, rounds == 1 ? "" : "s");
@@ -108,7 +113,7 @@ SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
     bad_input("--resume: {} is of another search: {}; give the same as then, or --force without --resume",
               file_.string(), difference);
   }
-  rounds_kept_ = earlier_->state.finished.steps.size();
+  rounds_kept_ = finished_rounds(earlier_->state);
   progress.note(fmt::format("going on after {}", work_done(*rounds_kept_)));
   return earlier_->state;
 }
@@ -116,7 +121,7 @@ SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
 void KeptRounds::save(const SearchState& state, Progress& progress) {
   try {
     save_search(file_, {fingerprint_, state});
-    rounds_kept_ = state.finished.steps.size();
+    rounds_kept_ = finished_rounds(state);
   } catch (const Error& error) {
     progress.note(fmt::format("warning: the search goes on, but can't be resumed: {}", error.what()));
   }

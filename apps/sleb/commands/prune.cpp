@@ -34,14 +34,36 @@ std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus&
                      margin ? fmt::format("{:.1f} se", *margin) : "-", format_seconds(step.seconds));
 }
 
-GreedyResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
+// Below it, a line a race: its candidates, and the best set of its size so far.
+std::string race_columns() {
+  return fmt::format("{:<15} {:>4}  {:<24} {:>11} {:>7}  {}", "candidates", "of", "best so far", "loss", "KL", "time");
+}
+
+std::string race_line(const SetRace& race, const FoundSet& best) {
+  constexpr size_t width = 24;
+  std::string set = ranges_text(best.blocks);
+  if (set.size() > width) set = set.substr(0, width - 3) + "...";
+  return fmt::format("{:<15} {:>4}  {:<24} {:>11.2f} {:>7.4f}  {}", race.step, race.candidates.size() - 1, set,
+                     best.loss, best.kl, format_seconds(race.seconds));
+}
+
+SearchResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
                     KeptRounds& kept_rounds, Progress& progress) {
   SearchHooks hooks;
   if (kept_rounds.possible()) hooks.save = [&](const SearchState& now) { kept_rounds.save(now, progress); };
   hooks.round_finished = [&](const GreedyResult& so_far) {
     progress.note(round_line(so_far, options.greedy.num_remove_blocks, evaluator.corpus()));
   };
-  return run_search(evaluator, options, std::move(state), hooks, progress);
+  hooks.race_finished = [&](const std::vector<SetRace>& races, const FoundSet& best) {
+    if (races.size() == 1) progress.note(race_columns());
+    progress.note(race_line(races.back(), best));
+  };
+  SearchResult result = run_search(evaluator, options, std::move(state), hooks, progress);
+  if (result.best && result.best->out_of_budget) {
+    progress.note(
+        fmt::format("the search budget of {} is spent; a larger --search-budget looks at more sets", options.budget));
+  }
+  return result;
 }
 
 void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, const SearchMemory& memory,
@@ -108,7 +130,8 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
   report.seed = arguments.calibration.options.seed;
   report.compute = evaluator.model().compute();
   report.search = arguments.search;
-  if (options.kind == SearchKind::race) report.confidence = options.confidence;
+  if (options.kind != SearchKind::exact) report.confidence = options.confidence;
+  if (options.kind == SearchKind::best) report.budget = options.budget;
   report.criterion = options.greedy.criterion;
   report.early_barrier = options.greedy.early_barrier;
   report.latter_barrier = options.greedy.latter_barrier;
@@ -152,7 +175,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const SearchMemory memory = plan_memory_together(to_plan, processes);
   if (arguments.dry_run) {
     if (leads(processes)) {
-      show_dry_run({arguments.model, options.kind == SearchKind::race, arguments.results.json}, to_plan, memory);
+      show_dry_run({arguments.model, options.kind, options.budget, arguments.results.json}, to_plan, memory);
     }
     return;
   }

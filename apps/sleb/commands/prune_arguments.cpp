@@ -15,6 +15,11 @@ int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
   return static_cast<int64_t>(std::ceil(ratio * static_cast<double>(num_blocks) - 1e-9));
 }
 
+SearchKind kind_of(const std::string& name) {
+  if (name == "best") return SearchKind::best;
+  return name == "race" ? SearchKind::race : SearchKind::exact;
+}
+
 void add_search(CLI::App& command, PruneArguments& arguments) {
   auto* count = command.add_option("--num-remove-blocks", arguments.greedy.num_remove_blocks, "Blocks to remove")
                     ->check(at_least(1))
@@ -34,20 +39,27 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
   command
       .add_option("--search", arguments.search,
                   "exact: every candidate on the whole calibration text; race: candidates that are significantly worse "
-                  "are dropped early")
+                  "are dropped early; best: a race, then whatever set of as many blocks costs less than what it found")
       ->capture_default_str()
-      ->check(CLI::IsMember({"exact", "race"}))
+      ->check(CLI::IsMember({"exact", "race", "best"}))
       ->type_name("KIND");
   command
+      .add_option("--search-budget", arguments.budget,
+                  "Of --search best: how much it may compute, 1 being what --search exact does; the race at its "
+                  "beginning is always finished")
+      ->capture_default_str()
+      ->check(between(0, 1000))
+      ->type_name("B");
+  command
       .add_option("--confidence", arguments.confidence,
-                  "Of a race: the chance, a round, that the best block of the whole text is not dropped early")
+                  "Of a race: the chance that the best candidate of the whole text is not dropped early")
       ->capture_default_str()
       ->check(between(0.5, 0.999999999))
       ->type_name("P");
   command
       .add_option("--criterion", arguments.criterion,
-                  "loss, or kl: the divergence of the next token's distribution from the dense model's")
-      ->capture_default_str()
+                  "loss, or kl: the divergence of the next token's distribution from the dense model's (default: loss; "
+                  "kl with --search best)")
       ->check(CLI::IsMember({"loss", "kl"}))
       ->type_name("SCORE");
   command
@@ -107,14 +119,19 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "      --num-remove-blocks 2 --json -\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 --eval-ppl wikitext2,c4 \\\n"
       "      --eval-tasks piqa,arc_easy --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --num-remove-blocks 6 --search best \\\n"
+      "      --out SmolLM2-pruned\n"
       "The published code's options are taken too: docs/reference.md says which.");
 }
 
 SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {
   SearchOptions options{.greedy = arguments.greedy,
-                        .kind = arguments.search == "race" ? SearchKind::race : SearchKind::exact,
-                        .confidence = arguments.confidence};
-  options.greedy.criterion = arguments.criterion == "kl" ? Criterion::kl : Criterion::loss;
+                        .kind = kind_of(arguments.search),
+                        .confidence = arguments.confidence,
+                        .budget = arguments.budget};
+  const std::string own = options.kind == SearchKind::best ? "kl" : "loss";
+  options.greedy.criterion =
+      (arguments.criterion.empty() ? own : arguments.criterion) == "kl" ? Criterion::kl : Criterion::loss;
   options.greedy.num_remove_blocks = blocks_to_remove(arguments, num_blocks);
   if (arguments.num_blocks > 0 && arguments.num_blocks != num_blocks) {
     bad_input("--num-blocks {}: {} has {} blocks; leave the option out, or give another model", arguments.num_blocks,

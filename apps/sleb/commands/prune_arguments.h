@@ -26,7 +26,8 @@ struct PruneArguments {
   double ratio = 0;
   std::string search = "race";
   double confidence = 0.999;
-  std::string criterion = "loss";
+  double budget = 1;                     // in exact greedy searches
+  std::string criterion;                 // "": the search's own
   std::optional<uint64_t> state_memory;  // bytes
   ComputeOptions compute;
   ExportOptions output;

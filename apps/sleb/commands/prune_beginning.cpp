@@ -114,8 +114,9 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("--early-barrier", std::to_string(greedy.early_barrier));
   fingerprint.add("--latter-barrier", std::to_string(greedy.latter_barrier));
   fingerprint.add("--search", arguments.search);
-  if (arguments.search == "race") fingerprint.add("--confidence", fmt::format("{}", arguments.confidence));
-  fingerprint.add("--criterion", arguments.criterion);
+  if (arguments.search != "exact") fingerprint.add("--confidence", fmt::format("{}", arguments.confidence));
+  if (arguments.search == "best") fingerprint.add("--search-budget", fmt::format("{}", arguments.budget));
+  fingerprint.add("--criterion", std::string(name_of(greedy.criterion)));
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   const std::string arithmetic = arithmetic_of(model.compute());
