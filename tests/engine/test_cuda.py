@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from test_generation import prompts_of
 from test_scores import random_groups
@@ -56,6 +57,11 @@ def test_same_search(sleb_ok, model, kind):
     if kind[0] == "exact":
         assert losses(found) == pytest.approx(losses(expected), rel=1e-5)
         assert divergences(found) == pytest.approx(divergences(expected), rel=1e-4, abs=1e-5)
+
+
+def test_same_best_set(sleb_ok, model):
+    expected = search(sleb_ok, model, "cpu", "--search", "best")
+    assert search(sleb_ok, model, DEVICE, "--search", "best")["removal_list"] == expected["removal_list"]
 
 
 @pytest.mark.parametrize("kind", ["exact", "race"])
@@ -179,6 +185,29 @@ def test_streamed_generation(run_dump, model):
     size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
     request = {"removed": [[]], "prompts": prompts_of([5, 17]), "count": 24, "device": DEVICE}
     assert run_dump(model, "float32", {**request, "weights_memory": size // 2}) == run_dump(model, "float32", request)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_repair(sleb_ok, model, tmp_path, dtype):
+    """Each half's distance from the dense model, before and after; of float32 the ridges and written matrices too."""
+    text = tmp_path / "text.txt"
+    text.write_text("".join(map(chr, np.random.default_rng(2).integers(97, 123, 20 * SEQLEN))))
+
+    def repaired(device: str, dtype: str) -> tuple[list, dict]:
+        out = tmp_path / f"{device} {dtype}"
+        sleb_ok("repair", model, "--removal-list", "1,3", "--repair-dataset", text, "--repair-tokens", 16 * SEQLEN,
+                "--seqlen", SEQLEN, "--dtype", dtype, "--device", device, "--out", out, "--force")
+        return json.loads((out / "sleb.json").read_text())["repair"]["matrices"], load_file(out / "model.safetensors")
+
+    (expected, expected_tensors), (found, tensors) = repaired("cpu", "float32"), repaired(DEVICE, dtype)
+    tolerance = 1e-4 if dtype == "float32" else 5e-2
+    numbers = [[x for x in flat(matrices) if isinstance(x, float)] for matrices in (found, expected)]
+    if dtype == "float32":
+        assert numbers[0] == pytest.approx(numbers[1], rel=tolerance, abs=1e-6)
+        for name, tensor in expected_tensors.items():
+            torch.testing.assert_close(tensors[name], tensor, rtol=1e-3, atol=1e-4)
+    errors = [[one["held_out"]["after"] for one in matrices] for matrices in (found, expected)]
+    assert errors[0] == pytest.approx(errors[1], rel=tolerance)
 
 
 @pytest.mark.parametrize("protocol", ["reference", "llama.cpp"])
