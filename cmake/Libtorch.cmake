@@ -31,6 +31,9 @@ _torch_library(c10)
 _torch_library(torch_cpu)
 _torch_library(torch)
 add_library(sleb_libtorch INTERFACE)
+# In front of libtorch, so that a symbol of the C++ library is looked for there first: the CUDA wheel's libtorch.so exports
+# a std::filesystem::remove_all of its own, which calls what is not there.
+target_link_options(sleb_libtorch INTERFACE "LINKER:--push-state,--no-as-needed,-lstdc++,--pop-state")
 target_link_libraries(sleb_libtorch INTERFACE torch::torch torch::torch_cpu torch::c10)
 # After the system's folders: the wheel brings headers of its own copy of fmt, which must not hide the library we link.
 target_compile_options(sleb_libtorch INTERFACE "SHELL:-idirafter ${SLEB_LIBTORCH}/include")
@@ -38,8 +41,8 @@ target_compile_options(sleb_libtorch INTERFACE "SHELL:-idirafter ${SLEB_LIBTORCH
 target_link_options(sleb_libtorch INTERFACE -Wl,--allow-shlib-undefined)
 if(EXISTS "${SLEB_LIBTORCH}/lib/libtorch_cuda.so")
   # Nothing names a symbol of torch_cuda: it registers its kernels when loaded.
-  target_link_options(sleb_libtorch INTERFACE -Wl,--no-as-needed
-    "${SLEB_LIBTORCH}/lib/libtorch_cuda.so" "${SLEB_LIBTORCH}/lib/libc10_cuda.so" -Wl,--as-needed)
+  target_link_options(sleb_libtorch INTERFACE
+    "LINKER:--push-state,--no-as-needed,${SLEB_LIBTORCH}/lib/libtorch_cuda.so,${SLEB_LIBTORCH}/lib/libc10_cuda.so,--pop-state")
   message(STATUS "libtorch (CUDA): ${SLEB_LIBTORCH}")
 else()
   message(STATUS "libtorch (CPU): ${SLEB_LIBTORCH}")
