@@ -6,7 +6,7 @@ their order in the line "Rooms, lowest first: ..." of its own CMakeLists.txt. Re
 
 - an include from a layer or a room above the including file's own,
 - an include of a file that is not there,
-- libtorch's headers outside sleb/engine/, sleb/repair/ and sleb/checkpoint/, Arrow's outside sleb/corpus/,
+- libtorch's headers outside sleb/engine/ and sleb/checkpoint/, Arrow's outside sleb/corpus/,
 - printing in the library: only apps/ talks to the terminal.
 
 usage: scripts/check_layers.py [ROOT]
@@ -15,7 +15,7 @@ import pathlib
 import re
 import sys
 
-LIBTORCH_LAYERS = ("engine", "checkpoint", "repair")
+LIBTORCH_LAYERS = ("engine", "checkpoint")
 ARROW_LAYERS = ("corpus",)
 INCLUDE = re.compile(r'^\s*#\s*include\s+(?:"([^"]+)"|<([^>]+)>)', re.MULTILINE)
 PRINTING = re.compile(r"\b(?:fmt::print|std::cout|std::cerr|std::clog|std::print|f?printf|f?puts|putchar|perror)\s*[(<]")

@@ -8,8 +8,8 @@
 #include "sleb/base/json.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/repair/repair.h"
 #include "sleb/export/model_origin.h"
-#include "sleb/repair/repair.h"
 #include "sleb/report/table.h"
 
 namespace sleb {

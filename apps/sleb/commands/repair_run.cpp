@@ -12,7 +12,7 @@
 #include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
-#include "sleb/repair/repair_memory.h"
+#include "sleb/engine/repair/repair_memory.h"
 
 namespace sleb::app {
 namespace {

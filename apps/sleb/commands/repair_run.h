@@ -8,8 +8,8 @@
 #include "apps/sleb/commands/repair_text.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/repair/repair.h"
 #include "sleb/export/pruned_checkpoint.h"
-#include "sleb/repair/repair.h"
 #include "sleb/report/repair_report.h"
 
 namespace sleb::app {

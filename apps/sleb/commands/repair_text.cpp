@@ -9,7 +9,7 @@
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
-#include "sleb/repair/repair.h"
+#include "sleb/engine/repair/repair.h"
 
 namespace sleb::app {
 namespace {

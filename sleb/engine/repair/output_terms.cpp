@@ -1,4 +1,4 @@
-#include "sleb/repair/output_terms.h"
+#include "sleb/engine/repair/output_terms.h"
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/linalg_vector_norm.h>

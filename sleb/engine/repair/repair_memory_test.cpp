@@ -1,4 +1,4 @@
-#include "sleb/repair/repair_memory.h"
+#include "sleb/engine/repair/repair_memory.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "sleb/repair/changed_tensors.h"
+#include "sleb/engine/repair/changed_tensors.h"
 
 #include <ATen/ops/empty.h>
 

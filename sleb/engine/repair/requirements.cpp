@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "sleb/base/error.h"
-#include "sleb/repair/changed_tensors.h"
-#include "sleb/repair/repair.h"
+#include "sleb/engine/repair/changed_tensors.h"
+#include "sleb/engine/repair/repair.h"
 
 namespace sleb {
 namespace {

@@ -1,4 +1,4 @@
-#include "sleb/repair/least_squares.h"
+#include "sleb/engine/repair/least_squares.h"
 
 #include <ATen/ops/cholesky_solve.h>
 #include <ATen/ops/linalg_cholesky_ex.h>

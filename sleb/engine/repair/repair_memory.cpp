@@ -1,11 +1,11 @@
 // Follows repair.cpp, least_squares.cpp and changed_tensors.cpp.
-#include "sleb/repair/repair_memory.h"
+#include "sleb/engine/repair/repair_memory.h"
 
 #include <algorithm>
 
 #include "sleb/engine/plans/operations.h"
+#include "sleb/engine/repair/repair.h"
 #include "sleb/engine/sequences/self_text.h"
-#include "sleb/repair/repair.h"
 
 namespace sleb {
 namespace {

@@ -1,4 +1,4 @@
-// Output matrices with what a repair adds to them. Inside this layer only.
+// Output matrices with what a repair adds to them. Inside this room only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "sleb/checkpoint/checkpoint.h"
-#include "sleb/repair/repair.h"
+#include "sleb/engine/repair/repair.h"
 
 namespace sleb {
 

@@ -1,4 +1,4 @@
-#include "sleb/repair/repair.h"
+#include "sleb/engine/repair/repair.h"
 
 #include <ATen/ops/cat.h>
 #include <ATen/ops/sum.h>
@@ -13,11 +13,11 @@
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/plans/operations.h"
+#include "sleb/engine/repair/changed_tensors.h"
+#include "sleb/engine/repair/hidden_states.h"
+#include "sleb/engine/repair/least_squares.h"
+#include "sleb/engine/repair/output_terms.h"
 #include "sleb/engine/sweep/plan_runner.h"
-#include "sleb/repair/changed_tensors.h"
-#include "sleb/repair/hidden_states.h"
-#include "sleb/repair/least_squares.h"
-#include "sleb/repair/output_terms.h"
 
 namespace sleb {
 namespace {

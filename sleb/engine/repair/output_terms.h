@@ -1,5 +1,5 @@
 // How what a half's output matrix computes becomes a part of the hidden state, as least squares takes it. Inside this
-// layer only.
+// room only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -7,7 +7,7 @@
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/decoder/block.h"
 #include "sleb/engine/plans/plan.h"
-#include "sleb/repair/least_squares.h"
+#include "sleb/engine/repair/least_squares.h"
 
 namespace sleb {
 

@@ -1,4 +1,4 @@
-// Linear least squares with a ridge, from sums over tokens. Inside this layer only.
+// Linear least squares with a ridge, from sums over tokens. Inside this room only.
 #pragma once
 
 #include <ATen/core/Tensor.h>

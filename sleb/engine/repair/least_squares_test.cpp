@@ -1,4 +1,4 @@
-#include "sleb/repair/least_squares.h"
+#include "sleb/engine/repair/least_squares.h"
 
 #include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>

@@ -65,9 +65,9 @@ int64_t held_out_segments(int64_t segments);
 int64_t default_repair_tokens(const ModelSpec& spec);
 int64_t least_repair_tokens(const ModelSpec& spec);
 
-// Before any work. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm what they write or
-// the sum (post-norm), weights of 8-bit floats that stay what they are, and a list behind whose first block nothing is
-// kept.
+// Before any work. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm the sum of their
+// input and output (post-norm), weights of 8-bit floats that stay what they are, and a list behind whose first block
+// nothing is kept.
 void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label);
 // Throws Error(bad_input) for a text of too few tokens or of less than four segments.
 void check_repair_text(const ModelSpec& spec, const Corpus& text);
