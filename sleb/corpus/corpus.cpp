@@ -162,12 +162,20 @@ Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, 
 }
 
 Corpus sampled_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options) {
-  const int64_t wanted = options.segments.value() * text_tokens(options.seqlen, options.bos);
+  const int64_t of_segment = text_tokens(options.seqlen, options.bos);
+  const int64_t wanted = options.segments.value() * of_segment;
   for (int64_t count = options.nsamples;; count *= 4) {
     const TextRows sample = read_sample(source, options.seed, count);
     std::vector<int64_t> ids = ids_of(join_rows(sample.rows, sample.rules), tokenizer, options.bos);
     const bool are_all = static_cast<int64_t>(sample.rows.size()) < count;
-    if (!are_all && static_cast<int64_t>(ids.size()) < wanted) continue;
+    const auto tokens = static_cast<int64_t>(ids.size());
+    if (tokens < wanted && !are_all) continue;
+    if (tokens < wanted) {
+      bad_input(
+          "{}: all of it makes {} segments of {} tokens, and {} are wanted of it; give a longer text, or ask for fewer "
+          "tokens",
+          source.name, tokens / of_segment, options.seqlen, *options.segments);
+    }
     Corpus corpus = cut_segments(source.name, std::move(ids), options.seqlen, options.segments, options.bos);
     describe(corpus, source, sample);
     return corpus;

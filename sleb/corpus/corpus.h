@@ -111,7 +111,7 @@ struct CalibrationOptions {
 Corpus calibration_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
 
 // The same of as many rows as options.segments, which must be given, take: options.nsamples of them at first, and
-// four times as many until they do. Throws what cut_segments throws where all rows are too few.
+// four times as many until they do. Throws Error(bad_input) where all rows are too few.
 Corpus sampled_corpus(const TextSource& source, const Tokenizer& tokenizer, const CalibrationOptions& options);
 
 // How perplexity is taken of a text.

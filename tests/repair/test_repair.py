@@ -74,7 +74,7 @@ class States:
         return oracle.blocks_of(self.model)[block].get_submodule(self.names[half])
 
     def gains(self, block: int, half: int) -> torch.Tensor | None:
-        """a of sleb/repair/output_terms.h."""
+        """a of sleb/engine/repair/output_terms.h."""
         if not self.post_norms:
             return None
         norm = oracle.blocks_of(self.model)[block].get_submodule(self.post_norms[half])
@@ -294,7 +294,7 @@ REFUSED = {
     "nothing kept behind": (["--removal-list", "5"], "no block is kept behind block 5"),
     "too few tokens": (["--repair-tokens", "256"], "at least 384 would do"),
     "too few segments": (["--repair-tokens", "512", "--seqlen", "256"], "at least 4 segments"),
-    "text that is too short": (["--repair-tokens", "40000"], "tokens make"),
+    "text that is too short": (["--repair-tokens", "40000"], "are wanted of it; give a longer text"),
     "a text twice": (["--repair-dataset", "self:512,self:512"], "twice"),
     "no number": (["--repair-dataset", "self:many"], "expected self or self:TOKENS"),
     "nothing left for others": (["--repair-dataset", "self:1024,wikitext2"], "leave too few for the others"),
