@@ -176,7 +176,8 @@ def test_short_texts_race_on_prefixes(sleb_ok, ground, segments):
 
 @pytest.mark.parametrize("option", [("--confidence", "1"), ("--confidence", "nan"), ("--confidence", "0.2"), ("--state-memory", "much"),
                                     ("--state-memory", "-1"), ("--state-memory", "5Q"),
-                                    ("--state-memory", "99999999999T"), ("--criterion", "both"), ("--search", "guess")])
+                                    ("--state-memory", "99999999999T"), ("--criterion", "both"), ("--search", "guess"), ("--search-budget", "2"),
+                                    ("--search-budget", "nan"), ("--confidence", "0.9", "--search", "exact")])
 def test_bad_options(sleb, ground, option):
     done = sleb("prune", ground / "model", "--tokens", ground / "ids.npy", "--seqlen", SEQLEN, *option)
     assert (done.returncode, done.stdout) == (2, "")

@@ -65,11 +65,7 @@ void add_export(CLI::App& app, Session& session) {
       ->required()
       ->type_name("LIST");
   command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
-  command
-      ->add_option("--out-dtype", arguments->options.out_dtype,
-                   "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
-      ->capture_default_str()
-      ->type_name("TYPE");
+  add_out_dtype(*command, arguments->options.out_dtype);
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")
       ->capture_default_str()
       ->check(at_least(1))

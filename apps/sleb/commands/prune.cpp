@@ -189,7 +189,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
 
   PruneReport report = begin_report(arguments, source, options, evaluator, session);
   if (kept_rounds.possible() || processes != nullptr) {
-    report.fingerprint = fingerprint(arguments, options.greedy, evaluator, session.progress);
+    report.fingerprint = fingerprint(arguments, options, evaluator, session.progress);
   }
   if (processes != nullptr) {
     agree(*processes, report.fingerprint);
@@ -239,6 +239,7 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   // torchrun starts all processes anew when one has died.
   OutputPlaces places{arguments.out, arguments.results.json, arguments.resume, arguments.output.force};
   if (session.environment.restarts > 0 && !KeptRounds::place(places).empty()) places.resume = true;
+  check_search(arguments);
   guard_outputs(arguments, places);
   KeptRounds kept_rounds(places);
   const auto with_closing_message = [&](const std::string& what) {

@@ -44,16 +44,16 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->check(CLI::IsMember({"exact", "race", "best"}))
       ->type_name("KIND");
   command
-      .add_option("--search-budget", arguments.budget,
-                  "Of --search best: how much it may compute, 1 being what --search exact does; the race at its "
-                  "beginning is always finished")
-      ->capture_default_str()
+      .add_option(
+          "--search-budget", arguments.budget,
+          "Of --search best: how much it may compute, 1 (the default) being what --search exact does; the race at "
+          "its beginning is always finished")
       ->check(between(0, 1000))
       ->type_name("B");
   command
-      .add_option("--confidence", arguments.confidence,
-                  "Of a race: the chance that the best candidate of the whole text is not dropped early")
-      ->capture_default_str()
+      .add_option(
+          "--confidence", arguments.confidence,
+          "Of a race: the chance that the best candidate of the whole text is not dropped early (default: 0.999)")
       ->check(between(0.5, 0.999999999))
       ->type_name("P");
   command
@@ -73,11 +73,7 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
 void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
       ->type_name("DIR");
-  command
-      .add_option("--out-dtype", arguments.output.out_dtype,
-                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
-      ->capture_default_str()
-      ->type_name("TYPE");
+  add_out_dtype(command, arguments.output.out_dtype);
   add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
@@ -124,11 +120,22 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "The published code's options are taken too: docs/reference.md says which.");
 }
 
+void check_search(const PruneArguments& arguments) {
+  if (arguments.budget && arguments.search != "best") {
+    bad_input("--search-budget {}: --search {} has none; leave it out, or give --search best", *arguments.budget,
+              arguments.search);
+  }
+  if (arguments.confidence && arguments.search == "exact") {
+    bad_input("--confidence {}: --search exact drops nothing; leave it out, or give --search race",
+              *arguments.confidence);
+  }
+}
+
 SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {
   SearchOptions options{.greedy = arguments.greedy,
                         .kind = kind_of(arguments.search),
-                        .confidence = arguments.confidence,
-                        .budget = arguments.budget};
+                        .confidence = arguments.confidence.value_or(SearchOptions().confidence),
+                        .budget = arguments.budget.value_or(SearchOptions().budget)};
   const std::string own = options.kind == SearchKind::best ? "kl" : "loss";
   options.greedy.criterion =
       (arguments.criterion.empty() ? own : arguments.criterion) == "kl" ? Criterion::kl : Criterion::loss;

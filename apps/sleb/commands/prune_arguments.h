@@ -25,8 +25,8 @@ struct PruneArguments {
   GreedyOptions greedy;
   double ratio = 0;
   std::string search = "race";
-  double confidence = 0.999;
-  double budget = 1;                     // in exact greedy searches
+  std::optional<double> confidence;      // SearchOptions' where it is not given
+  std::optional<double> budget;          // likewise
   std::string criterion;                 // "": the search's own
   std::optional<uint64_t> state_memory;  // bytes
   ComputeOptions compute;
@@ -45,6 +45,9 @@ struct PruneArguments {
 
 // The options, with their help and examples.
 void add_prune_arguments(CLI::App& command, PruneArguments& arguments);
+
+// Throws Error(bad_input) for what the kind of search that they ask for makes no use of.
+void check_search(const PruneArguments& arguments);
 
 // The search that they ask for, of a model of so many blocks. Throws Error(bad_input) if it is not possible.
 SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks);

@@ -99,7 +99,7 @@ void show_finished(const PruneTask& task, const OrderedJson& result, Progress& p
 
 }  // namespace
 
-Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
+Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& options, const PlanEvaluator& evaluator,
                         Progress& progress) {
   const Model& model = evaluator.model();
   const Corpus& corpus = evaluator.corpus();
@@ -110,13 +110,13 @@ Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& gr
   fingerprint.add("the number of segments", std::to_string(corpus.segments));
   fingerprint.add("--seqlen", std::to_string(corpus.seqlen));
   fingerprint.add("--seed", std::to_string(arguments.calibration.options.seed));
-  fingerprint.add("--num-remove-blocks", std::to_string(greedy.num_remove_blocks));
-  fingerprint.add("--early-barrier", std::to_string(greedy.early_barrier));
-  fingerprint.add("--latter-barrier", std::to_string(greedy.latter_barrier));
+  fingerprint.add("--num-remove-blocks", std::to_string(options.greedy.num_remove_blocks));
+  fingerprint.add("--early-barrier", std::to_string(options.greedy.early_barrier));
+  fingerprint.add("--latter-barrier", std::to_string(options.greedy.latter_barrier));
   fingerprint.add("--search", arguments.search);
-  if (arguments.search != "exact") fingerprint.add("--confidence", fmt::format("{}", arguments.confidence));
-  if (arguments.search == "best") fingerprint.add("--search-budget", fmt::format("{}", arguments.budget));
-  fingerprint.add("--criterion", std::string(name_of(greedy.criterion)));
+  if (arguments.search != "exact") fingerprint.add("--confidence", fmt::format("{}", options.confidence));
+  if (arguments.search == "best") fingerprint.add("--search-budget", fmt::format("{}", options.budget));
+  fingerprint.add("--criterion", std::string(name_of(options.greedy.criterion)));
   fingerprint.add("--dtype", model.compute().dtype);
   fingerprint.add("--device", model.compute().device);
   const std::string arithmetic = arithmetic_of(model.compute());

@@ -15,7 +15,7 @@
 namespace sleb::app {
 
 // What the losses depend on.
-Fingerprint fingerprint(const PruneArguments& arguments, const GreedyOptions& greedy, const PlanEvaluator& evaluator,
+Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& options, const PlanEvaluator& evaluator,
                         Progress& progress);
 
 // All ranks compute the same: machines may differ in what they compute with, not in what they compute.

@@ -93,11 +93,7 @@ void run(RepairArguments arguments, Session& session) {
 
 void add_output(CLI::App& command, RepairArguments& arguments) {
   command.add_option("--out", arguments.out, "Folder to write")->required()->type_name("DIR");
-  command
-      .add_option("--out-dtype", arguments.output.out_dtype,
-                  "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
-      ->capture_default_str()
-      ->type_name("TYPE");
+  add_out_dtype(command, arguments.output.out_dtype);
   add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists");
   add_json(command, arguments.results.json, "Write the result");

@@ -83,6 +83,12 @@ void add_model(CLI::App& command, std::string& model) {
       ->type_name("MODEL");
 }
 
+void add_out_dtype(CLI::App& command, std::string& out_dtype) {
+  command.add_option("--out-dtype", out_dtype, "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+      ->capture_default_str()
+      ->type_name("TYPE");
+}
+
 void add_base_model(CLI::App& command, std::string& base_model) {
   const auto check = [](const std::string& text) {
     return is_repository_name(text) ? "" : text + ": expected a name on the hub, org/name";

@@ -29,6 +29,8 @@ CLI::Validator byte_size();
 void add_model(CLI::App& command, std::string& model);
 // --base-model of commands that write a model card.
 void add_base_model(CLI::App& command, std::string& base_model);
+// --out-dtype, the type in which tensors are written.
+void add_out_dtype(CLI::App& command, std::string& out_dtype);
 // Opens the checkpoint, and says what the user should know of it.
 Checkpoint open_model(const ModelSource& model, Progress& progress);
 void note_warnings(const std::vector<std::string>& warnings, Progress& progress);
