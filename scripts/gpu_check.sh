@@ -21,8 +21,21 @@ fetch_torch() {
   rm $torch/torch-2.11.0-*.whl
 }
 
+# NVRTC compiles without a GPU what is compiled there at run time (decoding_kernels.cu).
+compile_kernels() {
+  local nvrtc=build/gpu-nvrtc
+  if [ ! -d $nvrtc ]; then
+    .venv/bin/pip install --quiet --no-deps --target $nvrtc "nvidia-cuda-nvrtc>=13.0,<13.1"
+  fi
+  cmake --preset release -DSLEB_TESTS=ON >/dev/null
+  cmake --build build/release --target sleb_engine_test
+  LD_LIBRARY_PATH=$nvrtc/nvidia/cu13/lib build/release/layers/engine/sleb_engine_test --gtest_brief=1 \
+    --gtest_filter='DecodingKernels.Compile*:CudaCode.*'
+}
+
 build() {
   scripts/setup.sh test
+  compile_kernels
   fetch_torch
   cmake -S . -B build/gpu -G Ninja -DCMAKE_BUILD_TYPE=Release -DSLEB_TESTS=ON -DSLEB_ARROW=OFF \
     -DCMAKE_PREFIX_PATH="$PWD/$torch/torch" -DCMAKE_GTEST_DISCOVER_TESTS_DISCOVERY_MODE=PRE_TEST \

@@ -295,7 +295,8 @@ at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, cons
 
 at::Tensor AttentionContext::attend_last(const at::Tensor& query, KeysAndValues all, int64_t window) const {
   const c10::DeviceGuard guard(query.device());
-  const WithoutCudnn without_cudnn;  // it makes a new plan for every length
+  std::optional<WithoutCudnn> without_cudnn;  // it makes a new plan for every length
+  if (!query.is_cpu()) without_cudnn.emplace();
   if (window > 0 && window < all.keys.size(2) && masks_.empty()) all = all.last(window);
   const Heads heads{query, all.keys, all.values, scale_};
   const at::Tensor added = mask(window, all.keys.size(2));
