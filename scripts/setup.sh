@@ -9,7 +9,7 @@ purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz}
 build_packages=(g++ ccache make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
                 libyaml-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
 test_packages=(libgtest-dev)
-lint_packages=(clang clang-format clang-tidy)
+lint_packages=(clang-format)
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -70,6 +70,7 @@ install_packages "${build_packages[@]}"
 make_venv
 install_requirements requirements.txt
 case "$purpose" in test | fuzz | bench) install_requirements requirements-test.txt ;; esac
+if [ "$purpose" = lint ]; then install_requirements requirements-lint.txt; fi
 if [ "$purpose" = bench ]; then
   export CMAKE_ARGS="${CMAKE_ARGS:-} -DLLAMA_BUILD_TOOLS=OFF -DLLAMA_BUILD_EXAMPLES=OFF -DLLAVA_BUILD=OFF"
   install_requirements requirements-bench.txt

@@ -47,7 +47,7 @@ TEST(Json, AKeyTwiceInOneObjectIsRefused) {
 TEST(Json, WideConfigurationsAreRefusedNotSearchedQuadratically) {
   std::string wide = "{\"model_type\": \"llama\"";
   for (int i = 0; i < 300000; ++i) wide += fmt::format(", \"key{:06}\": 0", i);
-  wide += "}";
+  wide += '}';
   EXPECT_EQ(error_message([&] { parse_json(wide, "x.json"); }), "no error");
   EXPECT_EQ(error_message([&] { parse_ordered_json(wide, "x.json"); }),
             fmt::format("x.json: {} bytes is too large for a configuration (at most 4194304)", wide.size()));

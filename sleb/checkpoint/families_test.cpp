@@ -185,7 +185,7 @@ TEST(Families, ModelsOfOtherKindsAreRefusedByNameWithTheReason) {
       {"chatglm",
        "is computed by Python code of the model's own, which sleb does not run and transformers does not have"}};
   for (const auto& [type, reason] : refused) {
-    EXPECT_EQ(refusal({{"model_type", type}}), "config.json: model_type: \"" + type + "\" " + reason);
+    EXPECT_EQ(refusal({{"model_type", type}}), fmt::format("config.json: model_type: \"{}\" {}", type, reason));
   }
   EXPECT_EQ(
       refusal({{"model_type", "gpt2"}, {"scale_attn_by_inverse_layer_idx", true}}),

@@ -74,7 +74,7 @@ class Scales {
           fmt::format(R"({}"{}":{{"dtype":"{}","shape":[{}],"data_offsets":[{},{}]}})", header.empty() ? "{" : ",",
                       tensor.name, tensor.dtype, fmt::join(tensor.shape, ","), begin, data.size());
     }
-    header += "}";
+    header += '}';
     return bytes_of<uint64_t>(header.size()) + header + data;
   }
 

@@ -152,7 +152,7 @@ fs::path path_in(const std::string& output, const fs::path& program) {
 }  // namespace
 
 fs::path find_hf() {
-  if (const std::string own = variable("SLEB_HF"); !own.empty()) {
+  if (std::string own = variable("SLEB_HF"); !own.empty()) {
     if (is_program(own)) return own;
     failed("SLEB_HF={}: no program; give the path of huggingface_hub's command hf", own);
   }

@@ -18,6 +18,7 @@ const Value& defined(const Value& value) {
   if (value.is_undefined()) fault("{}", value.complaint());
   return value;
 }
+const Value& defined(Value&&) = delete;
 
 // A filter whose text stays safe if it was.
 Value rewritten(Interpreter& interpreter, const Value& input, std::string (*rewrite)(std::string_view)) {
@@ -175,7 +176,7 @@ Value filter_tojson(Interpreter& interpreter, const Value& input, const Call& ca
 
 Value filter_int(Interpreter&, const Value& input, const Call& call) {
   const auto arguments = bind("int", call, {"default", "base"}, 0);
-  const Value otherwise = arguments[0].value_or(Value(int64_t{0}));
+  Value otherwise = arguments[0].value_or(Value(int64_t{0}));
   const int64_t base = integer_argument(arguments[1], 10);
   if (base != 10) fault("\"int\" is supported only to the base 10");
   if (defined(input).is(Kind::real)) return whole(input.number(), otherwise);

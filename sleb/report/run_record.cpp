@@ -92,7 +92,7 @@ std::string run_record(const EvalReport& report) {
     } else {
       text += perplexities(report, row, ":", " ");
       text.back() = '\n';
-      text += "\n";
+      text += '\n';
     }
   }
   return text;

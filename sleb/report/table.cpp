@@ -11,7 +11,7 @@ namespace {
 // RFC 4180; nothing for null.
 std::string csv_cell(const OrderedJson& value) {
   if (value.is_null()) return "";
-  const std::string cell = value.is_string() ? value.get<std::string>() : value.dump();
+  std::string cell = value.is_string() ? value.get<std::string>() : value.dump();
   if (cell.find_first_of(",\"\r\n") == std::string::npos) return cell;
   std::string quoted = "\"";
   for (const char c : cell) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
@@ -55,11 +55,11 @@ std::string Table::markdown() const {
   for (size_t i = 0; i < widths.size(); ++i) {
     text += i == 0 ? fmt::format(" {:-<{}} |", "", widths[i]) : fmt::format(" {:-<{}}: |", "", widths[i] - 1);
   }
-  text += "\n";
+  text += '\n';
   for (const auto& row : rows_) {
-    text += "|";
+    text += '|';
     for (size_t i = 0; i < row.size(); ++i) add_cell(i, markdown_cell(row[i].text));
-    text += "\n";
+    text += '\n';
   }
   return text;
 }
@@ -67,10 +67,10 @@ std::string Table::markdown() const {
 std::string Table::csv() const {
   std::string text;
   for (size_t i = 0; i < columns_.size(); ++i) text += (i == 0 ? "" : ",") + csv_cell(columns_[i]);
-  text += "\n";
+  text += '\n';
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) text += (i == 0 ? "" : ",") + csv_cell(row[i].value);
-    text += "\n";
+    text += '\n';
   }
   return text;
 }
@@ -102,7 +102,7 @@ std::string text_of(std::span<const NamedTable> tables, TableFormat format) {
   }
   std::string text;
   for (const auto& [name, table] : tables) {
-    if (!text.empty() && format != TableFormat::jsonl) text += "\n";
+    if (!text.empty() && format != TableFormat::jsonl) text += '\n';
     text += table.text(format);
   }
   return text;

@@ -100,7 +100,8 @@ RaceOutcome run_race(RaceSweep& sweep, const RaceCost& cost, double confidence) 
   const auto comparisons = static_cast<double>((alive.size() - 1) * (rungs.size() - 1));
   double left = sweep.race().budget;
   for (size_t rung = 0; rung < rungs.size(); ++rung) {
-    if (std::isfinite(left) && (left -= cost.on_rung(rung, sweep.plans(alive))) < 0) break;
+    if (std::isfinite(left)) left -= cost.on_rung(rung, sweep.plans(alive));
+    if (left < 0) break;
     sweep.run(rungs[rung], alive);
     if (rung + 1 == rungs.size()) break;
     const size_t leader = *std::ranges::min_element(alive, {}, [&](size_t i) { return sweep.score(i); });

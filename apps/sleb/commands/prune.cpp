@@ -88,7 +88,7 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
   if (processes == nullptr) return memory;
   int64_t fewest = memory.choice.chunk_segments;
   for (const std::string& text : processes->all_gather(std::to_string(fewest))) {
-    fewest = std::min<int64_t>(fewest, std::atoll(text.c_str()));
+    fewest = std::min<int64_t>(fewest, std::stoll(text));
   }
   if (fewest == memory.choice.chunk_segments) return memory;
   search.preferences.chunk_segments = std::max<int64_t>(1, fewest);

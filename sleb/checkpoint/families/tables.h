@@ -25,7 +25,7 @@ inline constexpr TensorNames llama_names = {.embedding = "model.embed_tokens",
                                             .block_prefix = "model.layers.",
                                             .parts = llama_parts};
 
-inline constexpr TensorNames llama_names_with(std::initializer_list<PartNames::Entry> parts) {
+constexpr TensorNames llama_names_with(std::initializer_list<PartNames::Entry> parts) {
   TensorNames names = llama_names;
   names.parts = llama_parts.with(parts);
   return names;
@@ -37,7 +37,7 @@ inline constexpr ConfigKeys llama_keys = usual_sizes.with({{Setting::intermediat
                                                            {Setting::activation, "hidden_act"},
                                                            {Setting::norm_eps, "rms_norm_eps"}});
 
-inline constexpr ConfigKeys llama_keys_with(std::initializer_list<ConfigKeys::Entry> keys) {
+constexpr ConfigKeys llama_keys_with(std::initializer_list<ConfigKeys::Entry> keys) {
   return llama_keys.with(keys);
 }
 

@@ -8,7 +8,7 @@
 namespace sleb {
 namespace {
 
-using Type = arrow::Type;
+using arrow::Type;
 
 template <typename ArrowArray>
 std::optional<std::string_view> view_at(const arrow::Array& array, int64_t row) {

@@ -36,7 +36,7 @@ class CudaProgram {
     // Throws c10::Error where it can't be.
     template <typename... Parameters>
     void operator()(Size size, Parameters... parameters) const {
-      std::array<void*, sizeof...(parameters)> pointers{&parameters...};
+      std::array<void*, sizeof...(parameters)> pointers{const_cast<void*>(static_cast<const void*>(&parameters))...};
       launch_with(size, pointers.data());
     }
 

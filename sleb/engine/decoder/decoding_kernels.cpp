@@ -78,7 +78,7 @@ unsigned threads_for(int64_t packs, unsigned most) {
 
 // Of a product of that many rows; decoding_kernels.cu's rows_of_block.
 CudaProgram::Size size_for(const at::Tensor& matrix, int64_t rows, int64_t rows_of_block = 4) {
-  const auto packs = matrix.size(1) * static_cast<int64_t>(matrix.element_size()) / static_cast<int64_t>(pack_bytes);
+  const auto packs = matrix.size(1) * matrix.element_size() / static_cast<int64_t>(pack_bytes);
   return {blocks_for(rows, rows_of_block), threads_for(packs, 256)};
 }
 
@@ -140,7 +140,7 @@ at::Tensor DecodingKernels::norm(const at::Tensor& input, const std::optional<at
   const int64_t width = input.size(-1);
   const at::Tensor rows = input.reshape({-1, width});
   at::Tensor output = at::empty(input.sizes(), input.options());
-  const auto packs = width * static_cast<int64_t>(input.element_size()) / static_cast<int64_t>(pack_bytes);
+  const auto packs = width * input.element_size() / static_cast<int64_t>(pack_bytes);
   norm_({static_cast<unsigned>(rows.size(0)), threads_for(packs, 1024)}, output.mutable_data_ptr(),
         rows.const_data_ptr(), pointer(weight), is_float(weight), static_cast<long long>(width),
         static_cast<long long>(rows.stride(0)), static_cast<float>(eps));

@@ -71,7 +71,7 @@ TEST_P(OnGpu, Norm) {
 
 TEST_P(OnGpu, Gate) {
   const c10::InferenceMode guard;
-  const at::Tensor rows = random({5, 2 * 136});
+  const at::Tensor rows = random({5, 272});
   const auto halves = rows.to(at::kFloat).chunk(2, -1);
   expect_close(kernels->gate(rows, Activation::silu), at::silu(halves[0]).mul(halves[1]), 2);
   expect_close(kernels->gate(rows, Activation::gelu), at::gelu(halves[0]).mul(halves[1]), 2);

@@ -28,7 +28,7 @@ void StagingBuffer::copy(const at::Tensor& target, const at::Tensor& source) {
   const at::Tensor to = target.view(-1);
   const at::Tensor from = source.view(-1);
   const at::Device device = target.device();
-  const int64_t piece_elements = piece_bytes_ / static_cast<int64_t>(target.element_size());
+  const int64_t piece_elements = piece_bytes_ / target.element_size();
   for (int64_t begin = 0; begin < to.numel(); begin += piece_elements) {
     Piece& piece = pieces_[next_];
     next_ = 1 - next_;

@@ -83,7 +83,7 @@ std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Comp
   const uint64_t room = compute.device == "cpu" ? limits.free : limits.host_free / 2;
   for (const Residency& residency : residencies) {
     for (const bool states_on_disk : {false, true}) {
-      const RepairMemory memory = planner.with(residency, states_on_disk);
+      RepairMemory memory = planner.with(residency, states_on_disk);
       const bool states_fit = states_on_disk || memory.states <= limits.state_memory.value_or(room);
       if (states_fit && memory.growth.anonymous <= limits.free) return memory;
     }

@@ -24,7 +24,7 @@ constexpr int32_t none = -1;
 // the digits as an integer and divides by a power of ten, and so is off by one unit in the last place for one number in
 // ten. Where two spellings score alike but for rounding, that decides.
 double as_library_reads(double number) {
-  char text[40] = {};  // ends in a zero, for atoi
+  char text[40] = {};  // ends in a zero, for strtol
   const auto end = std::to_chars(text, text + sizeof text - 1, std::fabs(number), std::chars_format::scientific).ptr;
   uint64_t digits = 0;
   int exponent = 0;
@@ -38,7 +38,7 @@ double as_library_reads(double number) {
     digits = digits * 10 + static_cast<uint64_t>(*c - '0');
     exponent -= in_fraction;
   }
-  if (c != end) exponent += std::atoi(c + 1);
+  if (c != end) exponent += static_cast<int>(std::strtol(c + 1, nullptr, 10));
   double power = 1;
   const std::string spelled = fmt::format("1e{}", std::abs(exponent));
   if (std::from_chars(spelled.data(), spelled.data() + spelled.size(), power).ec != std::errc()) return number;
