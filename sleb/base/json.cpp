@@ -29,7 +29,7 @@ std::string repeated_key(std::string_view text) {
 
 template <typename Document>
 Document parse(std::string_view text, std::string_view label, size_t most_members) {
-  using Event = Document::parse_event_t;
+  using Event = typename Document::parse_event_t;
   std::vector<size_t> members(deepest_nesting + 2);  // keys read of the objects that are open, by depth
   const auto guard = [&](int depth, Event event, Document& parsed) {
     if (depth > deepest_nesting) bad_input("{}: nested deeper than {} levels", label, deepest_nesting);

@@ -136,7 +136,7 @@ namespace {
 
 template <typename AnyJson>
 Value from_any_json(Budget& budget, const AnyJson& json) {
-  using Type = AnyJson::value_t;
+  using Type = typename AnyJson::value_t;
   switch (json.type()) {
     case Type::null:
       return Value();
