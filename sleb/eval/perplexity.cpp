@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <utility>
 
 #include "sleb/base/error.h"
 
@@ -51,7 +52,7 @@ double perplexity(double reference_loss, int64_t segments, int64_t seqlen) {
 }
 
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored) {
-  assert(!loss.nll.empty() && loss.nll.size() == dense.nll.size() && loss.nll.size() == loss.divergence.size());
+  assert(!loss.nll.empty() && loss.nll.size() == dense.nll.size());
   const std::vector<double> nll = per_token(loss.nll, scored);
   std::vector<double> differences = nll;
   const std::vector<double> dense_nll = per_token(dense.nll, scored);
@@ -59,20 +60,29 @@ PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_
   Estimate perplexity = mean_of(nll);
   perplexity.value = std::exp(perplexity.value);
   if (perplexity.error) *perplexity.error *= perplexity.value;
-  return {perplexity, mean_of(differences), mean_of(per_token(loss.divergence, scored))};
+  PerplexityRow row{perplexity, mean_of(differences), {}};
+  if (!loss.divergence.empty()) row.divergence = mean_of(per_token(loss.divergence, scored));
+  return row;
 }
 
 CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress) {
   const std::vector<Plan> plans = with_dense(pruned);
   const auto start = std::chrono::steady_clock::now();
-  const auto losses = losses_beside_dense(evaluator, plans, progress);
+  auto losses = losses_beside_dense(evaluator, plans, progress);
   CorpusPerplexity result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (size_t i = 0; i < plans.size(); ++i) {
     check_finite(losses[i], plans[i], evaluator.model().checkpoint());
     result.rows.push_back(perplexity_row(losses[i], losses[0], evaluator.corpus().scored()));
   }
+  result.dense = std::move(losses[0]);
   return result;
+}
+
+PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress) {
+  PlanLoss loss = evaluator.evaluate({&plan, 1}, {.stage = "perplexity on " + evaluator.corpus().name}, progress)[0];
+  check_finite(loss, plan, evaluator.model().checkpoint());
+  return loss;
 }
 
 bool is_finite(const PlanLoss& loss) {

@@ -23,20 +23,22 @@ struct Estimate {
 };
 
 struct PerplexityRow {
-  Estimate perplexity;  // exp(mean nll); its error to first order, that of the mean x the perplexity
-  Estimate difference;  // nll less the dense model's, nats per scored token, paired segment by segment
-  Estimate divergence;  // KL(dense || plan), nats per scored token
+  Estimate perplexity;                 // exp(mean nll); its error to first order, that of the mean x the perplexity
+  Estimate difference;                 // nll less the dense model's, nats per scored token, paired segment by segment
+  std::optional<Estimate> divergence;  // KL(dense || plan), nats per scored token; nothing where it was not computed
 };
-// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one, with
-// divergence.
+// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one.
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored);
 
 struct CorpusPerplexity {
   std::vector<PerplexityRow> rows;  // the dense model's first
-  double seconds;                   // of the sweep over the corpus, in which all of them are computed
+  PlanLoss dense;
+  double seconds;  // of the sweep over the corpus, in which all of them are computed
 };
 // Throws what PlanEvaluator::evaluate throws, and Error(failed) for a loss that is no finite number.
 CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress);
+// A plan's loss on a model by itself, such as a repaired one. Throws the same.
+PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress);
 
 // Throws Error(failed) for a loss or divergence that is no finite number, in the user's terms: the plan's blocks, what
 // may be wrong.

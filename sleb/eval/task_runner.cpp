@@ -82,6 +82,23 @@ TaskResult result_of(const LoadedTask& task, ScoreReader& scores, const TaskResu
   return result;
 }
 
+// The run's first plan is what the others are compared with.
+void add_plans(TaskRun& run, const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,
+               Progress& progress) {
+  const auto start = std::chrono::steady_clock::now();
+  std::vector<SequenceGroup> groups;
+  for (const LoadedTask& task : tasks) add_groups(task, groups);
+  for (const auto& scores : score_sequences(model, plans, groups, {.stage = "tasks"}, progress)) {
+    ScoreReader reader(scores);
+    std::vector<TaskResult> results;
+    for (size_t i = 0; i < tasks.size(); ++i) {
+      results.push_back(result_of(tasks[i], reader, run.results.empty() ? nullptr : &run.results[0][i]));
+    }
+    run.results.push_back(std::move(results));
+  }
+  run.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
 TaskTokens tokens_of(std::span<const LoadedTask> tasks) {
@@ -102,21 +119,13 @@ TaskTokens tokens_of(std::span<const LoadedTask> tasks) {
 
 TaskRun run_tasks(const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,
                   Progress& progress) {
-  const auto start = std::chrono::steady_clock::now();
-  std::vector<SequenceGroup> groups;
-  for (const LoadedTask& task : tasks) add_groups(task, groups);
-  const auto scores = score_sequences(model, plans, groups, {.stage = "tasks"}, progress);
   TaskRun run;
-  for (size_t plan = 0; plan < plans.size(); ++plan) {
-    ScoreReader reader(scores[plan]);
-    std::vector<TaskResult> results;
-    for (size_t i = 0; i < tasks.size(); ++i) {
-      results.push_back(result_of(tasks[i], reader, plan == 0 ? nullptr : &run.results[0][i]));
-    }
-    run.results.push_back(std::move(results));
-  }
-  run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  add_plans(run, model, plans, tasks, progress);
   return run;
+}
+
+void add_to(TaskRun& run, const Model& other, const Plan& plan, std::span<const LoadedTask> tasks, Progress& progress) {
+  add_plans(run, other, {&plan, 1}, tasks, progress);
 }
 
 }  // namespace sleb

@@ -46,5 +46,7 @@ TaskTokens tokens_of(std::span<const LoadedTask> tasks);
 // numbers, Interrupted.
 TaskRun run_tasks(const Model& model, std::span<const Plan> plans, std::span<const LoadedTask> tasks,
                   Progress& progress);
+// Adds to a run of the same tasks a plan on another model, such as a repaired one. Throws the same.
+void add_to(TaskRun& run, const Model& other, const Plan& plan, std::span<const LoadedTask> tasks, Progress& progress);
 
 }  // namespace sleb

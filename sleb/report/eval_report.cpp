@@ -14,33 +14,42 @@ OrderedJson or_null(const std::optional<double>& value) {
   return value ? OrderedJson(*value) : OrderedJson();
 }
 
-// {"dense": value}, with one removal list {"dense": value, "pruned": value}, with several {..., "pruned": [values]}.
-OrderedJson values(const std::vector<PerplexityRow>& rows) {
+// {"dense": value}, with one removal list {"dense": value, "pruned": value}, with several {..., "pruned": [values]};
+// of a repaired model also "repaired".
+OrderedJson values(const std::vector<PerplexityRow>& rows, bool repaired) {
   OrderedJson json = {{"dense", rows[0].perplexity.value}};
   OrderedJson pruned = OrderedJson::array();
-  for (size_t i = 1; i < rows.size(); ++i) pruned.push_back(rows[i].perplexity.value);
-  if (rows.size() == 2) json["pruned"] = pruned[0];
-  if (rows.size() > 2) json["pruned"] = pruned;
+  for (size_t i = 1; i + (repaired ? 1 : 0) < rows.size(); ++i) pruned.push_back(rows[i].perplexity.value);
+  if (pruned.size() == 1) json["pruned"] = pruned[0];
+  if (pruned.size() > 1) json["pruned"] = pruned;
+  if (repaired) json["repaired"] = rows.back().perplexity.value;
   return json;
 }
 
-OrderedJson to_json(const PerplexityRow& row, const std::vector<int64_t>& removal_list) {
-  OrderedJson json = {{"removal_list", removal_list},
-                      {"perplexity", row.perplexity.value},
-                      {"perplexity_stderr", or_null(row.perplexity.error)}};
+OrderedJson to_json(const PerplexityRow& row, const std::vector<int64_t>& removal_list, bool repaired) {
+  OrderedJson json = {{"removal_list", removal_list}};
+  if (repaired) json["repaired"] = true;
+  json["perplexity"] = row.perplexity.value;
+  json["perplexity_stderr"] = or_null(row.perplexity.error);
   if (removal_list.empty()) return json;
   json["difference"] = row.difference.value;
   json["difference_stderr"] = or_null(row.difference.error);
-  json["divergence"] = row.divergence.value;
-  json["divergence_stderr"] = or_null(row.divergence.error);
+  if (!row.divergence) return json;
+  json["divergence"] = row.divergence->value;
+  json["divergence_stderr"] = or_null(row.divergence->error);
   return json;
+}
+
+bool is_repaired(const EvalReport& report, size_t row) {
+  return report.repaired && row == report.removal_lists.size();
 }
 
 OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) {
   const Corpus& text = perplexity.text;
   OrderedJson rows = OrderedJson::array();
   for (size_t i = 0; i < perplexity.result.rows.size(); ++i) {
-    rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? std::vector<int64_t>() : report.removal_lists[i - 1]));
+    rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? std::vector<int64_t>() : report.removal_lists[i - 1],
+                           is_repaired(report, i)));
   }
   OrderedJson json = {{"protocol", name_of(report.protocol)}};
   add_source(json, text.origin);
@@ -80,7 +89,7 @@ OrderedJson to_json(const EvalReport& report) {
                       {"device", report.compute.device},
                       {"removal_lists", report.removal_lists}};
   for (const TextPerplexity& perplexity : report.perplexity) {
-    json["perplexity"][perplexity.text.name] = values(perplexity.result.rows);
+    json["perplexity"][perplexity.text.name] = values(perplexity.result.rows, report.repaired);
     json["perplexity_details"][perplexity.text.name] = details(perplexity, report);
   }
   if (report.tasks) json.update(to_json(*report.tasks));
@@ -94,9 +103,11 @@ Table perplexity_table(const EvalReport& report) {
     for (size_t i = 0; i < rows.size(); ++i) {
       const PerplexityRow& row = rows[i];
       const bool dense = i == 0;
-      table.add({perplexity.text.name, dense ? "none" : format_list(report.removal_lists[i - 1]),
+      table.add({perplexity.text.name,
+                 dense ? "none" : model_label(report.removal_lists[i - 1], is_repaired(report, i)),
                  cell(row.perplexity.value), cell(row.perplexity.error), dense ? cell({}) : cell(row.difference.value),
-                 dense ? cell({}) : cell(row.difference.error), dense ? cell({}) : cell(row.divergence.value)});
+                 dense ? cell({}) : cell(row.difference.error),
+                 dense || !row.divergence ? cell({}) : cell(row.divergence->value)});
     }
   }
   return table;

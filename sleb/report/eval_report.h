@@ -29,6 +29,7 @@ struct EvalReport {
   Compute compute;
   std::vector<std::vector<int64_t>> removal_lists;  // of the rows after the dense model's
   EvaluationProtocol protocol;
+  bool repaired = false;                        // the last row's model is
   std::vector<TextPerplexity> perplexity = {};  // one a text
   std::optional<TaskReport> tasks = {};
 };

@@ -133,6 +133,10 @@ OrderedJson to_json(const PruneReport& report) {
     json["calibration"]["dataset"] = "self";
     json["calibration"]["self_text"] = to_json(*report.calibration.self_text);
   }
+  if (report.repair) {
+    json["repaired_loss"] = report.repair->loss;
+    json["repair"] = to_json(report.repair->summary);
+  }
   if (report.result.best) add_best(json, *report.result.best, report.budget.value_or(1));
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.speed) {
@@ -145,25 +149,30 @@ OrderedJson to_json(const PruneReport& report) {
 }
 
 Table comparison_table(const PruneReport& report) {
-  Table table({"", "dense", "pruned", "ratio"});
-  const auto add = [&](const std::string& measure, double dense, double pruned, const auto& format) {
-    const double ratio = pruned / dense;
-    table.add({measure,
-               {format(dense), number(dense)},
-               {format(pruned), number(pruned)},
-               {fmt::format("{:.2f}", ratio), ratio}});
+  const bool repaired = report.repair.has_value();
+  Table table(repaired ? std::vector<std::string>{"", "dense", "removed", "repaired", "ratio"}
+                       : std::vector<std::string>{"", "dense", "pruned", "ratio"});
+  const auto add = [&](const std::string& measure, const std::vector<double>& values, const auto& format) {
+    std::vector<Cell> cells = {measure};
+    for (const double value : values) cells.emplace_back(format(value), number(value));
+    if (repaired && values.size() == 2) cells.push_back(cells.back());  // of the same shape
+    const double ratio = values.back() / values.front();
+    cells.emplace_back(fmt::format("{:.2f}", ratio), ratio);
+    table.add(std::move(cells));
   };
   const auto whole = [](double value) { return fmt::format("{:.0f}", value); };
   const auto fraction = [](double value) { return fmt::format("{:.2f}", value); };
   const auto bytes = [](double value) { return format_bytes(static_cast<uint64_t>(value)); };
   const ModelSize& dense = report.dense_size;
   const ModelSize& pruned = report.pruned_size;
-  add("blocks", static_cast<double>(dense.blocks), static_cast<double>(pruned.blocks), whole);
-  add("parameters", static_cast<double>(dense.parameters), static_cast<double>(pruned.parameters), format_count);
-  add("bytes", static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes), bytes);
-  add("calibration perplexity", calibration_perplexity(report, report.result.greedy.dense_loss),
-      calibration_perplexity(report, report.result.loss()), fraction);
-  if (report.speed) add("prompt tokens/s", report.speed->dense, report.speed->pruned, whole);
+  add("blocks", {static_cast<double>(dense.blocks), static_cast<double>(pruned.blocks)}, whole);
+  add("parameters", {static_cast<double>(dense.parameters), static_cast<double>(pruned.parameters)}, format_count);
+  add("bytes", {static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes)}, bytes);
+  std::vector<double> perplexities = {calibration_perplexity(report, report.result.greedy.dense_loss),
+                                      calibration_perplexity(report, report.result.loss())};
+  if (repaired) perplexities.push_back(calibration_perplexity(report, report.repair->loss));
+  add("calibration perplexity", perplexities, fraction);
+  if (report.speed) add("prompt tokens/s", {report.speed->dense, report.speed->pruned}, whole);
   return table;
 }
 
@@ -196,15 +205,18 @@ std::string model_card(const PruneReport& report) {
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model{}) were removed by SLEB\n"
       "(Song et al., ICML 2024, arXiv 2402.09025): {} {} on the\n"
-      "calibration text least{}. No weight was changed.\n\n",
+      "calibration text least{}.{}\n\n",
       base_name(report), report.result.removal_list().size(), report.num_blocks,
       format_list(report.result.removal_list()), is_greedy ? ", in the order of removal" : "",
       is_greedy ? "round by round the block whose absence" : "the set whose absence",
       report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
                                         : "raised the loss",
-      is_greedy ? "" : ",\nof those that greedy removal, runs of blocks and exchanges came to");
+      is_greedy ? "" : ",\nof those that greedy removal, runs of blocks and exchanges came to",
+      report.repair ? "" : " No weight was changed.");
+  if (report.repair) card += what_was_repaired(report.repair->summary) + "\n";
   card += card_origin(report.origin);
   card += text_of(tables_of(report), TableFormat::markdown) + "\n";
+  if (report.repair) card += repair_errors(report.repair->summary) + "\n";
   if (report.evaluation) card += explanation(*report.evaluation);
   if (report.speed) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,

@@ -10,6 +10,7 @@
 #include "sleb/engine/compute.h"
 #include "sleb/export/model_origin.h"
 #include "sleb/report/eval_report.h"
+#include "sleb/report/repair_report.h"
 #include "sleb/report/table.h"
 #include "sleb/search/search.h"
 
@@ -26,6 +27,11 @@ struct PromptSpeed {
   int64_t prompt_tokens;
   double dense;  // tokens per second, median
   double pruned;
+};
+
+struct PruneRepair {
+  RepairSummary summary;
+  double loss;  // of the repaired model on the calibration text, in the reference's unit
 };
 
 struct PruneReport {
@@ -48,12 +54,13 @@ struct PruneReport {
   ModelSize dense_size;
   ModelSize pruned_size;
   std::optional<PromptSpeed> speed;
-  std::optional<EvalReport> evaluation;  // of the dense model and the pruned one
+  std::optional<EvalReport> evaluation;  // of the dense model, the pruned one, and that repaired
+  std::optional<PruneRepair> repair;
 };
 
 // DESIGN section 4's JSON; docs/reference.md says what else is in it.
 OrderedJson to_json(const PruneReport& report);
-// Dense beside pruned, a measure a line.
+// Dense beside pruned, and repaired, a measure a line.
 Table comparison_table(const PruneReport& report);
 // "comparison", "best sets" of a search for such, and those of the evaluation.
 std::vector<NamedTable> tables_of(const PruneReport& report);

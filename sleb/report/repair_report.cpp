@@ -95,21 +95,28 @@ std::string in_words(const RepairSummary& repair) {
                      format_seconds(repair.seconds));
 }
 
-std::string model_card(const RepairReport& report) {
+std::string what_was_repaired(const RepairSummary& repair) {
   std::vector<std::string> texts;
-  for (const Corpus& text : report.repair.texts) texts.push_back(text_in_words(text));
+  for (const Corpus& text : repair.texts) texts.push_back(text_in_words(text));
+  return fmt::format(
+      "The matrices by which the blocks behind the first removed one write to the hidden state were fitted anew by\n"
+      "least squares, towards the unpruned model's hidden states on {};\nall other weights are the original's.\n",
+      fmt::join(texts, ", "));
+}
+
+std::string repair_errors(const RepairSummary& repair) {
+  return repair_table(repair).text(TableFormat::markdown) +
+         "\nErrors are those of the hidden state behind a half of a block, as a share of its norm: on the text that "
+         "was\n"
+         "fitted, and on segments held out.\n";
+}
+
+std::string model_card(const RepairReport& report) {
   return card_front_matter(report.origin) +
          fmt::format(
-             "Without blocks {} of {} (numbered as in the original model). The matrices by which the blocks behind "
-             "the\n"
-             "first of them write to the hidden state were fitted anew by least squares, towards the unpruned model's\n"
-             "hidden states on {}; all other weights are the original's.\n\n{}"
-             "{}\nErrors are those of the hidden state behind a half of a block, as a share of its norm: on the text "
-             "that was\n"
-             "fitted, and on segments held out.\n\nMade "
-             "by\n\n```\n{}\n```\n",
-             format_list(report.removal_list), report.num_blocks, fmt::join(texts, ", "), card_origin(report.origin),
-             repair_table(report.repair).text(TableFormat::markdown), report.command);
+             "Without blocks {} of {} (numbered as in the original model).\n{}\n{}{}\nMade by\n\n```\n{}\n```\n",
+             format_list(report.removal_list), report.num_blocks, what_was_repaired(report.repair),
+             card_origin(report.origin), repair_errors(report.repair), report.command);
 }
 
 }  // namespace sleb

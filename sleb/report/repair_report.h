@@ -42,6 +42,9 @@ OrderedJson to_json(const RepairReport& report);
 Table repair_table(const RepairSummary& repair);
 // "24 of 26 output matrices changed; ...": what the errors behind the last of them are.
 std::string in_words(const RepairSummary& repair);
+// For a model card, paragraphs in Markdown: which weights were changed, and how; and the table.
+std::string what_was_repaired(const RepairSummary& repair);
+std::string repair_errors(const RepairSummary& repair);
 // README.md of the checkpoint.
 std::string model_card(const RepairReport& report);
 

@@ -77,7 +77,10 @@ std::string run_record(const PruneReport& report) {
       float_text(report.seconds), report.model, report.num_blocks, report.result.removal_list().size(),
       report.calibration.name, report.seed, report.early_barrier, report.latter_barrier,
       list_text(report.result.removal_list()));
-  if (report.evaluation) text += perplexities(*report.evaluation, 1, " =", "\n") + zero_shot(*report.evaluation, 1);
+  if (report.evaluation) {
+    const size_t last = report.evaluation->removal_lists.size();  // of what is written
+    text += perplexities(*report.evaluation, last, " =", "\n") + zero_shot(*report.evaluation, last);
+  }
   return text + "\n";
 }
 

@@ -45,6 +45,10 @@ std::vector<int64_t> removed_in(const TaskReport& report, size_t plan) {
   return plan == 0 ? std::vector<int64_t>() : report.removal_lists[plan - 1];
 }
 
+bool is_repaired(const TaskReport& report, size_t plan) {
+  return report.repaired && plan == report.removal_lists.size();
+}
+
 OrderedJson sample_json(const LoadedTask& task, size_t index, const QuestionResult& result) {
   const Question& question = task.questions[index];
   OrderedJson requests = OrderedJson::array();
@@ -65,11 +69,17 @@ OrderedJson sample_json(const LoadedTask& task, size_t index, const QuestionResu
 
 }  // namespace
 
+std::string model_label(const std::vector<int64_t>& removal_list, bool repaired) {
+  return format_list(removal_list) + (repaired ? " repaired" : "");
+}
+
 OrderedJson to_json(const TaskReport& report) {
   OrderedJson json = {{"results", results_json(report.tasks, report.run.results[0])}};
   for (size_t plan = 1; plan < report.run.results.size(); ++plan) {
-    json["pruned"].push_back({{"removal_list", removed_in(report, plan)},
-                              {"results", results_json(report.tasks, report.run.results[plan])}});
+    OrderedJson pruned = {{"removal_list", removed_in(report, plan)}};
+    if (is_repaired(report, plan)) pruned["repaired"] = true;
+    pruned["results"] = results_json(report.tasks, report.run.results[plan]);
+    json["pruned"].push_back(std::move(pruned));
   }
   for (const LoadedTask& task : report.tasks) {
     json["versions"][task.task.name] = task.task.version;
@@ -90,8 +100,9 @@ Table task_table(const TaskReport& report) {
         const MetricResult& result = report.run.results[plan][i].metrics[metric];
         const auto& difference = result.difference;
         table.add({report.tasks[i].task.name, std::string(metric_name(result.metric)),
-                   plan == 0 ? "none" : format_list(removed_in(report, plan)), cell(result.estimate.value),
-                   cell(result.estimate.standard_error), difference ? cell(difference->value) : cell({}),
+                   plan == 0 ? "none" : model_label(removed_in(report, plan), is_repaired(report, plan)),
+                   cell(result.estimate.value), cell(result.estimate.standard_error),
+                   difference ? cell(difference->value) : cell({}),
                    difference ? cell(difference->standard_error) : cell({})});
       }
     }
@@ -106,6 +117,7 @@ std::string samples_jsonl(const TaskReport& report) {
       const auto& questions = report.run.results[plan][i].questions;
       for (size_t question = 0; question < questions.size(); ++question) {
         OrderedJson json = {{"task", report.tasks[i].task.name}, {"removal_list", removed_in(report, plan)}};
+        if (is_repaired(report, plan)) json["repaired"] = true;
         json.update(sample_json(report.tasks[i], question, questions[question]));
         lines += json.dump() + "\n";
       }

@@ -16,7 +16,11 @@ struct TaskReport {
   std::vector<LoadedTask> tasks;
   std::vector<std::vector<int64_t>> removal_lists;  // of the plans after the dense model's
   TaskRun run;
+  bool repaired = false;  // the last plan's model is
 };
+
+// "12,26", "12,26 repaired".
+std::string model_label(const std::vector<int64_t>& removal_list, bool repaired);
 
 // {"results": {task: {"acc", "acc_stderr", ...}} of the dense model, "pruned": [{"removal_list", "results": {task:
 // {..., "acc_difference", "acc_difference_stderr"}}}], "versions", "n-shot", "n-samples", "tasks_seconds"}. A standard

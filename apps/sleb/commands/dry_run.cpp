@@ -34,19 +34,29 @@ Operations search_operations(const SearchToPlan& search) {
   return sum;
 }
 
-// Of the dense and the pruned model on all texts and tasks, about: a task's questions count as of their mean length.
-Operations evaluation_operations(const SearchToPlan& search) {
-  const ModelSpec& spec = search.checkpoint.spec();
+// As many blocks as are going to be removed, the first that may be.
+std::vector<int64_t> first_candidates(const SearchToPlan& search) {
   std::vector<int64_t> removed;
   for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
-    removed.push_back(candidates_after(removed, spec.num_blocks, search.greedy).front());
+    removed.push_back(candidates_after(removed, search.checkpoint.spec().num_blocks, search.greedy).front());
   }
-  const Schedule schedule = make_schedule(std::array{Plan(), Plan::without_blocks(removed)}, spec.num_blocks);
+  return removed;
+}
+
+// Of the dense and the pruned model on all texts and tasks, and of the repaired one by itself, about: a task's
+// questions count as of their mean length.
+Operations evaluation_operations(const SearchToPlan& search, bool repaired) {
+  const ModelSpec& spec = search.checkpoint.spec();
+  const Plan pruned = Plan::without_blocks(first_candidates(search));
+  std::vector<Schedule> schedules = {make_schedule(std::array{Plan(), pruned}, spec.num_blocks)};
+  if (repaired) schedules.push_back(make_schedule({&pruned, 1}, spec.num_blocks));
   Operations sum{0, 0};
   const auto add = [&](int64_t count, int64_t tokens, int64_t scored) {
-    const Operations each = operations_of(spec, schedule, tokens, scored);
-    sum.blocks += static_cast<double>(count) * each.blocks;
-    sum.heads += static_cast<double>(count) * each.heads;
+    for (const Schedule& schedule : schedules) {
+      const Operations each = operations_of(spec, schedule, tokens, scored);
+      sum.blocks += static_cast<double>(count) * each.blocks;
+      sum.heads += static_cast<double>(count) * each.heads;
+    }
   };
   for (const Corpus& text : search.evaluation.texts) add(text.segments, text.seqlen, text.scored());
   const TaskTokens tasks = tokens_of(search.evaluation.tasks);
@@ -54,12 +64,30 @@ Operations evaluation_operations(const SearchToPlan& search) {
   return sum;
 }
 
-std::string evaluation_text(const EvaluationInputs& evaluation) {
+// Of a repair that changes as many blocks as it may have to.
+double repair_work(const SearchToPlan& search, const PlannedRepair& repair) {
+  const RepairSize size = size_of(repair.task.texts);
+  return repair_operations(search.checkpoint.spec(), first_candidates(search), size.seqlen,
+                           size.segments * size.seqlen);
+}
+
+std::string repair_memory_text(const PlannedRepair& repair) {
+  if (!repair.memory.choice.states_on_disk) return "predicted peak of the repair";
+  return fmt::format("predicted peak of the repair, {} on disk", format_bytes(repair.memory.choice.states));
+}
+
+std::string repair_time_text(const PlannedRepair& repair) {
+  const RepairSize size = size_of(repair.task.texts);
+  return fmt::format("estimated, at most, on {} segments of {} tokens", size.segments, size.seqlen);
+}
+
+std::string evaluation_text(const EvaluationInputs& evaluation, bool repaired) {
   int64_t segments = 0;
   size_t questions = 0;
   for (const Corpus& text : evaluation.texts) segments += text.segments;
   for (const LoadedTask& task : evaluation.tasks) questions += task.questions.size();
-  return fmt::format("estimated for {} segments of text and {} questions, dense and pruned", segments, questions);
+  return fmt::format("estimated for {} segments of text and {} questions, {}", segments, questions,
+                     repaired ? "dense, removed and repaired" : "dense and pruned");
 }
 
 std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
@@ -68,12 +96,15 @@ std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
                                 : fmt::format("{} of {} blocks streamed", num_blocks - resident, num_blocks);
 }
 
-std::vector<const Corpus*> self_texts(const SearchToPlan& search) {
+std::vector<const Corpus*> self_texts(const SearchToPlan& search, const PlannedRepair* repair) {
   std::vector<const Corpus*> texts;
-  if (search.calibration.self_text) texts.push_back(&search.calibration);
-  for (const Corpus& text : search.evaluation.texts) {
+  const auto add = [&](const Corpus& text) {
     if (text.self_text) texts.push_back(&text);
-  }
+  };
+  add(search.calibration);
+  for (const Corpus& text : search.evaluation.texts) add(text);
+  if (repair == nullptr) return texts;
+  for (const Corpus& text : repair->task.texts) add(text);
   return texts;
 }
 
@@ -103,6 +134,20 @@ std::string time_text(const DryRun& run) {
   return run.kind == SearchKind::race ? "estimated for the exact search; a race takes less" : "estimated";
 }
 
+OrderedJson repair_json(const PlannedRepair& repair, double seconds) {
+  const RepairSize size = size_of(repair.task.texts);
+  const RepairMemory& memory = repair.memory.choice;
+  return {{"segments", size.segments},
+          {"seqlen", size.seqlen},
+          {"memory",
+           {{"resident_blocks", memory.residency.resident_blocks()},
+            {"states", memory.states},
+            {"states_on_disk", memory.states_on_disk},
+            {"peak", repair.memory.peak},
+            {"free", repair.memory.free}}},
+          {"seconds", seconds}};
+}
+
 struct Line {
   std::string what, value, note;
 };
@@ -116,7 +161,8 @@ void print_lines(const std::vector<Line>& lines) {
 
 }  // namespace
 
-void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory) {
+void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory,
+                  const PlannedRepair* repair) {
   const ModelSpec& spec = search.checkpoint.spec();
   const Corpus& corpus = search.calibration;
   const int64_t candidates = spec.num_blocks - search.greedy.early_barrier - search.greedy.latter_barrier;
@@ -130,37 +176,40 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                                   {.segments = memory.choice.chunk_segments, .seqlen = corpus.seqlen});
   const auto seconds_of = [&](const Operations& work) { return work.blocks / rates.blocks + work.heads / rates.heads; };
   const double seconds = seconds_of(operations);
-  const double evaluation_seconds = seconds_of(evaluation_operations(search));
+  const double evaluation_seconds = seconds_of(evaluation_operations(search, repair != nullptr));
+  const double repair_seconds = repair == nullptr ? 0 : repair_work(search, *repair) / rates.blocks;
 
-  const std::vector<const Corpus*> unwritten = self_texts(search);
+  const std::vector<const Corpus*> unwritten = self_texts(search, repair);
   double writing = 0;
   for (const Corpus* text : unwritten) writing += seconds_to_write(search, *text);
 
   if (!run.json.empty()) {
-    write_json(run.json, {{"model", run.model},
-                          {"num_blocks", spec.num_blocks},
-                          {"dtype", search.compute.dtype},
-                          {"device", search.compute.device},
-                          {"threads", search.compute.threads},
-                          {"calibration", {{"segments", corpus.segments}, {"seqlen", corpus.seqlen}}},
-                          {"candidates", candidates},
-                          {"rounds", search.greedy.num_remove_blocks},
-                          {"search", name_of(run.kind)},
-                          {"memory",
-                           {{"weights", prediction.weights},
-                            {"resident_blocks", memory.choice.residency.resident_blocks()},
-                            {"states", prediction.states},
-                            {"segments_at_a_time", memory.choice.chunk_segments},
-                            {"kept_states", prediction.kept},
-                            {"other", prediction.other},
-                            {"program", memory.process.resident},
-                            {"peak", memory.peak()},
-                            {"free", memory.free}}},
-                          {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
-                          {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
-                          {"seconds", seconds},
-                          {"seconds_to_write_texts", writing},
-                          {"evaluation_seconds", evaluation_seconds}});
+    OrderedJson json = {{"model", run.model},
+                        {"num_blocks", spec.num_blocks},
+                        {"dtype", search.compute.dtype},
+                        {"device", search.compute.device},
+                        {"threads", search.compute.threads},
+                        {"calibration", {{"segments", corpus.segments}, {"seqlen", corpus.seqlen}}},
+                        {"candidates", candidates},
+                        {"rounds", search.greedy.num_remove_blocks},
+                        {"search", name_of(run.kind)},
+                        {"memory",
+                         {{"weights", prediction.weights},
+                          {"resident_blocks", memory.choice.residency.resident_blocks()},
+                          {"states", prediction.states},
+                          {"segments_at_a_time", memory.choice.chunk_segments},
+                          {"kept_states", prediction.kept},
+                          {"other", prediction.other},
+                          {"program", memory.process.resident},
+                          {"peak", memory.peak()},
+                          {"free", memory.free}}},
+                        {"operations", {{"blocks", operations.blocks}, {"head", operations.heads}}},
+                        {"operations_per_second", {{"blocks", rates.blocks}, {"head", rates.heads}}},
+                        {"seconds", seconds},
+                        {"seconds_to_write_texts", writing},
+                        {"evaluation_seconds", evaluation_seconds}};
+    if (repair != nullptr) json["repair"] = repair_json(*repair, repair_seconds);
+    write_json(run.json, json);
   }
   if (run.json == "-") return;
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
@@ -183,16 +232,19 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
     lines.push_back({"predicted peak", format_bytes(memory.peak()), "on GPUs"});
     lines.push_back({"free", format_bytes(memory.free), ""});
   }
+  if (repair != nullptr) lines.push_back({"repair", format_bytes(repair->memory.peak), repair_memory_text(*repair)});
   print_lines(lines);
   print("\n");
   lines = {{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
            {"head", operations_text(operations.heads), rate_text(rates.heads)},
            {"time", format_seconds(seconds), time_text(run)}};
   if (!unwritten.empty()) {
-    lines.push_back({"writing text", format_seconds(writing), "estimated, before the search; nothing if it is kept"});
+    lines.push_back({"writing text", format_seconds(writing), "estimated; nothing if it is kept"});
   }
+  if (repair != nullptr) lines.push_back({"repair", format_seconds(repair_seconds), repair_time_text(*repair)});
   if (!search.evaluation.empty()) {
-    lines.push_back({"evaluation", format_seconds(evaluation_seconds), evaluation_text(search.evaluation)});
+    lines.push_back(
+        {"evaluation", format_seconds(evaluation_seconds), evaluation_text(search.evaluation, repair != nullptr)});
   }
   print_lines(lines);
 }

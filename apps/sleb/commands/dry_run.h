@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "apps/sleb/commands/prune_repair.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "sleb/search/search.h"
 
@@ -16,6 +17,8 @@ struct DryRun {
 };
 
 // Prints memory and time, and writes them as JSON. Loads the first block and the head for a probe of a second or two.
-void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory);
+// `repair`: after the search; nullptr: none.
+void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMemory& memory,
+                  const PlannedRepair* repair);
 
 }  // namespace sleb::app

@@ -53,6 +53,10 @@ std::string speed_line(const TaskReport& report) {
                      static_cast<double>(questions * models) / report.run.seconds);
 }
 
+void write_samples(const TaskArguments& arguments, const TaskReport& report) {
+  if (!arguments.log_samples.empty()) write_file_atomically(arguments.log_samples, samples_jsonl(report));
+}
+
 }  // namespace
 
 std::vector<std::filesystem::path> places_of_rows(const TaskArguments& arguments) {
@@ -157,8 +161,17 @@ TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::ve
   TaskReport report{std::move(tasks), removal_lists, {}};
   report.run = sleb::run_tasks(model, plans, report.tasks, progress);
   progress.note(speed_line(report));
-  if (!arguments.log_samples.empty()) write_file_atomically(arguments.log_samples, samples_jsonl(report));
+  write_samples(arguments, report);
   return report;
+}
+
+void add_repaired(const TaskArguments& arguments, const Model& repaired, const std::vector<int64_t>& removal_list,
+                  TaskReport& report, Progress& progress) {
+  add_to(report.run, repaired, Plan::without_blocks(removal_list), report.tasks, progress);
+  report.removal_lists.push_back(removal_list);
+  report.repaired = true;
+  progress.note(speed_line(report));
+  write_samples(arguments, report);
 }
 
 }  // namespace sleb::app

@@ -105,12 +105,24 @@ void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& 
   for (Corpus& text : inputs.texts) {
     const PlanEvaluator evaluator(model, text, 0, run.chunk_segments);
     CorpusPerplexity result = evaluate_perplexity(evaluator, plans, progress);
-    text.ids = {};
     report.perplexity.push_back({std::move(text), std::move(result)});
     progress.note(speed_line(report.perplexity.back()));
   }
   if (inputs.tasks.empty()) return;
   report.tasks = run_tasks(run.tasks, model, std::move(inputs.tasks), report.removal_lists, progress);
+}
+
+void evaluate_repaired(const Model& repaired, const EvaluationRun& run, EvalReport& report, Progress& progress) {
+  const std::vector<int64_t> removal_list = report.removal_lists.back();
+  const Plan plan = Plan::without_blocks(removal_list);
+  for (TextPerplexity& text : report.perplexity) {
+    const PlanEvaluator evaluator(repaired, text.text, 0, run.chunk_segments);
+    const PlanLoss loss = evaluate_alone(evaluator, plan, progress);
+    text.result.rows.push_back(perplexity_row(loss, text.result.dense, text.text.scored()));
+  }
+  report.removal_lists.push_back(removal_list);
+  report.repaired = true;
+  if (report.tasks) add_repaired(run.tasks, repaired, removal_list, *report.tasks, progress);
 }
 
 }  // namespace sleb::app

@@ -50,5 +50,7 @@ struct EvaluationRun {
 // Writes --log-samples.
 void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& run, EvalReport& report,
               Progress& progress);
+// Adds a row to the results on all of these: the last removal list's, of a model of repaired weights.
+void evaluate_repaired(const Model& repaired, const EvaluationRun& run, EvalReport& report, Progress& progress);
 
 }  // namespace sleb::app

@@ -10,6 +10,7 @@
 #include "apps/sleb/commands/prune_arguments.h"
 #include "apps/sleb/commands/prune_beginning.h"
 #include "apps/sleb/commands/prune_closing.h"
+#include "apps/sleb/commands/prune_repair.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
@@ -98,6 +99,7 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
 struct Texts {
   Corpus calibration;
   EvaluationInputs evaluation;
+  std::optional<RepairTask> repair;
 };
 
 EvaluationOptions evaluation_options(const PruneArguments& arguments) {
@@ -106,15 +108,17 @@ EvaluationOptions evaluation_options(const PruneArguments& arguments) {
   return options;
 }
 
-Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments, Progress& progress) {
+Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments, const ExportOptions& output,
+                  Progress& progress) {
   const std::string& bos = arguments.calibration.bos;
   if (arguments.calibration.reads_dataset() || !arguments.eval_texts.empty()) note_bos(checkpoint, bos, progress);
-  Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}};
+  Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}, {}};
   EvaluationOptions options = evaluation_options(arguments);
   if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, bos);
   const TextOption named{"--eval-ppl", arguments.calibration.options.seed};
   texts.evaluation.texts = load_texts(named, arguments.eval_texts, checkpoint, options, progress);
   texts.evaluation.tasks = load_tasks(arguments.eval_tasks, checkpoint, progress);
+  texts.repair = load_repair(arguments, checkpoint, output, progress);
   return texts;
 }
 
@@ -138,10 +142,54 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
   return report;
 }
 
+// Who searches, on what, and where the result goes.
+struct Run {
+  const PruneArguments& arguments;
+  const ModelSource& source;
+  const Checkpoint& checkpoint;
+  const SearchOptions& options;
+  const SearchMemory& memory;
+  ExportOptions& output;  // gets the removal list
+  KeptRounds& kept_rounds;
+  Session& session;
+  ProcessGroup* processes;
+  std::chrono::steady_clock::time_point start;
+};
+
+// The search, and dense beside pruned. Nothing: an earlier run has finished, and the user was told.
+std::optional<PruneReport> search_and_compare(const Run& run, const Model& model, Texts& texts) {
+  const auto& [arguments, source, checkpoint, options, memory, output, kept_rounds, session, processes, start] = run;
+  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
+                                memory.host_states);
+  check_ids(model, texts.evaluation);
+  note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
+
+  PruneReport report = begin_report(arguments, source, options, evaluator, session);
+  Fingerprint search_fingerprint;
+  if (kept_rounds.possible() || processes != nullptr) {
+    search_fingerprint = fingerprint(arguments, options, evaluator, session.progress);
+    report.fingerprint = search_fingerprint;
+    if (texts.repair) add_to(report.fingerprint, *texts.repair);
+  }
+  if (processes != nullptr) {
+    agree(*processes, search_fingerprint);
+    agree(*processes, texts.evaluation);
+  }
+  auto state = beginning({arguments, checkpoint, output, texts.evaluation}, {search_fingerprint, report.fingerprint},
+                         kept_rounds, session.progress, processes);
+  if (!state) return {};
+  report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
+  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  output.removal_list = report.result.removal_list();
+  compare(report, arguments, output, model, std::move(texts.evaluation), evaluator.chunk_segments(), session.progress);
+  return report;
+}
+
 void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& session, ProcessGroup* processes) {
   const auto start = std::chrono::steady_clock::now();
   const TableFormat format = table_format(arguments.results.table_format());
   check_calibration(arguments.calibration);
+  check_repair(arguments);
   check_texts("--eval-ppl", arguments.eval_texts, evaluation_options(arguments));
   if (arguments.eval_segments > 0 && arguments.eval_texts.empty()) bad_input("--eval-segments needs --eval-ppl");
   check_tasks(arguments.eval_tasks);
@@ -150,7 +198,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const bool writes_out = !arguments.out.empty() && !kept_rounds.may_be_finished();
   if (writes_out) check_output(output);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
-  const Checkpoint checkpoint = open_model(source, session.progress);
+  Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const SearchOptions options = search_options(arguments, spec.num_blocks);
   if (writes_out) {
@@ -158,7 +206,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   }
   check_sequence_length(spec, arguments.calibration.options.seqlen, "--seqlen");
   check_sequence_length(spec, arguments.prompt_tokens, "--prompt-tokens");
-  Texts texts = load_inputs(checkpoint, arguments, session.progress);
+  Texts texts = load_inputs(checkpoint, arguments, output, session.progress);
 
   ComputeOptions compute_options = arguments.compute;
   kept_rounds.adopt(compute_options);
@@ -173,37 +221,34 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
                              memory_preferences(arguments, kept_rounds),
                              session.environment.local_size};
   const SearchMemory memory = plan_memory_together(to_plan, processes);
+  std::optional<PlannedRepair> planned_repair;
+  if (texts.repair) planned_repair = plan_repair(*texts.repair, checkpoint, compute, arguments);
   if (arguments.dry_run) {
     if (leads(processes)) {
-      show_dry_run({arguments.model, options.kind, options.budget, arguments.results.json}, to_plan, memory);
+      show_dry_run({arguments.model, options.kind, options.budget, arguments.results.json}, to_plan, memory,
+                   planned_repair ? &*planned_repair : nullptr);
     }
     return;
   }
-  const Model model(checkpoint, compute, memory.choice.residency, session.progress);
-  write_self_texts(model, {&texts.calibration}, processes, session.progress);
-  for (Corpus& text : texts.evaluation.texts) write_self_texts(model, {&text}, processes, session.progress);
-  const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
-                                memory.host_states);
-  check_ids(model, texts.evaluation);
-  note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
-
-  PruneReport report = begin_report(arguments, source, options, evaluator, session);
-  if (kept_rounds.possible() || processes != nullptr) {
-    report.fingerprint = fingerprint(arguments, options, evaluator, session.progress);
+  std::optional<FinishedRepair> repaired;  // what it holds is a part of the checkpoint, and so of a model's
+  std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
+  write_self_texts(*model, {&texts.calibration}, processes, session.progress);
+  for (Corpus& text : texts.evaluation.texts) write_self_texts(*model, {&text}, processes, session.progress);
+  auto report = search_and_compare(
+      {arguments, source, checkpoint, options, memory, output, kept_rounds, session, processes, start}, *model, texts);
+  if (!report) return;
+  if (planned_repair) {
+    note_memory(planned_repair->memory, "repair", session.progress);
+    const LoadedModel loaded{checkpoint, compute, memory.choice.residency, model};
+    repaired = repair_pruned(loaded, *planned_repair, output, session.progress);
+    if (repaired) {
+      model.reset();
+      repaired->repair.apply_to(checkpoint);
+      evaluate_repair(*report, loaded, repaired->summary, texts.calibration, arguments, memory.choice.chunk_segments,
+                      session.progress);
+    }
   }
-  if (processes != nullptr) {
-    agree(*processes, report.fingerprint);
-    agree(*processes, texts.evaluation);
-  }
-  auto state = beginning({arguments, checkpoint, output, texts.evaluation}, report.fingerprint, kept_rounds,
-                         session.progress, processes);
-  if (!state) return;
-  report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, model, std::move(texts.evaluation), evaluator.chunk_segments(), session.progress);
-  if (leads(processes)) finish(report, arguments, checkpoint, output, format, kept_rounds, session.progress);
+  if (leads(processes)) finish(*report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
 // Before any work: nothing that is read, or that nobody would want replaced, is written.
@@ -216,6 +261,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   guard.reads(arguments.eval_tasks.tasks_file);
   for (const auto& place : places_of_rows(arguments.eval_tasks)) guard.reads(place);
   for (const std::string& text : arguments.eval_texts) guard.reads(place_of_text(text));
+  for (const std::string& text : arguments.repair_text.datasets) guard.reads(place_of_text(text));
   guard.writes_folder("--out", arguments.out);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
@@ -270,6 +316,7 @@ void add_prune(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<PruneArguments>();
   add_prune_arguments(*command, *arguments);
   command->callback([arguments, &session] {
+    if (arguments->repair) check_alone(session, "prune --repair");
     run_in_processes(session, [&](Session& own, ProcessGroup* processes) { run_and_keep(*arguments, own, processes); });
   });
 }

@@ -70,6 +70,13 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->type_name("BYTES");
 }
 
+void add_repair(CLI::App& command, PruneArguments& arguments) {
+  command.add_flag("--repair", arguments.repair,
+                   "After the search: fit what the kept blocks write to the dense model's hidden states, which gives "
+                   "back a part of what the removal cost; evaluations, speed and output are of the repaired model");
+  add_repair_text(command, arguments.repair_text, "self and --dataset's");
+}
+
 void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
       ->type_name("DIR");
@@ -105,6 +112,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--num-blocks", arguments.num_blocks)->check(at_least(1))->group("");  // the published code's
   add_calibration(command, arguments.calibration);
   add_search(command, arguments);
+  add_repair(command, arguments);
   add_evaluation(command, arguments);
   add_compute(command, arguments.compute);
   add_output(command, arguments);
@@ -116,7 +124,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "  sleb prune HuggingFaceTB/SmolLM2-135M --dataset c4 --eval-ppl wikitext2,c4 \\\n"
       "      --eval-tasks piqa,arc_easy --out SmolLM2-pruned\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --num-remove-blocks 6 --search best \\\n"
-      "      --out SmolLM2-pruned\n"
+      "      --repair --out SmolLM2-pruned\n"
       "The published code's options are taken too: docs/reference.md says which.");
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/repair_text.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/options/run_records.h"
@@ -29,6 +30,8 @@ struct PruneArguments {
   std::optional<double> budget;          // likewise
   std::string criterion;                 // "": the search's own
   std::optional<uint64_t> state_memory;  // bytes
+  bool repair = false;
+  RepairTextArguments repair_text;  // segments, seed and BOS are the calibration's
   ComputeOptions compute;
   ExportOptions output;
   std::string out;

@@ -136,15 +136,15 @@ void agree(ProcessGroup& processes, const Fingerprint& fingerprint) {
   }
 }
 
-std::optional<SearchState> beginning(const PruneTask& task, const Fingerprint& fingerprint, KeptRounds& kept_rounds,
+std::optional<SearchState> beginning(const PruneTask& task, const Fingerprints& fingerprints, KeptRounds& kept_rounds,
                                      Progress& progress, ProcessGroup* processes) {
-  const auto result = kept_rounds.finished_result(fingerprint);
+  const auto result = kept_rounds.finished_result(fingerprints.result);
   std::optional<SearchState> state;
   if (!result) {
     if (kept_rounds.may_be_finished() && !task.arguments.out.empty()) {
       note_warnings(check(task.checkpoint, task.output), progress);
     }
-    state = kept_rounds.begin(fingerprint, progress);
+    state = kept_rounds.begin(fingerprints.search, progress);
   }
   if (processes != nullptr) state = agreed_begin(*processes, state);
   if (result) {

@@ -28,8 +28,13 @@ struct PruneTask {
   const ExportOptions& output;
   const EvaluationInputs& evaluation;
 };
+// What an earlier run has to agree in: for its search to be gone on with, and for its result to be this one.
+struct Fingerprints {
+  const Fingerprint& search;
+  const Fingerprint& result;
+};
 // Nothing: an earlier run has finished it, and the user is told, with what of `task` that run did not do.
-std::optional<SearchState> beginning(const PruneTask& task, const Fingerprint& fingerprint, KeptRounds& kept_rounds,
+std::optional<SearchState> beginning(const PruneTask& task, const Fingerprints& fingerprints, KeptRounds& kept_rounds,
                                      Progress& progress, ProcessGroup* processes);
 
 }  // namespace sleb::app

@@ -36,6 +36,7 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
     return;
   }
   print("removal list: {}\n\n{}", format_list(output.removal_list), tables);
+  if (report.repair) print("\nrepair: {}\n", in_words(report.repair->summary));
   if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
 }
 

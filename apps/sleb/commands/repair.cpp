@@ -9,11 +9,14 @@
 #include "apps/sleb/options/output_guard.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
+#include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/datasets/dataset_files.h"
 
 namespace sleb::app {
 namespace {
+
+constexpr const char* default_dataset = "wikitext2";
 
 struct RepairArguments {
   std::string model;
@@ -55,7 +58,7 @@ void show(const RepairReport& report, const RepairArguments& arguments, const Ex
 
 void run(RepairArguments arguments, Session& session) {
   const TableFormat format = table_format(arguments.results.table_format());
-  if (arguments.text.datasets.empty()) arguments.text.datasets = {"self", "wikitext2"};
+  if (arguments.text.datasets.empty()) arguments.text.datasets = {"self", default_dataset};
   check_repair_texts(arguments.text);
   guard_outputs(arguments);
   ExportOptions output = arguments.output;
@@ -65,24 +68,33 @@ void run(RepairArguments arguments, Session& session) {
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   output.removal_list = parse_removal_list(arguments.removal_list, spec.num_blocks);
-  const RepairOptions options = repair_options(checkpoint, output);
+  RepairOptions options = repair_options(checkpoint, output);
   check_repairable(checkpoint, options, arguments.model);
+  const std::string nothing = nothing_to_repair(output.removal_list, spec.num_blocks);
+  if (!nothing.empty()) bad_input("{}: {}", arguments.model, nothing);
   note_warnings(check(checkpoint, output), session.progress);
   check_sequence_length(spec, arguments.text.seqlen, "--seqlen");
   warn_of_long_segments(spec, arguments.text.seqlen, session.progress);
   note_bos(checkpoint, arguments.text.bos, session.progress);
   std::vector<Corpus> texts = load_repair_texts(checkpoint, arguments.text, session.progress);
-  check_repair_text(spec, joined(texts));
+  check_repair_text(spec, texts);
 
-  const RepairTask task{std::move(texts), arguments.text.seed, arguments.state_memory};
-  const FinishedRepair finished = run_repair(checkpoint, arguments.compute, task, options, session.progress);
+  const Compute compute = decide_compute(arguments.compute);
+  const PlannedRepairMemory memory = plan_repair_memory(checkpoint, compute, size_of(texts),
+                                                        {arguments.compute.weights_memory, arguments.state_memory});
+  note_memory(memory, "memory", session.progress);
+  options.states_on_disk = memory.choice.states_on_disk;
+  std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
+  const FinishedRepair finished =
+      run_repair(*model, {std::move(texts), arguments.text.seed}, options, session.progress);
   const RepairReport report{.model = arguments.model,
                             .origin = {source.repository, source.commit, arguments.base_model},
                             .command = session.command_line,
                             .num_blocks = spec.num_blocks,
                             .removal_list = output.removal_list,
-                            .compute = finished.compute,
+                            .compute = model->compute(),
                             .repair = finished.summary};
+  model.reset();
   finished.repair.apply_to(checkpoint);
   write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, session.progress);
   write_json(arguments.results.json, to_json(report));
@@ -110,7 +122,7 @@ void add_repair(CLI::App& app, Session& session) {
   command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")
       ->required()
       ->type_name("LIST");
-  add_repair_text(*command, arguments->text);
+  add_repair_text(*command, arguments->text, std::string("self,") + default_dataset);
   command->add_option("--seqlen", arguments->text.seqlen, "Tokens in a segment")
       ->capture_default_str()
       ->check(CLI::Range(int64_t{2}, int64_t{1} << 24))

@@ -12,47 +12,9 @@
 #include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/memory/probe.h"
-#include "sleb/engine/repair/repair_memory.h"
 
 namespace sleb::app {
 namespace {
-
-RepairSize size_of(const std::vector<Corpus>& texts) {
-  RepairSize size{.segments = 0, .seqlen = texts.front().seqlen};
-  for (const Corpus& text : texts) {
-    size.segments += text.segments;
-    if (text.self_text) size.self_text = std::max(size.self_text, text.self_text->tokens);
-  }
-  return size;
-}
-
-RepairMemory plan_memory(const Checkpoint& checkpoint, const Compute& compute, const RepairSize& size,
-                         RepairLimits limits, Progress& progress) {
-  warm_up(compute);
-  give_back_freed();
-  const bool is_on_cpu = compute.device == "cpu";
-  const ProcessMemory before = process_memory();
-  limits.host_free = available_memory();
-  const uint64_t device_free = free_memory(compute)[0];
-  limits.free = is_on_cpu ? limits.host_free : device_free - left_to_libtorch(device_free);
-  const StoredForms forms = stored_forms(checkpoint);
-  const auto memory = plan_repair_memory(checkpoint.spec(), compute, forms, size, limits);
-  if (!memory) {
-    bad_input(
-        "{}: the repair takes {} more than the program has already, and {} are free; give less --repair-tokens or "
-        "--weights-memory",
-        checkpoint.path().string(), format_bytes(least_repair_memory(checkpoint.spec(), compute, forms, size)),
-        format_bytes(limits.free));
-  }
-  const uint64_t peak =
-      is_on_cpu ? std::max(before.peak, before.resident + memory->growth.resident) : memory->growth.resident;
-  progress.note(
-      fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(peak), format_bytes(limits.free)));
-  if (memory->states_on_disk) {
-    progress.note(fmt::format("memory is short: {} of hidden states go to the disk", format_bytes(memory->states)));
-  }
-  return *memory;
-}
 
 RepairSummary summary_of(const Repair& repair, std::vector<Corpus> texts, uint64_t seed) {
   RepairSummary summary{.texts = std::move(texts),
@@ -73,25 +35,60 @@ RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& 
   RepairOptions options;
   options.removal_list = output.removal_list;
   options.type_of = [&checkpoint, output](const std::string& name) { return written_type(checkpoint, name, output); };
-  options.scratch = followed(output.out).parent_path();
+  options.scratch = output.out.empty() ? std::filesystem::temp_directory_path() : followed(output.out).parent_path();
   return options;
 }
 
-FinishedRepair run_repair(const Checkpoint& checkpoint, const ComputeOptions& compute_options, RepairTask task,
-                          const RepairOptions& options, Progress& progress) {
-  const Compute compute = decide_compute(compute_options);
-  const RepairLimits limits{
-      .free = 0, .host_free = 0, .weights_memory = compute_options.weights_memory, .state_memory = task.state_memory};
-  const RepairMemory memory = plan_memory(checkpoint, compute, size_of(task.texts), limits, progress);
-  RepairOptions decided = options;
-  decided.states_on_disk = memory.states_on_disk;
-  const Model model(checkpoint, compute, memory.residency, progress);
+RepairSize size_of(const std::vector<Corpus>& texts) {
+  RepairSize size{.segments = 0, .seqlen = texts.front().seqlen};
+  for (const Corpus& text : texts) {
+    size.segments += text.segments;
+    if (text.self_text) size.self_text = std::max(size.self_text, text.self_text->tokens);
+  }
+  return size;
+}
+
+PlannedRepairMemory plan_repair_memory(const Checkpoint& checkpoint, const Compute& compute, const RepairSize& size,
+                                       const RepairMemoryLimits& given) {
+  warm_up(compute);
+  give_back_freed();
+  const bool is_on_cpu = compute.device == "cpu";
+  const ProcessMemory before = process_memory();
+  RepairLimits limits{.free = available_memory(),
+                      .host_free = available_memory(),
+                      .weights_memory = given.weights,
+                      .state_memory = given.states};
+  if (!is_on_cpu) {
+    const uint64_t device_free = free_memory(compute)[0];
+    limits.free = device_free - left_to_libtorch(device_free);
+  }
+  const StoredForms forms = stored_forms(checkpoint);
+  const auto memory = sleb::plan_repair_memory(checkpoint.spec(), compute, forms, size, limits);
+  if (!memory) {
+    bad_input(
+        "{}: the repair takes {} more than the program has already, and {} are free; give less --repair-tokens or "
+        "--weights-memory",
+        checkpoint.path().string(), format_bytes(least_repair_memory(checkpoint.spec(), compute, forms, size)),
+        format_bytes(limits.free));
+  }
+  const uint64_t growth = memory->growth.resident;
+  return {*memory, is_on_cpu ? std::max(before.peak, before.resident + growth) : growth, limits.free};
+}
+
+void note_memory(const PlannedRepairMemory& memory, const std::string& label, Progress& progress) {
+  progress.note(fmt::format("{}: a peak of {} is expected, {} are free", label, format_bytes(memory.peak),
+                            format_bytes(memory.free)));
+  if (!memory.choice.states_on_disk) return;
+  progress.note(fmt::format("{}: {} of hidden states go to the disk", label, format_bytes(memory.choice.states)));
+}
+
+FinishedRepair run_repair(const Model& model, RepairTask task, const RepairOptions& options, Progress& progress) {
   for (Corpus& text : task.texts) write_self_texts(model, {&text}, nullptr, progress);
   const Corpus text = joined(task.texts);
   progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
                             how_computed(model.compute())));
   const auto start = std::chrono::steady_clock::now();
-  FinishedRepair finished{repair(model, text, decided, progress), {}, model.compute()};
+  FinishedRepair finished{repair(model, text, options, progress), {}};
   finished.summary = summary_of(finished.repair, std::move(task.texts), task.seed);
   finished.summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return finished;

@@ -66,11 +66,12 @@ CalibrationArguments one_text(const RepairTextArguments& arguments, size_t index
 
 }  // namespace
 
-void add_repair_text(CLI::App& command, RepairTextArguments& arguments) {
+void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const std::string& default_texts) {
   add_texts(command, option, arguments.datasets,
-            "Texts that the kept blocks are fitted to, mixed: self[:TOKENS] (text that the dense model writes), and "
-            "names and files as sleb prune's --dataset takes them (default: self,wikitext2). What is fitted decides "
-            "whom it serves: self-written text is the safe ground, other text an addition");
+            fmt::format("Texts that the kept blocks are fitted to, mixed: self[:TOKENS] (text that the dense model "
+                        "writes), and names and files as sleb prune's --dataset takes them (default: {}). What is "
+                        "fitted decides whom it serves: self-written text is the safe ground, other text an addition",
+                        default_texts));
   command
       .add_option("--repair-tokens", arguments.tokens,
                   "Tokens of all these texts together, shared evenly by those without a number of their own (default: "

@@ -12,15 +12,15 @@
 namespace sleb::app {
 
 struct RepairTextArguments {
-  std::vector<std::string> datasets;  // empty: text that the model writes itself, and wikitext2
+  std::vector<std::string> datasets;  // empty: the command's default
   int64_t tokens = 0;                 // of all together; 0: by the model's widths
   int64_t seqlen = 1024;
   uint64_t seed = 0;
   std::string bos;  // "": by the model
 };
 
-// --repair-dataset and --repair-tokens.
-void add_repair_text(CLI::App& command, RepairTextArguments& arguments);
+// --repair-dataset and --repair-tokens; the help says that texts are `default_texts` where none are given.
+void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const std::string& default_texts);
 
 // What can be said before the model is there. Throws Error(bad_input) for a text without a name, for one that stands
 // twice, and what check_calibration throws.

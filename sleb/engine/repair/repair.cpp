@@ -12,11 +12,11 @@
 #include "sleb/engine/decoder/decoder.h"
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
-#include "sleb/engine/plans/operations.h"
 #include "sleb/engine/repair/changed_tensors.h"
 #include "sleb/engine/repair/hidden_states.h"
 #include "sleb/engine/repair/least_squares.h"
 #include "sleb/engine/repair/output_terms.h"
+#include "sleb/engine/repair/repair_steps.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {
@@ -67,12 +67,6 @@ class RelativeError {
   int64_t tokens_ = 0;
 };
 
-double inputs_of(const ModelSpec& spec, Unit unit) {
-  double columns = 0;
-  for (const OutputMatrix& matrix : output_matrices(spec, unit)) columns += static_cast<double>(matrix.columns);
-  return columns;
-}
-
 class Repairer {
  public:
   Repairer(const Model& model, const Corpus& text, const RepairOptions& options, Progress& progress)
@@ -84,14 +78,13 @@ class Repairer {
         chunks_(chunks_of(text.segments, default_chunk_segments(spec_, model.compute(), text.seqlen, text.segments))),
         context_(spec_, model.compute(), text.seqlen),
         dense_({text.segments, text.seqlen, spec_.hidden_size}, model.compute(), states_place()),
-        first_cut_(*std::ranges::min_element(options.removal_list)),
-        meter_(progress, "repairing", operations()) {}
+        steps_(spec_, options.removal_list, text.seqlen),
+        meter_(progress, "repairing", steps_.all(text.segments * text.seqlen)) {}
 
   Repair run() {
     embed();
-    const int64_t last = last_kept();
-    for (int64_t block = 0; block <= last; ++block) {
-      if (block == first_cut_) begin_pruned();
+    for (int64_t block = 0; block <= steps_.last_kept(); ++block) {
+      if (block == steps_.first_cut()) begin_pruned();
       for (const Half half : {Half::attention, Half::mlp}) step({block, half});
     }
     result_.held_out_segments = held_out_segments(text_.segments);
@@ -102,34 +95,6 @@ class Repairer {
  private:
   std::optional<std::filesystem::path> states_place() const {
     return options_.states_on_disk ? std::optional(options_.scratch) : std::nullopt;
-  }
-  bool is_removed(int64_t block) const {
-    return std::ranges::find(options_.removal_list, block) != options_.removal_list.end();
-  }
-  int64_t last_kept() const {
-    int64_t block = spec_.num_blocks - 1;
-    while (is_removed(block)) --block;
-    return block;
-  }
-  bool is_fitted(Unit unit) const { return unit.block > first_cut_ && !is_removed(unit.block) && !is_idle(unit); }
-  // Of a parallel residual the attention's unit does both halves' work.
-  bool is_idle(Unit unit) const { return spec_.parallel_residual && unit.half == Half::mlp; }
-
-  // Per token: the dense model, the pruned one twice, and the sums of products.
-  double fit_operations(Unit unit) const {
-    const double columns = inputs_of(spec_, unit);
-    return 2 * unit_operations(spec_, unit.half, text_.seqlen) + columns * columns +
-           2 * columns * static_cast<double>(spec_.hidden_size);
-  }
-  double operations() const {
-    double sum = 0;
-    for (int64_t block = 0; block <= last_kept(); ++block) {
-      for (const Half half : {Half::attention, Half::mlp}) {
-        sum += unit_operations(spec_, half, text_.seqlen);
-        if (is_fitted({block, half})) sum += fit_operations({block, half});
-      }
-    }
-    return sum * static_cast<double>(text_.ids.size());
   }
 
   void embed() {
@@ -150,8 +115,8 @@ class Repairer {
   }
 
   void step(Unit unit) {
-    if (is_idle(unit)) return;
-    if (is_fitted(unit)) return fit(unit);
+    if (steps_.is_idle(unit)) return;
+    if (steps_.is_fitted(unit)) return fit(unit);
     for (const Chunk& chunk : chunks_) advance_dense(unit, chunk);
   }
 
@@ -162,7 +127,7 @@ class Repairer {
     at::Tensor states = stored;
     decoder_.apply_in_place(unit, states, context_);
     if (!stored.is_same(states)) stored.copy_(states);
-    count(chunk, unit_operations(spec_, unit.half, text_.seqlen));
+    count(chunk, steps_.running(unit));
     return states;
   }
 
@@ -175,7 +140,7 @@ class Repairer {
   };
 
   void fit(Unit unit) {
-    const auto inputs = static_cast<int64_t>(inputs_of(spec_, unit));
+    const int64_t inputs = steps_.columns(unit);
     const at::Device device = decoder_.device(unit.block);
     Fitting fitting{unit, OutputTerms(checkpoint_, unit, device), Moments(inputs, spec_.hidden_size, device),
                     Moments(inputs, spec_.hidden_size, device)};
@@ -185,6 +150,7 @@ class Repairer {
       add(fitting, chunk, wanted, chunk.is_held_out ? held_out : fitted);
     }
     Change change = choose(fitting, held_out.value());
+    meter_.add(steps_.solving(unit));
     const at::Tensor map = change.map.defined() ? change.map.to(scalar_type_of(decoder_.compute())) : change.map;
     for (const Chunk& chunk : chunks_) {
       advance_pruned(unit, chunk, map, chunk.is_held_out ? held_out_after : fitted_after);
@@ -208,7 +174,7 @@ class Repairer {
     const Sample sample = fitting.terms.sample(product, states, wanted);
     const int64_t tokens = chunk.segments * (text_.seqlen - 1);
     (chunk.is_held_out ? fitting.held_out : fitting.fitted).add(sample.inputs, sample.lacking, tokens);
-    count(chunk, fit_operations(fitting.unit) - unit_operations(spec_, fitting.unit.half, text_.seqlen));
+    count(chunk, steps_.running(fitting.unit) + steps_.summing(fitting.unit));
   }
 
   // Behind the unit with this change of its matrix, on the segments held out: where the state is linear in the matrix
@@ -267,7 +233,7 @@ class Repairer {
     const at::Tensor wanted = dense_.segments(chunk.begin, chunk.segments).to(states.device());
     error.add(states.to(at::kFloat), wanted.to(at::kFloat));
     if (!stored.is_same(states)) stored.copy_(states);
-    count(chunk, unit_operations(spec_, unit.half, text_.seqlen));
+    count(chunk, steps_.running(unit));
   }
 
   void count(const Chunk& chunk, double per_token) const {
@@ -283,7 +249,7 @@ class Repairer {
   AttentionContext context_;
   HiddenStates dense_;
   std::optional<HiddenStates> pruned_;  // from the first removed block on
-  int64_t first_cut_;
+  RepairSteps steps_;
   Repair result_;
   mutable WorkMeter meter_;
 };

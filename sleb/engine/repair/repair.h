@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -65,12 +66,18 @@ int64_t held_out_segments(int64_t segments);
 int64_t default_repair_tokens(const ModelSpec& spec);
 int64_t least_repair_tokens(const ModelSpec& spec);
 
-// Before any work. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm the sum of their
-// input and output (post-norm), weights of 8-bit floats that stay what they are, and a list behind whose first block
-// nothing is kept.
+// Before any work, whatever is removed. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm
+// the sum of their input and output (post-norm), and weights of 8-bit floats that stay what they are.
 void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label);
-// Throws Error(bad_input) for a text of too few tokens or of less than four segments.
-void check_repair_text(const ModelSpec& spec, const Corpus& text);
+// Why a repair of a model without these blocks would change nothing; empty: something is kept behind the first of them.
+std::string nothing_to_repair(const std::vector<int64_t>& removal_list, int64_t num_blocks);
+// Of texts that are going to be joined, all of one segment's length. Throws Error(bad_input) for too few tokens, less
+// than four segments, and ids outside the vocabulary.
+void check_repair_text(const ModelSpec& spec, std::span<const Corpus> texts);
+
+// Floating-point operations of a repair, as operations_of counts them; the list is not empty.
+double repair_operations(const ModelSpec& spec, const std::vector<int64_t>& removal_list, int64_t seqlen,
+                         int64_t tokens);
 
 // Block by block from the first removed one on. With X the dense model's hidden states, Z the pruned model's own, h
 // what a kept half's output matrix is multiplied with in the pruned model, and r = X - Z after that half, both weighted

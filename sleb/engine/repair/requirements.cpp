@@ -1,9 +1,12 @@
 // What a repair needs of a model and of a text.
+#include <fmt/core.h>
+
 #include <algorithm>
 
 #include "sleb/base/error.h"
 #include "sleb/engine/repair/changed_tensors.h"
 #include "sleb/engine/repair/repair.h"
+#include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {
 namespace {
@@ -48,28 +51,35 @@ void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options
     bad_input("{}: repair is not for models that norm the sum of a block's input and output, as this {} does", label,
               spec.family);
   }
-  if (options.removal_list.empty()) bad_input("{}: nothing is removed, so there is nothing to repair", label);
-  const int64_t first = *std::ranges::min_element(options.removal_list);
-  if (first + static_cast<int64_t>(options.removal_list.size()) == spec.num_blocks) {
-    bad_input("{}: no block is kept behind block {}, the first that is removed: there is nothing to repair", label,
-              first);
-  }
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     for (const Half half : {Half::attention, Half::mlp})
       check_types(output_matrices(spec, {block, half}), options, label);
   }
 }
 
-void check_repair_text(const ModelSpec& spec, const Corpus& text) {
-  const int64_t tokens = text.segments * text.seqlen;
+std::string nothing_to_repair(const std::vector<int64_t>& removal_list, int64_t num_blocks) {
+  if (removal_list.empty()) return "nothing is removed, so there is nothing to repair";
+  const int64_t first = *std::ranges::min_element(removal_list);
+  if (first + static_cast<int64_t>(removal_list.size()) < num_blocks) return "";
+  return fmt::format("no block is kept behind block {}, the first that is removed: there is nothing to repair", first);
+}
+
+void check_repair_text(const ModelSpec& spec, std::span<const Corpus> texts) {
+  int64_t segments = 0;
+  for (const Corpus& text : texts) {
+    segments += text.segments;
+    check_ids(spec, text.ids, text.name);
+  }
+  const int64_t seqlen = texts.front().seqlen;
+  const int64_t tokens = segments * seqlen;
   if (tokens < least_repair_tokens(spec)) {
     bad_input("--repair-tokens {}: too few for matrices of {} columns; at least {} would do", tokens, widest_fit(spec),
               least_repair_tokens(spec));
   }
-  if (text.segments < least_segments) {
+  if (segments < least_segments) {
     bad_input(
         "--repair-tokens {}: {} segments of {} tokens; repair needs at least {} segments, of which it holds out {}",
-        tokens, text.segments, text.seqlen, least_segments, least_held_out);
+        tokens, segments, seqlen, least_segments, least_held_out);
   }
 }
 
