@@ -8,7 +8,7 @@
 # make lint      clang-format and clang-tidy; warnings are errors
 # make bench     search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
 
-.PHONY: demo build build-tests test test-all asan tsan fuzz lint format bench clean
+.PHONY: demo build build-tests test test-all asan tsan build-fuzz fuzz lint format bench clean
 BUILD := build/release
 FUZZ_SECONDS := 60
 
@@ -41,10 +41,12 @@ tsan:
 	scripts/setup.sh test
 	scripts/sanitize.sh tsan
 
-fuzz:
+build-fuzz:
 	scripts/setup.sh fuzz
 	cmake --preset fuzz
 	cmake --build build/fuzz
+
+fuzz: build-fuzz
 	.venv/bin/python fuzz/seeds.py build/fuzz/seeds
 	.venv/bin/python fuzz/run.py --seconds $(FUZZ_SECONDS)
 

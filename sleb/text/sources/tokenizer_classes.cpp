@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -11,9 +12,9 @@
 namespace sleb {
 namespace {
 
-// `words`: with single blanks between. (std::views::split does not compile with clang 14, which builds the fuzz targets.)
+// `words`: with single blanks between. (clang 14, which builds the fuzz targets, has no std::views::split.)
 bool has_word(std::string_view words, std::string_view word) {
-  return fmt::format(" {} ", words).find(fmt::format(" {} ", word)) != std::string::npos;
+  return word.find(' ') == word.npos && fmt::format(" {} ", words).find(fmt::format(" {} ", word)) != std::string::npos;
 }
 
 constexpr const char* text_end = "<|endoftext|>";
