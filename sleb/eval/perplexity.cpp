@@ -29,12 +29,6 @@ std::vector<double> per_token(std::vector<double> sums, int64_t scored) {
   return sums;
 }
 
-// The dense model's first.
-std::vector<PlanLoss> losses_beside_dense(const PlanEvaluator& evaluator, const std::vector<Plan>& plans,
-                                          Progress& progress) {
-  return evaluator.evaluate(plans, {.divergence = true, .stage = "perplexity on " + evaluator.corpus().name}, progress);
-}
-
 std::vector<Plan> with_dense(std::span<const Plan> pruned) {
   std::vector<Plan> plans(1);
   plans.insert(plans.end(), pruned.begin(), pruned.end());
@@ -52,7 +46,7 @@ double perplexity(double reference_loss, int64_t segments, int64_t seqlen) {
 }
 
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored) {
-  assert(!loss.nll.empty() && loss.nll.size() == dense.nll.size());
+  assert(!loss.nll.empty() && loss.nll.size() == dense.nll.size() && loss.nll.size() == loss.divergence.size());
   const std::vector<double> nll = per_token(loss.nll, scored);
   std::vector<double> differences = nll;
   const std::vector<double> dense_nll = per_token(dense.nll, scored);
@@ -60,15 +54,16 @@ PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_
   Estimate perplexity = mean_of(nll);
   perplexity.value = std::exp(perplexity.value);
   if (perplexity.error) *perplexity.error *= perplexity.value;
-  PerplexityRow row{perplexity, mean_of(differences), {}};
-  if (!loss.divergence.empty()) row.divergence = mean_of(per_token(loss.divergence, scored));
-  return row;
+  return {perplexity, mean_of(differences), mean_of(per_token(loss.divergence, scored))};
 }
 
-CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress) {
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress,
+                                     const DenseStates* keep_dense) {
   const std::vector<Plan> plans = with_dense(pruned);
   const auto start = std::chrono::steady_clock::now();
-  auto losses = losses_beside_dense(evaluator, plans, progress);
+  auto losses = evaluator.evaluate(
+      plans, {.divergence = true, .keep_dense = keep_dense, .stage = "perplexity on " + evaluator.corpus().name},
+      progress);
   CorpusPerplexity result;
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   for (size_t i = 0; i < plans.size(); ++i) {
@@ -79,8 +74,11 @@ CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<c
   return result;
 }
 
-PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress) {
-  PlanLoss loss = evaluator.evaluate({&plan, 1}, {.stage = "perplexity on " + evaluator.corpus().name}, progress)[0];
+PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress,
+                        const DenseStates* dense) {
+  const EvaluateOptions options{
+      .divergence = dense != nullptr, .dense = dense, .stage = "perplexity on " + evaluator.corpus().name};
+  PlanLoss loss = evaluator.evaluate({&plan, 1}, options, progress)[0];
   check_finite(loss, plan, evaluator.model().checkpoint());
   return loss;
 }

@@ -23,11 +23,11 @@ struct Estimate {
 };
 
 struct PerplexityRow {
-  Estimate perplexity;                 // exp(mean nll); its error to first order, that of the mean x the perplexity
-  Estimate difference;                 // nll less the dense model's, nats per scored token, paired segment by segment
-  std::optional<Estimate> divergence;  // KL(dense || plan), nats per scored token; nothing where it was not computed
+  Estimate perplexity;  // exp(mean nll); its error to first order, that of the mean x the perplexity
+  Estimate difference;  // nll less the dense model's, nats per scored token, paired segment by segment
+  Estimate divergence;  // KL(dense || plan), nats per scored token
 };
-// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one.
+// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one, with divergences.
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored);
 
 struct CorpusPerplexity {
@@ -36,9 +36,13 @@ struct CorpusPerplexity {
   double seconds;  // of the sweep over the corpus, in which all of them are computed
 };
 // Throws what PlanEvaluator::evaluate throws, and Error(failed) for a loss that is no finite number.
-CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress);
-// A plan's loss on a model by itself, such as a repaired one. Throws the same.
-PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress);
+// `keep_dense`: what evaluate_alone compares with, to be filled; nullptr: nothing.
+CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<const Plan> pruned, Progress& progress,
+                                     const DenseStates* keep_dense = nullptr);
+// A plan's loss on a model by itself, and where `dense` is not nullptr its divergence from the model of these states.
+// Throws the same.
+PlanLoss evaluate_alone(const PlanEvaluator& evaluator, const Plan& plan, Progress& progress,
+                        const DenseStates* dense = nullptr);
 
 // Throws Error(failed) for a loss or divergence that is no finite number, in the user's terms: the plan's blocks, what
 // may be wrong.

@@ -18,8 +18,8 @@ TEST(Perplexity, ErrorsAreOverSegments) {
   EXPECT_DOUBLE_EQ(row.difference.value, 0.5);
   // Paired: the differences are 0.5, 0 and 1, and vary less than two independent means would.
   EXPECT_DOUBLE_EQ(*row.difference.error, 0.5 / std::sqrt(3));
-  EXPECT_DOUBLE_EQ(row.divergence->value, 0.75);
-  EXPECT_NEAR(*row.divergence->error, 0.3818813, 1e-7);
+  EXPECT_DOUBLE_EQ(row.divergence.value, 0.75);
+  EXPECT_NEAR(*row.divergence.error, 0.3818813, 1e-7);
 }
 
 TEST(Perplexity, TheDenseModelDiffersInNothing) {
@@ -33,7 +33,7 @@ TEST(Perplexity, OneSegmentHasNoError) {
   const PerplexityRow row = perplexity_row({.nll = {4}, .divergence = {1}}, {.nll = {3}, .divergence = {0}}, 4);
   EXPECT_DOUBLE_EQ(row.perplexity.value, std::exp(1));
   EXPECT_DOUBLE_EQ(row.difference.value, 0.25);
-  EXPECT_FALSE(row.perplexity.error || row.difference.error || row.divergence->error);
+  EXPECT_FALSE(row.perplexity.error || row.difference.error || row.divergence.error);
 }
 
 TEST(Perplexity, IsTheReferencesToo) {

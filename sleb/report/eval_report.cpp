@@ -34,9 +34,8 @@ OrderedJson to_json(const PerplexityRow& row, const std::vector<int64_t>& remova
   if (removal_list.empty()) return json;
   json["difference"] = row.difference.value;
   json["difference_stderr"] = or_null(row.difference.error);
-  if (!row.divergence) return json;
-  json["divergence"] = row.divergence->value;
-  json["divergence_stderr"] = or_null(row.divergence->error);
+  json["divergence"] = row.divergence.value;
+  json["divergence_stderr"] = or_null(row.divergence.error);
   return json;
 }
 
@@ -106,8 +105,7 @@ Table perplexity_table(const EvalReport& report) {
       table.add({perplexity.text.name,
                  dense ? "none" : model_label(report.removal_lists[i - 1], is_repaired(report, i)),
                  cell(row.perplexity.value), cell(row.perplexity.error), dense ? cell({}) : cell(row.difference.value),
-                 dense ? cell({}) : cell(row.difference.error),
-                 dense || !row.divergence ? cell({}) : cell(row.divergence->value)});
+                 dense ? cell({}) : cell(row.difference.error), dense ? cell({}) : cell(row.divergence.value)});
     }
   }
   return table;

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+import transformers
 
 import generated_rows
 import oracle
@@ -96,6 +97,16 @@ def test_transformers_generates_the_same_tokens(repaired, run_dump):
     assert tokens == oracle.generate(model, ids, 24)
 
 
+def divergence_between(dense: pathlib.Path, other: pathlib.Path, text: str) -> float:
+    """KL(dense || other) of the next token's distribution, nats per scored token, by transformers."""
+    row = json.loads(pathlib.Path(text).read_text())["text"]
+    ids = transformers.AutoTokenizer.from_pretrained(dense)(row)["input_ids"]
+    segments = np.array(ids[:len(ids) // SEQLEN * SEQLEN]).reshape(-1, SEQLEN)
+    own, others = (torch.log_softmax(torch.from_numpy(oracle.logits(oracle.load(folder), segments))[:, :-1].double(), -1)
+                   for folder in (dense, other))
+    return (own.exp() * (own - others)).sum(-1).mean().item()
+
+
 def test_evaluated_beside_removed_and_dense(sleb_ok, ground, tmp_path):
     """The repaired model's figures are those of the folder by itself; differences are paired with the dense model's."""
     evaluation = ["--eval-ppl", f"{ground}/text.jsonl,{ground}/other.jsonl", "--eval-tasks", "piqa", "--tasks-data",
@@ -110,7 +121,9 @@ def test_evaluated_beside_removed_and_dense(sleb_ok, ground, tmp_path):
     for text, values in alone["perplexity"].items():
         assert beside["perplexity"][text]["repaired"] == pytest.approx(values["dense"], rel=1e-9)
         dense, removed, row = beside["perplexity_details"][text]["rows"]
-        assert "repaired" not in removed and row["repaired"] is True and "divergence" not in row
+        assert "repaired" not in removed and row["repaired"] is True
+        divergence = divergence_between(ground / "model", tmp_path / "out", text)
+        assert row["divergence"] == pytest.approx(divergence, abs=2e-6) != pytest.approx(removed["divergence"], abs=1e-4)
         expected = math.log(row["perplexity"]) - math.log(dense["perplexity"])
         assert row["difference"] == pytest.approx(expected, abs=1e-9)
     removed, row = beside["pruned"]

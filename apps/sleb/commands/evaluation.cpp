@@ -104,7 +104,9 @@ void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& 
   for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
   for (Corpus& text : inputs.texts) {
     const PlanEvaluator evaluator(model, text, 0, run.chunk_segments);
-    CorpusPerplexity result = evaluate_perplexity(evaluator, plans, progress);
+    const DenseStates* keep = nullptr;
+    if (run.dense_states != nullptr) keep = &run.dense_states->emplace_back(model, text, run.scratch);
+    CorpusPerplexity result = evaluate_perplexity(evaluator, plans, progress, keep);
     report.perplexity.push_back({std::move(text), std::move(result)});
     progress.note(speed_line(report.perplexity.back()));
   }
@@ -115,9 +117,10 @@ void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& 
 void evaluate_repaired(const Model& repaired, const EvaluationRun& run, EvalReport& report, Progress& progress) {
   const std::vector<int64_t> removal_list = report.removal_lists.back();
   const Plan plan = Plan::without_blocks(removal_list);
-  for (TextPerplexity& text : report.perplexity) {
+  for (size_t i = 0; i < report.perplexity.size(); ++i) {
+    TextPerplexity& text = report.perplexity[i];
     const PlanEvaluator evaluator(repaired, text.text, 0, run.chunk_segments);
-    const PlanLoss loss = evaluate_alone(evaluator, plan, progress);
+    const PlanLoss loss = evaluate_alone(evaluator, plan, progress, &run.dense_states->at(i));
     text.result.rows.push_back(perplexity_row(loss, text.result.dense, text.text.scored()));
   }
   report.removal_lists.push_back(removal_list);

@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/corpus/corpus.h"
+#include "sleb/engine/sweep/dense_states.h"
 #include "sleb/report/eval_report.h"
 
 namespace sleb::app {
@@ -45,6 +47,9 @@ void agree(ProcessGroup& processes, const EvaluationInputs& inputs);
 struct EvaluationRun {
   const TaskArguments& tasks;
   int64_t chunk_segments = 0;  // of the texts, computed at once; 0: the default
+  // Filled by evaluate, a text each, so that evaluate_repaired can tell divergences; nullptr: not wanted.
+  std::vector<DenseStates>* dense_states = nullptr;
+  std::filesystem::path scratch = {};  // folder for their files without a name
 };
 // Fills what `report` lacks: the results on all texts and tasks, of the dense model and the report's removal lists.
 // Writes --log-samples.

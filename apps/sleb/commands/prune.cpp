@@ -154,11 +154,13 @@ struct Run {
   Session& session;
   ProcessGroup* processes;
   std::chrono::steady_clock::time_point start;
+  std::vector<DenseStates>* dense_states;  // of the texts to evaluate on, to be filled; nullptr: nobody wants them
 };
 
 // The search, and dense beside pruned. Nothing: an earlier run has finished, and the user was told.
 std::optional<PruneReport> search_and_compare(const Run& run, const Model& model, Texts& texts) {
-  const auto& [arguments, source, checkpoint, options, memory, output, kept_rounds, session, processes, start] = run;
+  const auto& [arguments, source, checkpoint, options, memory, output, kept_rounds, session, processes, start,
+               dense_states] = run;
   const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
                                 memory.host_states);
   check_ids(model, texts.evaluation);
@@ -181,7 +183,9 @@ std::optional<PruneReport> search_and_compare(const Run& run, const Model& model
   report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   output.removal_list = report.result.removal_list();
-  compare(report, arguments, output, model, std::move(texts.evaluation), evaluator.chunk_segments(), session.progress);
+  const EvaluationRun evaluation{arguments.eval_tasks, evaluator.chunk_segments(), dense_states,
+                                 repair_options(checkpoint, output).scratch};
+  compare(report, arguments, output, model, std::move(texts.evaluation), evaluation, session.progress);
   return report;
 }
 
@@ -230,12 +234,14 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     }
     return;
   }
+  std::vector<DenseStates> dense_states;
   std::optional<FinishedRepair> repaired;  // what it holds is a part of the checkpoint, and so of a model's
   std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
   write_self_texts(*model, {&texts.calibration}, processes, session.progress);
   for (Corpus& text : texts.evaluation.texts) write_self_texts(*model, {&text}, processes, session.progress);
-  auto report = search_and_compare(
-      {arguments, source, checkpoint, options, memory, output, kept_rounds, session, processes, start}, *model, texts);
+  auto report = search_and_compare({arguments, source, checkpoint, options, memory, output, kept_rounds, session,
+                                    processes, start, planned_repair ? &dense_states : nullptr},
+                                   *model, texts);
   if (!report) return;
   if (planned_repair) {
     note_memory(planned_repair->memory, "repair", session.progress);
@@ -244,8 +250,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
     if (repaired) {
       model.reset();
       repaired->repair.apply_to(checkpoint);
-      evaluate_repair(*report, loaded, repaired->summary, texts.calibration, arguments, memory.choice.chunk_segments,
-                      session.progress);
+      evaluate_repair(*report, loaded, repaired->summary, texts.calibration,
+                      {arguments.eval_tasks, memory.choice.chunk_segments, &dense_states}, session.progress);
     }
   }
   if (leads(processes)) finish(*report, arguments, checkpoint, output, format, kept_rounds, session.progress);

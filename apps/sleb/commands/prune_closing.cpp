@@ -43,7 +43,7 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
 }  // namespace
 
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
-             EvaluationInputs inputs, int64_t chunk_segments, Progress& progress) {
+             EvaluationInputs inputs, const EvaluationRun& run, Progress& progress) {
   ExportOptions all_blocks = output;
   all_blocks.removal_list.clear();
   const ExportSize dense = export_size(model.checkpoint(), all_blocks);
@@ -57,7 +57,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
                           .compute = report.compute,
                           .removal_lists = {output.removal_list},
                           .protocol = EvaluationProtocol::reference};
-    evaluate(std::move(inputs), model, {arguments.eval_tasks, chunk_segments}, evaluation, progress);
+    evaluate(std::move(inputs), model, run, evaluation, progress);
     report.evaluation = std::move(evaluation);
   }
   if (arguments.prompt_tokens > 0) {

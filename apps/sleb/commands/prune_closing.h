@@ -11,9 +11,9 @@
 
 namespace sleb::app {
 
-// Sizes, speed, and the evaluation that `inputs` asks for. `chunk_segments`: of texts, computed at once.
+// Sizes, speed, and the evaluation that `inputs` asks for.
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
-             EvaluationInputs inputs, int64_t chunk_segments, Progress& progress);
+             EvaluationInputs inputs, const EvaluationRun& run, Progress& progress);
 
 // Writes the checkpoint and the result, and shows it.
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,

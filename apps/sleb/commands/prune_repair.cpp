@@ -4,7 +4,6 @@
 
 #include <utility>
 
-#include "apps/sleb/commands/evaluation.h"
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/corpus/self_text_cache.h"
@@ -84,15 +83,13 @@ std::optional<FinishedRepair> repair_pruned(const LoadedModel& loaded, const Pla
 }
 
 void evaluate_repair(PruneReport& report, const LoadedModel& loaded, RepairSummary summary, const Corpus& calibration,
-                     const PruneArguments& arguments, int64_t chunk_segments, Progress& progress) {
+                     const EvaluationRun& run, Progress& progress) {
   loaded.model.emplace(loaded.checkpoint, loaded.compute, loaded.residency, progress);
   const Plan plan = Plan::without_blocks(report.result.removal_list());
-  const PlanEvaluator evaluator(*loaded.model, calibration, 0, chunk_segments);
+  const PlanEvaluator evaluator(*loaded.model, calibration, 0, run.chunk_segments);
   const PlanLoss loss = evaluate_alone(evaluator, plan, progress);
   report.repair = {std::move(summary), reference_loss(loss.total_nll(), calibration.seqlen)};
-  if (report.evaluation) {
-    evaluate_repaired(*loaded.model, {arguments.eval_tasks, chunk_segments}, *report.evaluation, progress);
-  }
+  if (report.evaluation) evaluate_repaired(*loaded.model, run, *report.evaluation, progress);
 }
 
 }  // namespace sleb::app

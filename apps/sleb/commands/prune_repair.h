@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "apps/sleb/commands/evaluation.h"
 #include "apps/sleb/commands/prune_arguments.h"
 #include "apps/sleb/commands/repair_run.h"
 #include "sleb/base/progress.h"
@@ -49,6 +50,6 @@ std::optional<FinishedRepair> repair_pruned(const LoadedModel& loaded, const Pla
 // Fills what the report says of the repaired model, which is loaded in place of the dense one: `loaded.checkpoint` has
 // its tensors already.
 void evaluate_repair(PruneReport& report, const LoadedModel& loaded, RepairSummary summary, const Corpus& calibration,
-                     const PruneArguments& arguments, int64_t chunk_segments, Progress& progress);
+                     const EvaluationRun& run, Progress& progress);
 
 }  // namespace sleb::app

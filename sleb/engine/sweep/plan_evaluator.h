@@ -13,6 +13,7 @@
 #include "sleb/engine/model.h"
 #include "sleb/engine/plans/plan.h"
 #include "sleb/engine/plans/resume_depths.h"
+#include "sleb/engine/sweep/dense_states.h"
 
 namespace sleb {
 
@@ -30,6 +31,12 @@ struct PlanLoss {
 
 struct EvaluateOptions {
   bool divergence = false;
+  // Where the dense model's last hidden states of this corpus go, for another call's `dense`; with divergence and whole
+  // segments only.
+  const DenseStates* keep_dense = nullptr;
+  // The dense model that divergences are from; nullptr: this one without a plan. Of another model with the same head,
+  // such as the one that this model is a repair of.
+  const DenseStates* dense = nullptr;
   std::string stage = "evaluating";  // what progress calls it
   // Which chunks of the corpus, in this order; empty: all.
   std::vector<int64_t> chunks = {};

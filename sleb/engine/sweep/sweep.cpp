@@ -8,6 +8,7 @@
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/head_loss.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/sweep/hidden_states.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {
@@ -33,7 +34,7 @@ Sweep::Sweep(const PlanEvaluator& evaluator, std::span<const Plan> plans, const 
       chunk_segments_(evaluator.chunk_segments()),
       chunks_(std::move(chunks)),
       context_(decoder_.spec(), decoder_.compute(), tokens_) {
-  if (options.divergence) plans_.emplace_back();  // the dense model, to compare with
+  if (options.divergence && options.dense == nullptr) plans_.emplace_back();  // the dense model, to compare with
   resume_depths_ = resume_depths(plans_, options.likely, decoder_.spec().num_blocks);
 }
 
@@ -98,7 +99,14 @@ double Sweep::run(size_t index, std::vector<PlanLoss>& losses, const std::functi
                              .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
   run_steps(decoder_, schedule, states, context_, listener);
   give_back_freed();  // what blocks took and the head, in pieces of other sizes, would take again; and the reverse
-  append_losses(schedule, states, ids, losses, add_work);
+  std::optional<size_t> dense;
+  if (has_dense()) dense = static_cast<size_t>(schedule.final_states.back());
+  if (options_.keep_dense != nullptr) stored(*options_.keep_dense, chunk).copy_(states[dense.value()]);
+  if (options_.dense != nullptr) {
+    dense = states.size();
+    states.push_back(stored(*options_.dense, chunk));
+  }
+  append_losses(schedule, states, dense, ids, losses, add_work);
   give_back_freed();
   return operations(chunk, schedule);
 }
@@ -136,12 +144,16 @@ std::vector<int64_t> Sweep::ids_of(int64_t chunk) const {
   return ids;
 }
 
-void Sweep::append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::vector<int64_t>& ids,
-                          std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) const {
+at::Tensor Sweep::stored(const DenseStates& dense, int64_t chunk) const {
+  return dense.states().segments(chunk * chunk_segments_, segments_of(chunk));
+}
+
+void Sweep::append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::optional<size_t> dense,
+                          std::vector<int64_t>& ids, std::vector<PlanLoss>& losses,
+                          const std::function<void(double)>& add_work) const {
   const at::Tensor id_table =
       upload(at::from_blob(ids.data(), {static_cast<int64_t>(ids.size()) / tokens_, tokens_}, at::kLong),
              device_of(decoder_.compute()));
-  const auto dense = has_dense() ? std::optional(static_cast<size_t>(schedule.final_states.back())) : std::nullopt;
   const HeadLosses chunk =
       head_losses(decoder_, states, {id_table, corpus_.first_scored, block_tokens_}, dense,
                   [&](int64_t rows) { add_work(head_operations(decoder_.spec()) * static_cast<double>(rows)); });

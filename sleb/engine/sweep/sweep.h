@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,8 +46,12 @@ class Sweep {
   std::vector<int64_t> depths_to_keep(size_t index) const;
   void keep(ChunkId chunk, const ScheduledState& place, const at::Tensor& state);
   std::vector<int64_t> ids_of(int64_t chunk) const;
-  void append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::vector<int64_t>& ids,
-                     std::vector<PlanLoss>& losses, const std::function<void(double)>& add_work) const;
+  // The states of a chunk's segments in one of options_'s stores.
+  at::Tensor stored(const DenseStates& dense, int64_t chunk) const;
+  // `dense`: which of the states divergences are from.
+  void append_losses(const Schedule& schedule, const std::vector<at::Tensor>& states, std::optional<size_t> dense,
+                     std::vector<int64_t>& ids, std::vector<PlanLoss>& losses,
+                     const std::function<void(double)>& add_work) const;
 
   const Decoder& decoder_;
   const Corpus& corpus_;

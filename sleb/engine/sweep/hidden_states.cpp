@@ -1,4 +1,4 @@
-#include "sleb/engine/repair/hidden_states.h"
+#include "sleb/engine/sweep/hidden_states.h"
 
 #include <ATen/ops/from_blob.h>
 

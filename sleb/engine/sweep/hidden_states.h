@@ -1,4 +1,4 @@
-// The hidden states of a whole text at one depth of the model. Inside this room only.
+// The hidden states of a whole text at one depth of the model. Inside the engine only.
 #pragma once
 
 #include <ATen/core/Tensor.h>
