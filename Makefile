@@ -61,6 +61,7 @@ bench:
 	scripts/setup.sh bench
 	.venv/bin/python bench/search.py
 	.venv/bin/python bench/search_growth.py
+	.venv/bin/python bench/repair.py
 	.venv/bin/python bench/streaming.py
 	.venv/bin/python bench/ranks.py
 	.venv/bin/python bench/eval_perplexity.py
