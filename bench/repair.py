@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Times `sleb repair` against plain forward passes of transformers on the same tokens, and against the race that finds as
-many blocks on them; and compares its peak memory with what it says beforehand.
+"""Times `sleb repair` against plain forward passes of transformers on the same tokens, and against the race that finds
+as many blocks on them; and compares its peak memory with what it says beforehand.
 
-usage: bench/repair.py [MODEL_DIR] [--dataset FILE] [--tokens N] [--seqlen N] [--removal-list LIST] [--slice S] [--no-race]
+usage: bench/repair.py [MODEL_DIR] [--dataset FILE] [--tokens N] [--seqlen N] [--removal-list LIST] [--threads N]
+                       [--slice S] [--no-race]
 
-The three run in turn, a slice of some seconds each, so all see the same machine; what counts is processor time, from where
-the model is loaded. A pass is the work of all blocks: the dense model makes one up to the last kept block, the pruned one two
-behind the first removed one. The forward has no head, as the repair has none.
+The three run in turn, a slice of some seconds each, so all see the same machine; what counts is processor time, from
+where the model is loaded. A pass is the work of all blocks: the dense model makes one up to the last kept block, the
+pruned one two behind the first removed one. The forward has no head, as the repair has none.
 """
 import argparse
 import contextlib
@@ -153,8 +154,8 @@ def main() -> None:
     forward = Forward(args)
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         repair = running.enter_context(
-            Sleb("repair: ", ["repair", args.model, "--removal-list", args.removal_list, "--repair-dataset", args.dataset,
-                              "--repair-tokens", args.tokens, *common, "--out", f"{folder}/out"]))
+            Sleb("repair: ", ["repair", args.model, "--removal-list", args.removal_list, "--repair-dataset",
+                              args.dataset, "--repair-tokens", args.tokens, *common, "--out", f"{folder}/out"]))
         race = None
         if not args.no_race:
             race = running.enter_context(
