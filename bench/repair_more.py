@@ -7,7 +7,8 @@ usage: bench/repair_more.py [MODEL_DIR] [--fit FILE ...] [--evaluate FILE ...] [
 
 Least squares as in sleb/engine/repair (sleb repair's own figures: docs/benchmarks.md), in float32 and float64, for
 models of LLaMA's layout without biases. A norm's scale s, column by column, minimizes |norm(X) - s norm(Z)|^2 over
-tokens, X being the dense model's state there and Z the pruned model's; it is taken where that is less on the segments held out.
+tokens, X being the dense model's state there and Z the pruned model's; it is taken where that is less on the segments
+held out.
 """
 import argparse
 import copy
