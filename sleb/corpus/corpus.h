@@ -77,6 +77,7 @@ struct Corpus {
   std::vector<int64_t> ids;                       // [segments * seqlen]
   std::optional<SelfTextOptions> self_text = {};  // how the model writes it
   Bos bos = {};                                   // of self_text: each takes the place of a segment's first token
+  std::vector<Corpus> parts = {};                 // of a mixture (mixture.h): its texts, in the order they were named
 
   // Tokens of a segment that losses are summed over.
   int64_t scored() const { return seqlen - first_scored; }

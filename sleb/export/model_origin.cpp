@@ -1,15 +1,15 @@
 #include "sleb/export/model_origin.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
 
 namespace sleb {
 
-std::string card_front_matter(const ModelOrigin& origin, const std::string& dataset) {
+std::string card_front_matter(const ModelOrigin& origin, const std::vector<std::string>& datasets) {
   const std::string base = origin.base_model().empty() ? "" : fmt::format("base_model: {}\n", origin.base_model());
-  const std::string datasets = dataset.empty() ? "" : fmt::format("datasets:\n- {}\n", dataset);
+  const std::string list = datasets.empty() ? "" : fmt::format("datasets:\n- {}\n", fmt::join(datasets, "\n- "));
   return fmt::format(
       "---\n{}{}library_name: transformers\npipeline_tag: text-generation\ntags:\n- sleb\n- pruned\n---\n\n", base,
-      datasets);
+      list);
 }
 
 std::string card_origin(const ModelOrigin& origin) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sleb/base/json.h"
 
@@ -17,8 +18,8 @@ struct ModelOrigin {
 };
 
 // The YAML at the beginning of README.md, by which the hub lists the model and links it to its base_model, and to the
-// data set "org/name" that it was calibrated on; "": none that is on the hub.
-std::string card_front_matter(const ModelOrigin& origin, const std::string& dataset = "");
+// data sets "org/name" that it was calibrated on.
+std::string card_front_matter(const ModelOrigin& origin, const std::vector<std::string>& datasets = {});
 // A line of the card with the repository and the commit; "" for a path.
 std::string card_origin(const ModelOrigin& origin);
 // "base_model" and "commit" behind "model", as far as they are known.

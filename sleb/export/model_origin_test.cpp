@@ -20,7 +20,8 @@ TEST(ModelOrigin, IsTheNameUnlessAnotherWasGiven) {
   EXPECT_EQ(json, (OrderedJson{{"base_model", "org/name"}, {"commit", "abc"}}));
   EXPECT_TRUE(card_front_matter({"org/name", "abc", ""}).starts_with("---\nbase_model: org/name\n"));
   EXPECT_TRUE(card_front_matter({"org/name", "abc", "a/b"}).starts_with("---\nbase_model: a/b\n"));
-  EXPECT_TRUE(card_front_matter({"a/b", "", ""}, "o/d").starts_with("---\nbase_model: a/b\ndatasets:\n- o/d\nlibrary"));
+  EXPECT_TRUE(
+      card_front_matter({"a/b", "", ""}, {"o/d"}).starts_with("---\nbase_model: a/b\ndatasets:\n- o/d\nlibrary"));
   EXPECT_TRUE(card_front_matter({"", "", "a/b"}).starts_with("---\nbase_model: a/b\n"));
   EXPECT_EQ(card_origin({"org/name", "abc", "a/b"}), "Original model: org/name, commit abc.\n\n");
 }

@@ -71,6 +71,7 @@ OrderedJson calibration_json(const PruneReport& report) {
   json["seqlen"] = corpus.seqlen;
   json["seed"] = report.seed;
   json["ids_sha256"] = corpus.ids_sha256;
+  for (const Corpus& part : corpus.parts) json["texts"].push_back(text_json(part));
   return json;
 }
 
@@ -88,6 +89,16 @@ std::string base_name(const PruneReport& report) {
   if (!report.origin.repository.empty()) return report.origin.repository.substr(report.origin.repository.find('/') + 1);
   const std::filesystem::path path(report.model);
   return (path.has_filename() ? path : path.parent_path()).stem().string();
+}
+
+// Data sets of the hub.
+std::vector<std::string> repositories(const Corpus& text) {
+  std::vector<std::string> names;
+  if (text.origin) names.push_back(text.origin->repository);
+  for (const Corpus& part : text.parts) {
+    if (part.origin) names.push_back(part.origin->repository);
+  }
+  return names;
 }
 
 // What the columns of an evaluation's tables are.
@@ -200,7 +211,7 @@ std::vector<NamedTable> tables_of(const PruneReport& report) {
 std::string model_card(const PruneReport& report) {
   const Corpus& corpus = report.calibration;
   const bool is_greedy = !report.result.best;
-  std::string card = card_front_matter(report.origin, corpus.origin ? corpus.origin->repository : "");
+  std::string card = card_front_matter(report.origin, repositories(corpus));
   card += fmt::format(
       "# {} without {} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model{}) were removed by SLEB\n"
@@ -222,12 +233,10 @@ std::string model_card(const PruneReport& report) {
     card += fmt::format("Prompt speed: {} tokens at once, {}, {}.\n", report.speed->prompt_tokens,
                         report.compute.device, report.compute.dtype);
   }
-  const std::string calibration =
-      corpus.self_text ? "text that the unpruned model wrote itself" : in_words(corpus.name, corpus.origin);
   card += fmt::format(
       "Calibration: {}, {} segments of {} tokens, seed {}.\n\nMade by\n\n```\n{}\n```\n\n"
       "Every candidate's loss, and how sure each choice was, is in `sleb.json`.\n",
-      calibration, corpus.segments, corpus.seqlen, report.seed, report.command);
+      calibration_in_words(corpus), corpus.segments, corpus.seqlen, report.seed, report.command);
   return card;
 }
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "sleb/base/numbers.h"
-#include "sleb/corpus/self_text_cache.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
@@ -14,16 +13,6 @@ namespace {
 
 OrderedJson to_json(const StateError& error) {
   return {{"before", error.before}, {"after", error.after}};
-}
-
-OrderedJson to_json(const Corpus& text) {
-  OrderedJson json = {{"dataset", text.self_text ? "self" : text.name}};
-  add_source(json, text.origin);
-  json["segments"] = text.segments;
-  json["seqlen"] = text.seqlen;
-  json["ids_sha256"] = text.ids_sha256;
-  if (text.self_text) json["self_text"] = to_json(*text.self_text);
-  return json;
 }
 
 std::string name_of(Unit unit) {
@@ -35,16 +24,14 @@ Cell share(double value) {
 }
 
 std::string text_in_words(const Corpus& text) {
-  const std::string name =
-      text.self_text ? "text that the unpruned model wrote itself" : in_words(text.name, text.origin);
-  return fmt::format("{} ({} segments of {} tokens)", name, text.segments, text.seqlen);
+  return fmt::format("{} ({} segments of {} tokens)", calibration_in_words(text), text.segments, text.seqlen);
 }
 
 }  // namespace
 
 OrderedJson to_json(const RepairSummary& repair) {
   OrderedJson texts = OrderedJson::array();
-  for (const Corpus& text : repair.texts) texts.push_back(to_json(text));
+  for (const Corpus& text : repair.texts) texts.push_back(text_json(text));
   OrderedJson matrices = OrderedJson::array();
   for (const RepairedMatrix& matrix : repair.matrices) {
     matrices.push_back({{"block", matrix.unit.block},

@@ -8,6 +8,7 @@
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
+#include "sleb/corpus/mixture.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/plans/operations.h"
 #include "sleb/engine/sequences/self_text.h"
@@ -97,11 +98,10 @@ std::string weights_text(const SearchMemory& memory, int64_t num_blocks) {
 }
 
 std::vector<const Corpus*> self_texts(const SearchToPlan& search, const PlannedRepair* repair) {
-  std::vector<const Corpus*> texts;
+  std::vector<const Corpus*> texts = self_texts_of(search.calibration);
   const auto add = [&](const Corpus& text) {
     if (text.self_text) texts.push_back(&text);
   };
-  add(search.calibration);
   for (const Corpus& text : search.evaluation.texts) add(text);
   if (repair == nullptr) return texts;
   for (const Corpus& text : repair->task.texts) add(text);

@@ -11,6 +11,7 @@
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/options/run_records.h"
 #include "apps/sleb/options/self_text.h"
+#include "apps/sleb/options/texts.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
 #include "sleb/datasets/dataset_files.h"
@@ -92,7 +93,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   ComputeOptions compute = arguments.compute;
   share_machine(session.environment, processes, compute);
   const Model model(checkpoint, compute, session.progress);
-  for (Corpus& text : inputs.texts) write_self_texts(model, {&text}, processes, session.progress);
+  for (Corpus& text : inputs.texts) fill_self_text(model, text, processes, session.progress);
   if (processes != nullptr) {
     processes->agree("the model", checkpoint.fingerprint(session.progress));
     agree(*processes, inputs);

@@ -3,13 +3,10 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <set>
-#include <string_view>
 #include <utility>
 
 #include "apps/sleb/options/calibration.h"
-#include "apps/sleb/options/removal_lists.h"
+#include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/engine/processes/process_group.h"
@@ -27,41 +24,11 @@ std::string speed_line(const TextPerplexity& perplexity) {
                      perplexity.tokens_per_second(), models + (pruned == 0 ? "" : " together"));
 }
 
-// The names of "wikitext2,c4".
-std::vector<std::string> split_names(std::string_view text) {
-  std::vector<std::string> names;
-  for (size_t comma = text.find(','); comma != text.npos; comma = text.find(',')) {
-    names.emplace_back(text.substr(0, comma));
-    text.remove_prefix(comma + 1);
-  }
-  names.emplace_back(text);
-  return names;
-}
-
 }  // namespace
 
-CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
-                       const std::string& description) {
-  const auto add = [&texts](const std::string& names) {
-    std::error_code ignored;
-    if (std::filesystem::exists(names, ignored)) {  // a name may hold a comma
-      texts.push_back(names);
-      return;
-    }
-    for (std::string& name : split_names(names)) texts.push_back(std::move(name));
-  };
-  return add_repeatable(command, option, description, add)->type_name("TEXT[,TEXT...]");
-}
-
 void check_texts(const std::string& option, const std::vector<std::string>& texts, const EvaluationOptions& options) {
-  std::set<std::filesystem::path> seen;
-  for (const std::string& name : texts) {
-    if (name.empty()) bad_input("{}: a text without a name; give names and files separated by commas", option);
-    if (!seen.insert(std::filesystem::path(name).lexically_normal()).second) {
-      bad_input("{} {}: the text stands twice", option, name);
-    }
-    check_evaluation(option, name, options);
-  }
+  check_names(option, texts);
+  for (const std::string& name : texts) check_evaluation(option, name, options);
 }
 
 std::vector<Corpus> load_texts(const TextOption& option, const std::vector<std::string>& names,

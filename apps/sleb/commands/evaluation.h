@@ -2,7 +2,6 @@
 // model and pruned ones together.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -17,9 +16,6 @@
 
 namespace sleb::app {
 
-// --ppl of `sleb eval`, --eval-ppl of `sleb prune`: names and files separated by commas, given as often as one likes.
-CLI::Option* add_texts(CLI::App& command, const std::string& option, std::vector<std::string>& texts,
-                       const std::string& description);
 // What can be said without the model. Throws Error(bad_input) for a text without a name, for one that stands twice, and
 // what check_evaluation throws.
 void check_texts(const std::string& option, const std::vector<std::string>& texts, const EvaluationOptions& options);

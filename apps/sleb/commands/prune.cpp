@@ -71,6 +71,7 @@ void note_beginning(const std::string& name, const Model& model, const Corpus& c
                     Progress& progress) {
   progress.note(fmt::format("{}: {} blocks; {} segments of {} tokens; {}", name, model.spec().num_blocks,
                             corpus.segments, corpus.seqlen, how_computed(model.compute())));
+  for (const Corpus& part : corpus.parts) progress.note(fmt::format("{} segments are of {}", part.segments, part.name));
   note_memory(memory, model.spec().num_blocks, progress);
   warn_of_long_segments(model.spec(), corpus.seqlen, progress);
 }
@@ -237,8 +238,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   std::vector<DenseStates> dense_states;
   std::optional<FinishedRepair> repaired;  // what it holds is a part of the checkpoint, and so of a model's
   std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
-  write_self_texts(*model, {&texts.calibration}, processes, session.progress);
-  for (Corpus& text : texts.evaluation.texts) write_self_texts(*model, {&text}, processes, session.progress);
+  fill_self_text(*model, texts.calibration, processes, session.progress);
+  for (Corpus& text : texts.evaluation.texts) fill_self_text(*model, text, processes, session.progress);
   auto report = search_and_compare({arguments, source, checkpoint, options, memory, output, kept_rounds, session,
                                     processes, start, planned_repair ? &dense_states : nullptr},
                                    *model, texts);
@@ -262,7 +263,9 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   check_one_output(arguments.results);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
-  if (arguments.calibration.reads_dataset()) guard.reads(place_of_text(arguments.calibration.dataset));
+  if (arguments.calibration.reads_dataset()) {
+    for (const std::string& text : arguments.calibration.texts()) guard.reads(place_of_text(text_of(text)));
+  }
   guard.reads(arguments.calibration.tokens);
   guard.reads(arguments.eval_tasks.tasks_file);
   for (const auto& place : places_of_rows(arguments.eval_tasks)) guard.reads(place);

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 
 namespace sleb::app {

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/corpus/self_text_cache.h"
@@ -12,7 +13,7 @@
 namespace sleb::app {
 namespace {
 
-// Segments, seed and BOS are the calibration's, and its text is one of them where the user names none.
+// Segments, seed and BOS are the calibration's, and its texts are among them where the user names none.
 RepairTextArguments texts_of(const PruneArguments& arguments) {
   const CalibrationArguments& calibration = arguments.calibration;
   RepairTextArguments texts = arguments.repair_text;
@@ -21,8 +22,11 @@ RepairTextArguments texts_of(const PruneArguments& arguments) {
   texts.bos = calibration.bos;
   if (!texts.datasets.empty()) return texts;
   texts.datasets = {"self"};
-  const std::string& own = calibration.dataset;
-  if (calibration.reads_dataset() && own != "self" && !own.starts_with("self:")) texts.datasets.push_back(own);
+  if (!calibration.reads_dataset()) return texts;
+  for (const std::string& given : calibration.texts()) {
+    const std::string own = text_of(given);
+    if (own != "self" && !own.starts_with("self:")) texts.datasets.push_back(own);
+  }
   return texts;
 }
 

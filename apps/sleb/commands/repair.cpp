@@ -34,7 +34,7 @@ void guard_outputs(const RepairArguments& arguments) {
   check_one_output(arguments.results);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
-  for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text));
+  for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
   guard.writes_folder("--out", arguments.out);
   guard.writes_file("--json", arguments.results.json, arguments.output.force);
 }

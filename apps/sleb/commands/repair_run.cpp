@@ -83,7 +83,7 @@ void note_memory(const PlannedRepairMemory& memory, const std::string& label, Pr
 }
 
 FinishedRepair run_repair(const Model& model, RepairTask task, const RepairOptions& options, Progress& progress) {
-  for (Corpus& text : task.texts) write_self_texts(model, {&text}, nullptr, progress);
+  for (Corpus& text : task.texts) fill_self_text(model, text, nullptr, progress);
   const Corpus text = joined(task.texts);
   progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
                             how_computed(model.compute())));

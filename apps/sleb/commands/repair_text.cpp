@@ -4,10 +4,9 @@
 
 #include <algorithm>
 
-#include "apps/sleb/commands/evaluation.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"
-#include "apps/sleb/options/self_text.h"
+#include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 #include "sleb/engine/repair/repair.h"
 
@@ -16,61 +15,20 @@ namespace {
 
 constexpr const char* option = "--repair-dataset";
 
-// Segments of each text; nothing where it has no number of its own.
-std::vector<std::optional<int64_t>> own_segments(const RepairTextArguments& arguments) {
-  std::vector<std::optional<int64_t>> segments;
-  for (const std::string& name : arguments.datasets) {
-    const bool has_number = name.find(':') != name.npos;
-    const auto text = self_text_corpus(option, name, {.seed = arguments.seed}, arguments.seqlen, {});
-    segments.push_back(text && has_number ? std::optional(text->segments) : std::nullopt);
-  }
-  return segments;
-}
-
-// Those without a number share what is left, the first ones one more where it can't be even.
-std::vector<int64_t> shared_segments(const ModelSpec& spec, const RepairTextArguments& arguments) {
-  const auto own = own_segments(arguments);
-  std::vector<int64_t> segments;
-  int64_t given = 0, sharers = 0;
-  for (const auto& number : own) number ? given += *number : ++sharers;
-  if (sharers == 0 && arguments.tokens > 0) {
-    bad_input("--repair-tokens {}: every text has a number of its own already; leave one of them out",
-              arguments.tokens);
-  }
-  const int64_t tokens = arguments.tokens > 0 ? arguments.tokens : default_repair_tokens(spec);
-  int64_t left = (tokens + arguments.seqlen - 1) / arguments.seqlen - given;
-  if (sharers > 0 && left < sharers) {
-    bad_input("--repair-tokens {}: the {} tokens of texts with a number of their own leave too few for the others",
-              tokens, given * arguments.seqlen);
-  }
-  for (const auto& number : own) {
-    segments.push_back(number ? *number : (left + sharers - 1) / sharers);
-    if (number) continue;
-    left -= segments.back();
-    --sharers;
-  }
-  return segments;
-}
-
-CalibrationArguments one_text(const RepairTextArguments& arguments, size_t index, int64_t segments) {
-  CalibrationArguments one;
-  one.option = option;
-  one.dataset = arguments.datasets[index];
-  one.segments = segments;
-  one.bos = arguments.bos;
-  one.as_many_rows_as_needed = true;
-  one.options.seqlen = arguments.seqlen;
-  one.options.seed = arguments.seed;
-  return one;
+std::vector<TextShare> shares_of(const RepairTextArguments& arguments) {
+  std::vector<TextShare> shares;
+  for (const std::string& text : arguments.datasets) shares.push_back(share_of(option, text, arguments.seqlen));
+  return shares;
 }
 
 }  // namespace
 
 void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const std::string& default_texts) {
   add_texts(command, option, arguments.datasets,
-            fmt::format("Texts that the kept blocks are fitted to, mixed: self[:TOKENS] (text that the dense model "
-                        "writes), and names and files as sleb prune's --dataset takes them (default: {}). What is "
-                        "fitted decides whom it serves: self-written text is the safe ground, other text an addition",
+            fmt::format("Texts that the kept blocks are fitted to, mixed: self (text that the dense model writes), and "
+                        "names and files as sleb prune's --dataset takes them, each with TOKENS of its own if given "
+                        "behind a colon (default: {}). What is fitted decides whom it serves: self-written text is the "
+                        "safe ground, other text an addition",
                         default_texts));
   command
       .add_option("--repair-tokens", arguments.tokens,
@@ -81,23 +39,25 @@ void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const st
 }
 
 void check_repair_texts(const RepairTextArguments& arguments) {
-  const std::vector<std::string>& names = arguments.datasets;
-  for (size_t i = 0; i < names.size(); ++i) {
-    if (names[i].empty()) bad_input("{}: a text without a name; give names and files separated by commas", option);
-    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(i), names[i]) !=
-        names.begin() + static_cast<std::ptrdiff_t>(i)) {
-      bad_input("{} {}: the text stands twice", option, names[i]);
-    }
-    check_calibration(one_text(arguments, i, 0));
-  }
+  check_names(option, arguments.datasets);
+  for (const TextShare& share : shares_of(arguments)) check_mixed(option, share, arguments.seqlen);
 }
 
 std::vector<Corpus> load_repair_texts(const Checkpoint& checkpoint, const RepairTextArguments& arguments,
                                       Progress& progress) {
-  const std::vector<int64_t> segments = shared_segments(checkpoint.spec(), arguments);
+  const std::vector<TextShare> shares = shares_of(arguments);
+  const bool all_have_numbers =
+      std::ranges::all_of(shares, [](const TextShare& one) { return one.segments.has_value(); });
+  std::optional<TextTotal> total;
+  if (arguments.tokens > 0 || !all_have_numbers) {
+    const int64_t tokens = arguments.tokens > 0 ? arguments.tokens : default_repair_tokens(checkpoint.spec());
+    total = {fmt::format("--repair-tokens {}", tokens), (tokens + arguments.seqlen - 1) / arguments.seqlen};
+  }
+  const std::vector<int64_t> segments = shared_segments(shares, total, arguments.seqlen);
   std::vector<Corpus> texts;
-  for (size_t i = 0; i < segments.size(); ++i) {
-    texts.push_back(load_calibration(checkpoint, one_text(arguments, i, segments[i]), progress));
+  for (size_t i = 0; i < shares.size(); ++i) {
+    const CalibrationOptions options{.seed = arguments.seed, .seqlen = arguments.seqlen, .segments = segments[i]};
+    texts.push_back(load_mixed(checkpoint, {option, shares[i], options, arguments.bos}, progress));
   }
   return texts;
 }

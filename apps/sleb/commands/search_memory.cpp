@@ -7,6 +7,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/corpus/mixture.h"
 #include "sleb/engine/memory/probe.h"
 #include "sleb/engine/sequences/self_text.h"
 #include "sleb/eval/task_runner.h"
@@ -48,8 +49,9 @@ Workload workload_of(const SearchToPlan& search) {
                         .divergence = true};
   Workload workload = search_workload(spec, search.compute, candidates, sizes);
   const auto add_writing = [&](const Corpus& text) {
-    if (!text.self_text) return;
-    workload.writing = std::max(workload.writing, self_text_bytes(spec, search.compute, text.self_text->tokens));
+    for (const Corpus* own : self_texts_of(text)) {
+      workload.writing = std::max(workload.writing, self_text_bytes(spec, search.compute, own->self_text->tokens));
+    }
   };
   add_writing(search.calibration);
   for (const Corpus& text : search.evaluation.texts) add_writing(text);

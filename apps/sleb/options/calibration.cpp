@@ -1,12 +1,14 @@
 #include "apps/sleb/options/calibration.h"
 
 #include <filesystem>
+#include <utility>
 
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/progress.h"
+#include "sleb/corpus/mixture.h"
 #include "sleb/corpus/row_pass.h"
 #include "sleb/datasets/dataset_files.h"
 
@@ -42,27 +44,80 @@ void check_type(const std::string& given) {
   if (is_there(given)) rules_of_type(std::filesystem::path(given));
 }
 
+constexpr const char* dataset_option = "--dataset";
+
+// The one text that is taken as the reference takes it; nothing where several are mixed, or one has a number of its
+// own.
+std::optional<std::string> only_text(const CalibrationArguments& arguments) {
+  const std::vector<std::string> texts = arguments.texts();
+  if (texts.size() > 1) return {};
+  const TextShare share = share_of(dataset_option, texts[0], arguments.options.seqlen);
+  return share.text == texts[0] ? std::optional(share.text) : std::nullopt;
+}
+
+std::vector<TextShare> shares_of(const CalibrationArguments& arguments) {
+  std::vector<TextShare> shares;
+  for (const std::string& text : arguments.texts())
+    shares.push_back(share_of(dataset_option, text, arguments.options.seqlen));
+  return shares;
+}
+
+std::vector<int64_t> segments_of(const CalibrationArguments& arguments, const std::vector<TextShare>& shares) {
+  std::optional<TextTotal> total;
+  if (arguments.segments > 0) total = {fmt::format("--segments {}", arguments.segments), arguments.segments};
+  return shared_segments(shares, total, arguments.options.seqlen);
+}
+
+// Nothing where it is other text.
+std::optional<Corpus> text_to_write(std::string_view option, const std::string& given, const Checkpoint& checkpoint,
+                                    const CalibrationOptions& options, Progress& progress) {
+  auto text = self_text_corpus(option, given, {.seed = options.seed}, options.seqlen, options.segments);
+  if (!text) return {};
+  check_can_begin_texts(checkpoint.tokenizer());
+  warn_of_no_bos(option, given, options.bos, progress);
+  text->bos = options.bos;
+  return text;
+}
+
+Corpus load_mixture(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
+  const std::vector<TextShare> shares = shares_of(arguments);
+  const std::vector<int64_t> segments = segments_of(arguments, shares);
+  if (arguments.options.nsamples != CalibrationOptions().nsamples) {
+    progress.note(
+        "warning: --nsamples counts for nothing: of each text as many rows are read as its share of the segments "
+        "takes");
+  }
+  std::vector<Corpus> texts;
+  for (size_t i = 0; i < shares.size(); ++i) {
+    CalibrationOptions options = arguments.options;
+    options.nsamples = CalibrationOptions().nsamples;
+    options.segments = segments[i];
+    texts.push_back(load_mixed(checkpoint, {dataset_option, shares[i], options, arguments.bos}, progress));
+  }
+  return mixed_corpus(std::move(texts));
+}
+
 }  // namespace
 
 void add_calibration(CLI::App& command, CalibrationArguments& arguments) {
   auto* dataset =
-      command
-          .add_option(
-              "--dataset", arguments.dataset,
-              "Calibration text: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or a file: .txt or .raw "
-              "(a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text); "
-              "self[:TOKENS]: "
-              "text that the dense model writes, kept for the next time")
-          ->capture_default_str()
-          ->type_name("TEXT");
+      add_texts(command, dataset_option, arguments.datasets,
+                "Calibration text: wikitext2, c4, ORG/NAME[:CONFIG[:SPLIT[:FIELD]]] on the hub, or a file: .txt or "
+                ".raw (a row a line), .jsonl, .jsonl.gz, .json.gz, .parquet, .arrow, .csv or .tsv (field text); "
+                "self: text that the dense model writes, kept for the next time. Several are mixed by segments, each "
+                "with as many, or with TOKENS of its own: wikitext2,self:4096,notes.txt:8192")
+          ->default_str("wikitext2");
   command.add_option("--tokens", arguments.tokens, "Ready token ids (.npy) in place of --dataset")
       ->type_name("FILE.npy")
       ->excludes(dataset);
-  command.add_option("--nsamples", arguments.options.nsamples, "Rows sampled from the text")
+  command.add_option("--nsamples", arguments.options.nsamples, "Rows sampled from the text, if it is one")
       ->capture_default_str()
       ->check(at_least(1))
       ->type_name("N");
-  command.add_option("--segments", arguments.segments, "Use only the first N segments (default: all)")
+  command
+      .add_option("--segments", arguments.segments,
+                  "Use only the first N segments (default: all); of several texts so many together (default: 8,192 "
+                  "tokens each)")
       ->check(at_least(1))
       ->type_name("N");
   command.add_option("--seqlen", arguments.options.seqlen, "Tokens in a segment")
@@ -81,10 +136,16 @@ void check_calibration(const CalibrationArguments& arguments) {
     const MappedFile there(arguments.tokens);
     return;
   }
+  check_names(dataset_option, arguments.texts());
   const int64_t seqlen = arguments.options.seqlen;
-  if (self_text_corpus(arguments.option, arguments.dataset, {}, seqlen, arguments.wanted_segments())) return;
-  check_text(arguments.dataset, TextPurpose::calibrate);
-  check_type(arguments.dataset);
+  if (const auto text = only_text(arguments)) {
+    if (self_text_corpus(dataset_option, *text, {}, seqlen, arguments.wanted_segments())) return;
+    check_text(*text, TextPurpose::calibrate);
+    return check_type(*text);
+  }
+  const std::vector<TextShare> shares = shares_of(arguments);
+  for (const TextShare& share : shares) check_mixed(dataset_option, share, seqlen);
+  (void)segments_of(arguments, shares);
 }
 
 Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments& arguments, Progress& progress) {
@@ -94,22 +155,35 @@ Corpus load_calibration(const Checkpoint& checkpoint, const CalibrationArguments
     return cut_segments(arguments.tokens, read_npy_ids(arguments.tokens), arguments.options.seqlen,
                         arguments.wanted_segments(), bos);
   }
+  const auto given = only_text(arguments);
+  if (!given) return load_mixture(checkpoint, arguments, progress);
   CalibrationOptions options = arguments.options;
   options.bos = bos_for(checkpoint, arguments.bos);
-  if (auto text = self_text_corpus(arguments.option, arguments.dataset, {.seed = options.seed}, options.seqlen,
-                                   arguments.wanted_segments())) {
-    check_can_begin_texts(checkpoint.tokenizer());
+  options.segments = arguments.wanted_segments();
+  if (auto text = text_to_write(dataset_option, *given, checkpoint, options, progress)) {
     if (options.nsamples != CalibrationOptions().nsamples) {
       progress.note("warning: --nsamples counts for nothing: text that the model writes has no rows to sample");
     }
-    warn_of_no_bos(arguments.option, arguments.dataset, options.bos, progress);
-    text->bos = options.bos;
     return *text;
   }
-  options.segments = arguments.wanted_segments();
-  const TextSource source = find_text(arguments.dataset, TextPurpose::calibrate, progress);
-  Corpus corpus = arguments.as_many_rows_as_needed ? sampled_corpus(source, checkpoint.tokenizer(), options)
-                                                   : calibration_corpus(source, checkpoint.tokenizer(), options);
+  const TextSource source = find_text(*given, TextPurpose::calibrate, progress);
+  Corpus corpus = calibration_corpus(source, checkpoint.tokenizer(), options);
+  note_column(corpus, progress);
+  return corpus;
+}
+
+void check_mixed(std::string_view option, const TextShare& share, int64_t seqlen) {
+  if (self_text_corpus(option, share.text, {}, seqlen, {})) return;
+  check_text(share.text, TextPurpose::calibrate);
+  check_type(share.text);
+}
+
+Corpus load_mixed(const Checkpoint& checkpoint, const MixedText& text, Progress& progress) {
+  CalibrationOptions options = text.options;
+  options.bos = bos_for(checkpoint, text.bos);
+  if (auto own = text_to_write(text.option, text.share.text, checkpoint, options, progress)) return *own;
+  const TextSource source = find_text(text.share.text, TextPurpose::calibrate, progress);
+  Corpus corpus = sampled_corpus(source, checkpoint.tokenizer(), options);
   note_column(corpus, progress);
   return corpus;
 }

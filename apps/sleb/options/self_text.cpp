@@ -6,8 +6,10 @@
 #include <span>
 
 #include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 #include "sleb/base/sha256.h"
+#include "sleb/corpus/mixture.h"
 #include "sleb/corpus/self_text_cache.h"
 #include "sleb/engine/sequences/self_text.h"
 
@@ -15,8 +17,6 @@ namespace sleb::app {
 namespace {
 
 constexpr std::string_view name = "self";
-constexpr int64_t default_tokens = 8192;  // of WikiText-2's rows the default number makes 4 segments of 2,048
-constexpr int64_t most_tokens = int64_t{1} << 24;
 
 // Nothing for another text.
 std::optional<std::string_view> after_name(std::string_view text) {
@@ -28,17 +28,17 @@ std::optional<std::string_view> after_name(std::string_view text) {
 int64_t tokens_of(std::string_view option, const std::string& text, std::string_view number) {
   int64_t tokens = 0;
   const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), tokens);
-  if (error != std::errc() || end != number.data() + number.size() || tokens < 2 || tokens > most_tokens) {
-    bad_input("{} {}: expected self or self:TOKENS, a whole number from 2 to {}", option, text, most_tokens);
+  if (error != std::errc() || end != number.data() + number.size() || tokens < 2 || tokens > most_tokens_of_text) {
+    bad_input("{} {}: expected self or self:TOKENS, a whole number from 2 to {}", option, text, most_tokens_of_text);
   }
   return tokens;
 }
 
 int64_t tokens_for(std::string_view option, int64_t seqlen, const std::optional<int64_t>& segments) {
-  const int64_t count = segments.value_or((default_tokens + seqlen - 1) / seqlen);
-  if (count > most_tokens / seqlen) {
+  const int64_t count = segments.value_or((usual_tokens + seqlen - 1) / seqlen);
+  if (count > most_tokens_of_text / seqlen) {
     bad_input("{} self: {} segments of {} tokens are more than the {} tokens that a model writes at most", option,
-              count, seqlen, most_tokens);
+              count, seqlen, most_tokens_of_text);
   }
   return count * seqlen;
 }
@@ -104,15 +104,16 @@ std::optional<Corpus> self_text_corpus(std::string_view option, const std::strin
   return unwritten_corpus(text, options, seqlen, segments);
 }
 
-void write_self_texts(const Model& model, std::initializer_list<Corpus*> texts, ProcessGroup* processes,
-                      Progress& progress) {
-  for (Corpus* text : texts) {
-    if (text == nullptr || !text->self_text) continue;
-    std::vector<int64_t> ids;
-    if (leads(processes)) ids = kept_or_written(model, *text, progress);
-    if (processes != nullptr) ids = of_rank_0(*processes, ids);
-    *text = written_corpus(*text, std::move(ids));
+void fill_self_text(const Model& model, Corpus& text, ProcessGroup* processes, Progress& progress) {
+  if (!text.parts.empty() && !self_texts_of(text).empty()) {
+    for (Corpus& part : text.parts) fill_self_text(model, part, processes, progress);
+    text = mixed_corpus(std::move(text.parts));
   }
+  if (!text.self_text) return;
+  std::vector<int64_t> ids;
+  if (leads(processes)) ids = kept_or_written(model, text, progress);
+  if (processes != nullptr) ids = of_rank_0(*processes, ids);
+  text = written_corpus(text, std::move(ids));
 }
 
 }  // namespace sleb::app

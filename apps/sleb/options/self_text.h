@@ -1,7 +1,6 @@
 // Text that the model writes itself, in the place of a file of text: "self" or "self:TOKENS".
 #pragma once
 
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,9 +17,8 @@ namespace sleb::app {
 std::optional<Corpus> self_text_corpus(std::string_view option, const std::string& text, SelfTextOptions options,
                                        int64_t seqlen, std::optional<int64_t> segments);
 
-// Gives the texts that are still to be written their ids: kept ones, or written now and kept (self_text_cache.h). Of
-// many processes rank 0 does, and all get the same. A text that is there already, or absent, stays as it is.
-void write_self_texts(const Model& model, std::initializer_list<Corpus*> texts, ProcessGroup* processes,
-                      Progress& progress);
+// Gives a text that is still to be written, or a mixture's parts that are, their ids: kept ones, or written now and
+// kept (self_text_cache.h). Of many processes rank 0 does, and all get the same. Any other text stays as it is.
+void fill_self_text(const Model& model, Corpus& text, ProcessGroup* processes, Progress& progress);
 
 }  // namespace sleb::app
