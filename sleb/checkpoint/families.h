@@ -47,6 +47,7 @@ enum class Setting {
   sliding_window,      // null: none
   use_sliding_window,  // false: none whatever sliding_window says
   layer_types,         // [blocks]: "sliding_attention" or "full_attention"
+  block_configs,       // [blocks]: which halves each has, and of which sizes
   window_pattern,      // every so many-th block has no window
   first_window,        // the first block with a window
   rope_blocks,         // [blocks]: 0 where a block has no rope

@@ -123,16 +123,6 @@ void append(std::vector<TensorShape>& list, std::vector<TensorShape> more) {
   std::ranges::move(more, std::back_inserter(list));
 }
 
-std::vector<TensorShape> tensors_of_block(const ModelSpec& spec, int64_t block) {
-  std::vector<TensorShape> list;
-  for (const Part part : all_parts) {
-    if (is_listed(spec, all_parts, part)) continue;
-    append(list, spec.stored_weights(block, {&part, 1}));
-    append(list, spec.stored_biases(block, {&part, 1}));
-  }
-  return list;
-}
-
 int64_t elements(const std::vector<TensorShape>& tensors) {
   int64_t sum = 0;
   for (const TensorShape& tensor : tensors) sum += product(tensor.shape);
@@ -174,6 +164,20 @@ void check_number(double value, std::string_view what, std::string_view label) {
 }
 
 }  // namespace
+
+std::string_view name_of(Half half) {
+  return half == Half::attention ? "attention" : "mlp";
+}
+
+bool ModelSpec::lacks(int64_t block, Half half) const {
+  return std::ranges::binary_search(half == Half::attention ? without_attention : without_mlp, block);
+}
+
+int64_t ModelSpec::block_with(Half half) const {
+  int64_t block = 0;
+  while (block + 1 < num_blocks && lacks(block, half)) ++block;
+  return block;
+}
 
 std::string ModelSpec::part_name(int64_t block, Part part) const {
   return fmt::format("{}{}.{}", names.block_prefix, block, names.parts[part]);
@@ -274,20 +278,42 @@ std::vector<TensorShape> ModelSpec::stored_biases(int64_t block, std::span<const
   return list;
 }
 
+std::vector<TensorShape> ModelSpec::half_tensors(int64_t block, Half half) const {
+  std::vector<TensorShape> list;
+  for (const Part part : all_parts) {
+    if (half_of(part) != half || is_listed(*this, all_parts, part)) continue;
+    append(list, stored_weights(block, {&part, 1}));
+    append(list, stored_biases(block, {&part, 1}));
+  }
+  return list;
+}
+
 std::vector<TensorShape> ModelSpec::tensors() const {
   std::vector<TensorShape> list = tensors_before_blocks(*this);
-  for (int64_t block = 0; block < num_blocks; ++block) append(list, tensors_of_block(*this, block));
+  for (int64_t block = 0; block < num_blocks; ++block) {
+    for (const Half half : {Half::attention, Half::mlp}) {
+      if (!lacks(block, half)) append(list, half_tensors(block, half));
+    }
+  }
   append(list, tensors_after_blocks(*this));
   return list;
 }
 
 int64_t ModelSpec::block_parameters() const {
-  return elements(tensors_of_block(*this, 0));
+  return half_parameters(Half::attention) + half_parameters(Half::mlp);
+}
+
+int64_t ModelSpec::half_parameters(Half half) const {
+  return elements(half_tensors(0, half));
+}
+
+int64_t ModelSpec::blocks_parameters() const {
+  return num_blocks * block_parameters() - std::ssize(without_attention) * half_parameters(Half::attention) -
+         std::ssize(without_mlp) * half_parameters(Half::mlp);
 }
 
 int64_t ModelSpec::parameters() const {
-  return elements(tensors_before_blocks(*this)) + num_blocks * block_parameters() +
-         elements(tensors_after_blocks(*this));
+  return elements(tensors_before_blocks(*this)) + blocks_parameters() + elements(tensors_after_blocks(*this));
 }
 
 void check(const ModelSpec& spec, std::string_view label) {

@@ -117,6 +117,13 @@ inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::mlp_post_norm};
 inline constexpr size_t num_parts = all_parts.size();
 
+// What a block consists of: two halves, each with its norms and its residual connection.
+enum class Half { attention, mlp };
+std::string_view name_of(Half half);
+inline Half half_of(Part part) {
+  return part <= Part::attention_post_norm ? Half::attention : Half::mlp;
+}
+
 // A name for each of an enumeration's values, or for some of them.
 template <typename Key, size_t count>
 class NameTable {
@@ -229,10 +236,16 @@ struct ModelSpec {
   std::vector<int64_t> block_ropes = {};  // [num_blocks]: which of them; -1: none
   // [num_blocks]: a query sees that many latest positions, itself included; 0: all of them.
   std::vector<int64_t> sliding_windows = {};
+  std::vector<int64_t> without_attention = {};  // blocks that lack this half, ascending
+  std::vector<int64_t> without_mlp = {};
   bool needs_bos = false;  // losses of a text without a BOS token in front mean nothing
 
   // The embedding and the head are narrower or wider than the blocks: project_in and project_out stand between.
   bool has_projections() const { return embedding_size != hidden_size; }
+  bool lacks(int64_t block, Half half) const;
+  // The first block that has this half.
+  int64_t block_with(Half half) const;
+  bool has_all_halves() const { return without_attention.empty() && without_mlp.empty(); }
   // "model.layers.4.mlp.down_proj" (without ".weight").
   std::string part_name(int64_t block, Part part) const;
   bool has_weight(Part part) const;
@@ -242,10 +255,16 @@ struct ModelSpec {
   // The stored tensors that hold these parts of a block (weights, or biases), each once.
   std::vector<TensorShape> stored_weights(int64_t block, std::span<const Part> parts) const;
   std::vector<TensorShape> stored_biases(int64_t block, std::span<const Part> parts) const;
+  // Of a half that is there.
+  std::vector<TensorShape> half_tensors(int64_t block, Half half) const;
   // Every tensor of the model in the order of computation: embedding, blocks, final norm, and the head unless it is
   // tied.
   std::vector<TensorShape> tensors() const;
+  // Of a block that has both halves, and of one half.
   int64_t block_parameters() const;
+  int64_t half_parameters(Half half) const;
+  // Of all blocks as they are.
+  int64_t blocks_parameters() const;
   // All parameters, a tied head counted once.
   int64_t parameters() const;
 };

@@ -73,6 +73,11 @@ uint64_t search_bytes(const Checkpoint& checkpoint, const std::string& dtype) {
   return plan.predict({plan.weights().all(), 0, plan.default_chunk()}).growth.resident;
 }
 
+std::string list_or_none(const std::vector<int64_t>& blocks) {
+  return blocks.empty() ? "no block"
+                        : fmt::format("{} {}", blocks.size() == 1 ? "block" : "blocks", format_list(blocks));
+}
+
 // The table of families, as README's list has it.
 void print_families() {
   print("| model_type | models | GGUF |\n| --- | --- | --- |\n");
@@ -106,6 +111,8 @@ void run(const InfoArguments& arguments, Session& session) {
          {"num_blocks", spec.num_blocks},
          {"parameters", spec.parameters()},
          {"block_parameters", spec.block_parameters()},
+         {"without_attention", spec.without_attention},
+         {"without_mlp", spec.without_mlp},
          {"file_bytes", checkpoint.file_bytes()},
          {"hidden_size", spec.hidden_size},
          {"vocabulary_size", spec.vocabulary_size},
@@ -125,6 +132,10 @@ void run(const InfoArguments& arguments, Session& session) {
   line("family", spec.family);
   line("blocks", fmt::format("{} of {} parameters each", spec.num_blocks,
                              format_count(static_cast<double>(spec.block_parameters()))));
+  if (!spec.has_all_halves()) {
+    line("halves", fmt::format("no attention in {}; no MLP in {}", list_or_none(spec.without_attention),
+                               list_or_none(spec.without_mlp)));
+  }
   line("parameters", fmt::format("{}{}", format_count(static_cast<double>(spec.parameters())),
                                  spec.tied_head ? ", head tied to the embedding" : ""));
   line("types", types);

@@ -41,6 +41,7 @@ std::optional<HeadNorm> load_head_norm(const WeightLoader& weights, const ModelS
 // Before or after a half; nothing where the model has none there.
 std::optional<Norm> load_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
   using enum NormPlacement;
+  if (spec.lacks(block, half_of(part))) return {};
   const bool is_post = part == Part::attention_post_norm || part == Part::mlp_post_norm;
   if (is_post ? spec.norm_placement != inside && spec.norm_placement != both : spec.norm_placement == inside) {
     return {};
@@ -163,11 +164,12 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       parallel_(spec.parallel_residual),
       residual_scale_(spec.residual_scale),
       attention_norm_(load_norm(weights, spec, block, Part::attention_norm)),
-      attention_(weights, spec, block),
       attention_post_norm_(load_norm(weights, spec, block, Part::attention_post_norm)),
       mlp_norm_(load_mlp_norm(weights, spec, block)),
-      mlp_(weights, spec, block),
-      mlp_post_norm_(load_norm(weights, spec, block, Part::mlp_post_norm)) {}
+      mlp_post_norm_(load_norm(weights, spec, block, Part::mlp_post_norm)) {
+  if (!spec.lacks(block, Half::attention)) attention_.emplace(weights, spec, block);
+  if (!spec.lacks(block, Half::mlp)) mlp_.emplace(weights, spec, block);
+}
 
 at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
   at::Tensor result = empty_on_own_pages(hidden.sizes(), hidden.options()).copy_(hidden);
@@ -180,6 +182,7 @@ void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext
     if (half == Half::attention) step_in_parallel(hidden, context);
     return;
   }
+  if (half == Half::attention ? !attention_ : !mlp_) return;
   const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
   if (half == Half::attention || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
   for_rows(rows, [&](int64_t begin, int64_t count) { step(half, rows.narrow(0, begin, count), context); });
@@ -187,11 +190,11 @@ void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext
 
 void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
   const auto add_output_of = [&](at::Tensor input) {
-    half == Half::attention ? attention_.add_to(hidden, std::move(input), context, residual_scale_)
-                            : mlp_.add_to(hidden, input, residual_scale_);
+    half == Half::attention ? attention_->add_to(hidden, std::move(input), context, residual_scale_)
+                            : mlp_->add_to(hidden, input, residual_scale_);
   };
   const auto output_of = [&](at::Tensor input) {
-    return half == Half::attention ? attention_(std::move(input), context) : mlp_(input);
+    return half == Half::attention ? (*attention_)(std::move(input), context) : (*mlp_)(input);
   };
   const auto& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
   const auto& post_norm = half == Half::attention ? attention_post_norm_ : mlp_post_norm_;
@@ -218,12 +221,12 @@ OutputProduct Block::products(Half half, const at::Tensor& hidden, const Attenti
   const bool is_normed_before = norm_placement_ == NormPlacement::before || norm_placement_ == NormPlacement::both;
   const at::Tensor input = is_normed_before && norm ? (*norm)(hidden) : hidden;
   if (parallel_) {
-    const at::Tensor mixed = attention_.mix(input, context);
-    const at::Tensor inner = mlp_.inner(mlp_norm_ ? (*mlp_norm_)(hidden) : input);
-    return {at::cat({mixed, inner}, -1), attention_.output(mixed).add_(mlp_.output(inner))};
+    const at::Tensor mixed = attention_->mix(input, context);
+    const at::Tensor inner = mlp_->inner(mlp_norm_ ? (*mlp_norm_)(hidden) : input);
+    return {at::cat({mixed, inner}, -1), attention_->output(mixed).add_(mlp_->output(inner))};
   }
-  const at::Tensor given = half == Half::attention ? attention_.mix(input, context) : mlp_.inner(input);
-  return {given, half == Half::attention ? attention_.output(given) : mlp_.output(given)};
+  const at::Tensor given = half == Half::attention ? attention_->mix(input, context) : mlp_->inner(input);
+  return {given, half == Half::attention ? attention_->output(given) : mlp_->output(given)};
 }
 
 OutputProduct Block::apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
@@ -241,11 +244,11 @@ OutputProduct Block::apply_changed(Half half, at::Tensor& hidden, const Attentio
 void Block::step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const {
   const at::Tensor attention_input = (*attention_norm_)(hidden);
   const at::Tensor mlp_input = mlp_norm_ ? (*mlp_norm_)(hidden) : attention_input;
-  attention_.add_to(hidden, attention_input, context, residual_scale_);
+  attention_->add_to(hidden, attention_input, context, residual_scale_);
   const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
   const at::Tensor inputs = mlp_input.view(rows.sizes());
   for_rows(rows, [&](int64_t begin, int64_t count) {
-    mlp_.add_to(rows.narrow(0, begin, count), inputs.narrow(0, begin, count), residual_scale_);
+    mlp_->add_to(rows.narrow(0, begin, count), inputs.narrow(0, begin, count), residual_scale_);
   });
 }
 

@@ -73,7 +73,8 @@ struct OutputProduct {
 };
 
 // Each half is one step of the hidden state, as NormPlacement says. Of a block with a parallel residual the attention's
-// step does the work of both halves, and the MLP's nothing.
+// step does the work of both halves, and the MLP's nothing. The step of a half that the block lacks does nothing
+// either.
 class Block {
  public:
   Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
@@ -82,7 +83,8 @@ class Block {
   at::Tensor apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   // The same into `hidden` itself.
   void apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const;
-  // The same for whoever fits the output matrix: with `change`, [hidden, in], added to it where that is defined.
+  // The same for whoever fits the output matrix of a half that is there: with `change`, [hidden, in], added to it where
+  // that is defined.
   OutputProduct apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
                               const at::Tensor& change) const;
 
@@ -96,10 +98,10 @@ class Block {
   bool parallel_;
   double residual_scale_;
   std::optional<Norm> attention_norm_;
-  Attention attention_;
+  std::optional<Attention> attention_;  // nothing where the block lacks this half
   std::optional<Norm> attention_post_norm_;
   std::optional<Norm> mlp_norm_;  // nothing too where the attention's serves both halves
-  Mlp mlp_;
+  std::optional<Mlp> mlp_;
   std::optional<Norm> mlp_post_norm_;
 };
 

@@ -48,7 +48,7 @@ class LinearLoading {
   }
 
   Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
-    const std::vector<TensorShape> tensors = spec_.stored_weights(0, parts);
+    const std::vector<TensorShape> tensors = spec_.stored_weights(spec_.block_with(half_of(*parts.begin())), parts);
     bytes_together = 0;
     for (const TensorShape& tensor : tensors) bytes_together += bytes(tensor.shape);
     return matrix(tensors, spec_.transposed_matrices || !stored_rows(spec_, parts).empty());
@@ -83,8 +83,7 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
   // least that a GPU needs is larger than what a CPU does.
   const bool in_file = compute.device == "cpu" && !spec.tied_head;
   const int64_t embedding = in_file ? spec.vocabulary_size * spec.embedding_size : 0;
-  others_ =
-      static_cast<uint64_t>(spec.parameters() - embedding) * element - block_ * static_cast<uint64_t>(spec.num_blocks);
+  others_ = static_cast<uint64_t>(spec.parameters() - spec.blocks_parameters() - embedding) * element;
 
   const LinearLoading loading(spec, compute, forms);
   const std::vector<int64_t> head_shape = {spec.vocabulary_size, spec.embedding_size};

@@ -7,9 +7,9 @@
 #include <span>
 #include <vector>
 
-namespace sleb {
+#include "sleb/checkpoint/model_spec.h"
 
-enum class Half { attention, mlp };
+namespace sleb {
 
 struct Unit {
   int64_t block;
