@@ -31,12 +31,6 @@ Tokenizer tokenizer_of(const GgufFile& file) {
   return Tokenizer::from_json(tokenizer_files(vocabulary_of(file)).tokenizer_json, file.label());
 }
 
-std::string_view trim(std::string_view text) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  while (text.ends_with(' ')) text.remove_suffix(1);
-  return text;
-}
-
 // Tensors that old checkpoints carry and transformers ignores, wherever they stand: constants that every library
 // computes anew, and fairseq's format version.
 bool is_ignored(const StoredTensor& tensor) {
@@ -374,32 +368,6 @@ void Checkpoint::write_companions(const fs::path& folder) const {
     return;
   }
   copy_companions(path_, folder);
-}
-
-std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks) {
-  std::string_view rest = trim(text);
-  if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']') rest = trim(rest.substr(1, rest.size() - 2));
-  std::vector<int64_t> list;
-  while (!rest.empty()) {
-    const size_t comma = rest.find(',');
-    const std::string_view item = trim(rest.substr(0, comma));
-    int64_t block = 0;
-    const auto [end, error] = std::from_chars(item.data(), item.data() + item.size(), block);
-    const bool trailing_comma = comma + 1 == rest.size();
-    if (error != std::errc() || end != item.data() + item.size() || trailing_comma) {
-      bad_input("removal list \"{}\": expected block numbers like 5,4,9", text);
-    }
-    if (block < 0 || block >= num_blocks) {
-      bad_input("removal list \"{}\": there is no block {}; the model's are 0 to {}", text, block, num_blocks - 1);
-    }
-    if (std::ranges::count(list, block) > 0) bad_input("removal list \"{}\": block {} stands twice", text, block);
-    list.push_back(block);
-    rest = comma == rest.npos ? "" : rest.substr(comma + 1);
-  }
-  if (static_cast<int64_t>(list.size()) == num_blocks) {
-    bad_input("removal list \"{}\": that is all {} blocks; at least one must stay", text, num_blocks);
-  }
-  return list;
 }
 
 }  // namespace sleb

@@ -105,8 +105,4 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name);
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
 Tokenizer load_tokenizer(const std::filesystem::path& path, Progress& progress = silent_progress());
 
-// `--removal-list`: "5,4,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, an index outside
-// the model or given twice, and for all blocks at once.
-std::vector<int64_t> parse_removal_list(std::string_view text, int64_t num_blocks);
-
 }  // namespace sleb

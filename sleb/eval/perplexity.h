@@ -27,7 +27,8 @@ struct PerplexityRow {
   Estimate difference;  // nll less the dense model's, nats per scored token, paired segment by segment
   Estimate divergence;  // KL(dense || plan), nats per scored token
 };
-// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one, with divergences.
+// `scored`: tokens of a segment that the losses are sums over. Losses of the same segments, at least one; `loss` has
+// divergences.
 PerplexityRow perplexity_row(const PlanLoss& loss, const PlanLoss& dense, int64_t scored);
 
 struct CorpusPerplexity {

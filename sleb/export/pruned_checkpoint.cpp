@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <iterator>
+#include <set>
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/formats/encode.h"
+#include "sleb/export/halved_blocks.h"
 #include "sleb/export/pruned_config.h"
 
 namespace sleb {
@@ -66,16 +68,29 @@ std::optional<Transfer> plan_transfer(const Checkpoint& checkpoint, const std::v
   return Transfer{name, {before + new_name.substr(list), type, stored.shape}};
 }
 
+// Tensors of halves that go while the other half stays.
+std::set<std::string> names_of_halves(const ModelSpec& spec, const RemovalList& list) {
+  std::set<std::string> names;
+  for (const Removal& removal : list) {
+    if (!removal.half) continue;
+    for (const TensorShape& tensor : spec.half_tensors(removal.block, *removal.half)) names.insert(tensor.name);
+  }
+  return names;
+}
+
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
-  const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
+  const auto kept = kept_blocks(checkpoint.spec().num_blocks, blocks_gone(options.removal_list));
+  const std::set<std::string> left_out = names_of_halves(checkpoint.spec(), options.removal_list);
   std::vector<Transfer> transfers;
   const auto add = [&](const std::string& name, StoredType type) {
+    if (left_out.contains(name)) return;
     if (auto transfer = plan_transfer(checkpoint, kept, name, type)) transfers.push_back(std::move(*transfer));
   };
   for (const std::string& name : checkpoint.tensor_names()) {
     add(name, written_type(checkpoint, name, options));
   }
-  for (const std::string& name : checkpoint.other_names()) {
+  // What transformers ignores belongs to parts that may be gone.
+  for (const std::string& name : left_out.empty() ? checkpoint.other_names() : std::vector<std::string>()) {
     add(name, written_type(checkpoint, name, options));
   }
   if (!keeps_scales(checkpoint, options)) return transfers;
@@ -164,6 +179,9 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
   } else if (config.contains("quantization_config")) {
     renumber_modules(config["quantization_config"], kept, label + ": quantization_config");
   }
+  if (has_single_halves(options.removal_list)) {
+    config = config_with_halves(config, checkpoint.spec(), options.removal_list);
+  }
   return pruned;
 }
 
@@ -172,6 +190,7 @@ std::vector<std::string> notes_on_code(const Checkpoint& checkpoint, const Expor
   const std::string out = options.out.string();
   const bool has_map = checkpoint.config().contains(own_code);
   const ModelSpec& spec = checkpoint.spec();
+  if (has_single_halves(options.removal_list)) return notes_on_halves(spec, options.removal_list);
   if (keeps_code(checkpoint)) {
     const std::vector<std::string> files = code_files(checkpoint.path());
     if (has_map && !files.empty()) {
@@ -194,6 +213,18 @@ std::vector<std::string> notes_on_code(const Checkpoint& checkpoint, const Expor
     notes.push_back(fmt::format("{}: auto_map is left out of tokenizer_config.json, with the code it names", out));
   }
   return notes;
+}
+
+void check_halves(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const ModelSpec& spec = checkpoint.spec();
+  std::string reason = inexpressible_with_halves(spec);
+  if (checkpoint.is_gguf()) reason = "what a GGUF says of itself";
+  if (keeps_scales(checkpoint, options)) reason = "scales of 8-bit weights";
+  if (reason.empty()) return;
+  bad_input(
+      "{}: blocks that lack one half are written as DeciLM (nemotron-nas), whose config.json can't express {}; leave "
+      "--out out, or remove whole blocks",
+      checkpoint.path().string(), reason);
 }
 
 // Every file below `folder`, sorted.
@@ -253,11 +284,13 @@ void check_output(const ExportOptions& options) {
 
 std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
   check_output(options);
+  if (options.halves || has_single_halves(options.removal_list)) check_halves(checkpoint, options);
   // Before a search it is not known what will go; that the first block will is the least convenient case.
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   const bool unknown = options.removal_list.empty() && num_blocks > 1;
-  PrunedConfig pruned = new_config(checkpoint, options,
-                                   kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : options.removal_list));
+  PrunedConfig pruned =
+      new_config(checkpoint, options,
+                 kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : blocks_gone(options.removal_list)));
   checkpoint.check_scales();
   // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
@@ -286,10 +319,11 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
   if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
   for (const std::string& line : notes_on_code(checkpoint, options)) progress.note(line);
-  const auto kept = kept_blocks(checkpoint.spec().num_blocks, options.removal_list);
+  const auto kept = kept_blocks(checkpoint.spec().num_blocks, blocks_gone(options.removal_list));
   const OrderedJson config = new_config(checkpoint, options, kept).config;
   write_file_atomically(staged.path() / "config.json", config.dump(2) + "\n");
   checkpoint.write_companions(staged.path());
+  if (has_single_halves(options.removal_list)) write_code_for_halves(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);
   write_file_atomically(staged.path() / "README.md", record.card);
   record.json["files"] = files_below(staged.path());

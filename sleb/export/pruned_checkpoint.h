@@ -10,12 +10,14 @@
 #include "sleb/base/json.h"
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
+#include "sleb/engine/plans/removal_list.h"
 
 namespace sleb {
 
 struct ExportOptions {
   std::filesystem::path out;
-  std::vector<int64_t> removal_list;     // original indices, any order
+  RemovalList removal_list;              // any order
+  bool halves = false;                   // a list that is not known yet may have halves of blocks
   std::string out_dtype = "auto";        // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
   uint64_t shard_bytes = 5'000'000'000;  // a shard's tensors are at most that large together
   bool force = false;                    // replace an existing target

@@ -26,7 +26,7 @@ OrderedJson values(const std::vector<PerplexityRow>& rows, bool repaired) {
   return json;
 }
 
-OrderedJson to_json(const PerplexityRow& row, const std::vector<int64_t>& removal_list, bool repaired) {
+OrderedJson to_json(const PerplexityRow& row, const RemovalList& removal_list, bool repaired) {
   OrderedJson json = {{"removal_list", removal_list}};
   if (repaired) json["repaired"] = true;
   json["perplexity"] = row.perplexity.value;
@@ -47,7 +47,7 @@ OrderedJson details(const TextPerplexity& perplexity, const EvalReport& report) 
   const Corpus& text = perplexity.text;
   OrderedJson rows = OrderedJson::array();
   for (size_t i = 0; i < perplexity.result.rows.size(); ++i) {
-    rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? std::vector<int64_t>() : report.removal_lists[i - 1],
+    rows.push_back(to_json(perplexity.result.rows[i], i == 0 ? RemovalList() : report.removal_lists[i - 1],
                            is_repaired(report, i)));
   }
   OrderedJson json = {{"protocol", name_of(report.protocol)}};

@@ -9,6 +9,7 @@
 #include "sleb/base/json.h"
 #include "sleb/corpus/corpus.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/plans/removal_list.h"
 #include "sleb/eval/perplexity.h"
 #include "sleb/report/table.h"
 #include "sleb/report/task_report.h"
@@ -27,7 +28,7 @@ struct EvalReport {
   std::string model;  // as the user named it
   int64_t num_blocks;
   Compute compute;
-  std::vector<std::vector<int64_t>> removal_lists;  // of the rows after the dense model's
+  std::vector<RemovalList> removal_lists;  // of the rows after the dense model's
   EvaluationProtocol protocol;
   bool repaired = false;                        // the last row's model is
   std::vector<TextPerplexity> perplexity = {};  // one a text

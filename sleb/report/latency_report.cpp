@@ -1,6 +1,8 @@
 #include "sleb/report/latency_report.h"
 
-#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <cmath>
 
 #include "sleb/base/numbers.h"
 
@@ -27,9 +29,13 @@ bool generates(const LatencyReport& report) {
   return report.options.mode == LatencyMode::generation;
 }
 
-int64_t kept_blocks(const LatencyReport& report, size_t model) {
-  const size_t removed = model == 0 ? 0 : report.removal_lists[model - 1].size();
-  return report.num_blocks - static_cast<int64_t>(removed);
+// A block that has lost a half is half a block.
+double kept_blocks(const LatencyReport& report, size_t model) {
+  return static_cast<double>(report.num_blocks) - (model == 0 ? 0 : blocks_in(report.removal_lists[model - 1]));
+}
+
+OrderedJson count_json(double blocks) {
+  return blocks == std::floor(blocks) ? OrderedJson(static_cast<int64_t>(blocks)) : OrderedJson(blocks);
 }
 
 double outside(const LatencyReport& report) {
@@ -50,14 +56,14 @@ Figures figures_of(const LatencyReport& report, size_t model) {
   figures.steps = generates(report) ? static_cast<double>(options.new_tokens) : 1;
   figures.speed_up = dense / figures.mean;
   figures.block_speed_up = (dense - outside(report)) / (figures.mean - outside(report));
-  figures.ideal_speed_up = static_cast<double>(report.num_blocks) / static_cast<double>(kept_blocks(report, model));
+  figures.ideal_speed_up = static_cast<double>(report.num_blocks) / kept_blocks(report, model);
   return figures;
 }
 
 OrderedJson record_of(const LatencyReport& report, size_t model) {
   const Figures figures = figures_of(report, model);
-  OrderedJson record = {{"removal_list", model == 0 ? std::vector<int64_t>() : report.removal_lists[model - 1]},
-                        {"blocks", kept_blocks(report, model)},
+  OrderedJson record = {{"removal_list", model == 0 ? RemovalList() : report.removal_lists[model - 1]},
+                        {"blocks", count_json(kept_blocks(report, model))},
                         {"mean_ms", figures.mean * milli},
                         {"stddev_ms", figures.deviation * milli},
                         {"median_ms", figures.median * milli},
@@ -111,7 +117,7 @@ Table side_by_side(const LatencyReport& report) {
     for (size_t i = 0; i < models; ++i) cells.emplace_back(cell(i, figures_of(report, i)));
     table.add(std::move(cells));
   };
-  add("blocks", [&](size_t i, const Figures&) { return std::to_string(kept_blocks(report, i)); });
+  add("blocks", [&](size_t i, const Figures&) { return fmt::format("{:g}", kept_blocks(report, i)); });
   add("mean, ms", [](size_t, const Figures& f) { return milliseconds(f.mean); });
   add("standard deviation, ms", [](size_t, const Figures& f) { return milliseconds(f.deviation); });
   add("median, ms", [](size_t, const Figures& f) { return milliseconds(f.median); });
@@ -132,7 +138,11 @@ Table side_by_side(const LatencyReport& report) {
 }
 
 std::string csv_value(const OrderedJson& value) {
-  if (value.is_array()) return format_list(value.get<std::vector<int64_t>>());
+  if (value.is_array()) {
+    std::vector<std::string> entries;
+    for (const OrderedJson& entry : value) entries.push_back(csv_value(entry));
+    return fmt::format("{}", fmt::join(entries, ","));
+  }
   return value.is_string() ? value.get<std::string>() : value.dump();
 }
 

@@ -8,6 +8,7 @@
 
 #include "sleb/base/json.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/plans/removal_list.h"
 #include "sleb/eval/latency.h"
 #include "sleb/report/table.h"
 
@@ -17,7 +18,7 @@ struct LatencyReport {
   std::string model;  // as the user named it
   int64_t num_blocks;
   Compute compute;
-  std::vector<std::vector<int64_t>> removal_lists;  // of the models after the dense one
+  std::vector<RemovalList> removal_lists;  // of the models after the dense one
   LatencyOptions options;
   LatencyComparison comparison;
   std::vector<uint64_t> weight_bytes;        // [models], in the compute type

@@ -25,38 +25,49 @@ void add_score(OrderedJson& json, const PlanScore& score) {
                {"difference_stderr", or_null(score.error)}});
 }
 
-OrderedJson to_json(const GreedyStep& step) {
+OrderedJson to_json(const GreedyStep& step, Units units) {
   OrderedJson candidates = OrderedJson::array();
   for (const Candidate& candidate : step.candidates) {
-    candidates.push_back({{"block", candidate.block}});
+    candidates.push_back({{"block", removal_of(candidate.unit, units)}});
     add_score(candidates.back(), candidate);
   }
-  return {{"removed", step.removed},  {"loss", step.loss},       {"margin", or_null(step.margin())},
-          {"candidates", candidates}, {"seconds", step.seconds}, {"operations", step.operations}};
+  return {{"removed", removal_of(step.removed, units)},
+          {"loss", step.loss},
+          {"margin", or_null(step.margin())},
+          {"candidates", candidates},
+          {"seconds", step.seconds},
+          {"operations", step.operations}};
 }
 
-OrderedJson to_json(const SetRace& race) {
+RemovalList removals(const UnitSet& set, Units units) {
+  return joined_halves(plan_without(set, units));
+}
+
+OrderedJson to_json(const SetRace& race, Units units) {
   OrderedJson candidates = OrderedJson::array();
   for (const SetCandidate& candidate : race.candidates) {
-    candidates.push_back({{"blocks", candidate.blocks}});
+    candidates.push_back({{"blocks", removals(candidate.units, units)}});
     add_score(candidates.back(), candidate);
   }
   return {{"step", race.step},
-          {"best", race.candidates[race.best].blocks},
+          {"best", removals(race.candidates[race.best].units, units)},
           {"candidates", candidates},
           {"seconds", race.seconds},
           {"operations", race.operations}};
 }
 
-void add_best(OrderedJson& json, const BestResult& best, double budget) {
+void add_best(OrderedJson& json, const BestResult& best, Units units, double budget) {
   json["search_budget"] = {{"budget", budget},
                            {"exact_operations", best.exact_operations},
                            {"counted_operations", best.counted},
                            {"spent", best.out_of_budget}};
   OrderedJson races = OrderedJson::array(), sets = OrderedJson::array();
-  for (const SetRace& race : best.races) races.push_back(to_json(race));
+  for (const SetRace& race : best.races) races.push_back(to_json(race, units));
   for (const FoundSet& set : best.sets) {
-    sets.push_back({{"blocks", set.blocks.size()}, {"removal_list", set.blocks}, {"loss", set.loss}, {"kl", set.kl}});
+    sets.push_back({{units == Units::half ? "halves" : "blocks", set.units.size()},
+                    {"removal_list", removals(set.units, units)},
+                    {"loss", set.loss},
+                    {"kl", set.kl}});
   }
   json["races"] = races;
   json["best_sets"] = sets;
@@ -122,7 +133,7 @@ std::string explanation(const EvalReport& evaluation) {
 
 OrderedJson to_json(const PruneReport& report) {
   OrderedJson steps = OrderedJson::array();
-  for (const GreedyStep& step : report.result.greedy.steps) steps.push_back(to_json(step));
+  for (const GreedyStep& step : report.result.greedy.steps) steps.push_back(to_json(step, report.result.units));
   OrderedJson json = {
       {"model", report.model},
   };
@@ -135,6 +146,7 @@ OrderedJson to_json(const PruneReport& report) {
       {"search", report.search},
       {"confidence", or_null(report.confidence)},
       {"criterion", name_of(report.criterion)},
+      {"units", name_of(report.result.units)},
       {"dense_loss", report.result.greedy.dense_loss},
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
@@ -148,7 +160,7 @@ OrderedJson to_json(const PruneReport& report) {
     json["repaired_loss"] = report.repair->loss;
     json["repair"] = to_json(report.repair->summary);
   }
-  if (report.result.best) add_best(json, *report.result.best, report.budget.value_or(1));
+  if (report.result.best) add_best(json, *report.result.best, report.result.units, report.budget.value_or(1));
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
@@ -176,7 +188,7 @@ Table comparison_table(const PruneReport& report) {
   const auto bytes = [](double value) { return format_bytes(static_cast<uint64_t>(value)); };
   const ModelSize& dense = report.dense_size;
   const ModelSize& pruned = report.pruned_size;
-  add("blocks", {static_cast<double>(dense.blocks), static_cast<double>(pruned.blocks)}, whole);
+  add("blocks", {dense.blocks, pruned.blocks}, [](double value) { return fmt::format("{:g}", value); });
   add("parameters", {static_cast<double>(dense.parameters), static_cast<double>(pruned.parameters)}, format_count);
   add("bytes", {static_cast<double>(dense.bytes), static_cast<double>(pruned.bytes)}, bytes);
   std::vector<double> perplexities = {calibration_perplexity(report, report.result.greedy.dense_loss),
@@ -188,11 +200,12 @@ Table comparison_table(const PruneReport& report) {
 }
 
 Table best_sets_table(const PruneReport& report) {
-  Table table({"blocks", "best set", "calibration perplexity", "KL"});
+  Table table({report.result.units == Units::half ? "halves" : "blocks", "best set", "calibration perplexity", "KL"});
   for (const FoundSet& set : report.result.best->sets) {
     const double perplexity = calibration_perplexity(report, set.loss);
-    table.add({{std::to_string(set.blocks.size()), set.blocks.size()},
-               {ranges_text(set.blocks), set.blocks},
+    const Units units = report.result.units;
+    table.add({{std::to_string(set.units.size()), set.units.size()},
+               {ranges_text(set.units, units), removals(set.units, units)},
                {fmt::format("{:.2f}", perplexity), perplexity},
                {fmt::format("{:.4f}", set.kl), set.kl}});
   }
@@ -213,12 +226,12 @@ std::string model_card(const PruneReport& report) {
   const bool is_greedy = !report.result.best;
   std::string card = card_front_matter(report.origin, repositories(corpus));
   card += fmt::format(
-      "# {} without {} of {} blocks\n\n"
+      "# {} without {:g} of {} blocks\n\n"
       "Transformer blocks {} (numbered as in the original model{}) were removed by SLEB\n"
       "(Song et al., ICML 2024, arXiv 2402.09025): {} {} on the\n"
       "calibration text least{}.{}\n\n",
-      base_name(report), report.result.removal_list().size(), report.num_blocks,
-      format_list(report.result.removal_list()), is_greedy ? ", in the order of removal" : "",
+      base_name(report), blocks_in(report.result.removal_list()), report.num_blocks,
+      text_of(report.result.removal_list()), is_greedy ? ", in the order of removal" : "",
       is_greedy ? "round by round the block whose absence" : "the set whose absence",
       report.criterion == Criterion::kl ? "changed the distribution of the next token (KL divergence)"
                                         : "raised the loss",

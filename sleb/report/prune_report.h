@@ -17,7 +17,7 @@
 namespace sleb {
 
 struct ModelSize {
-  int64_t blocks;
+  double blocks;  // one that has lost a half is half a block
   int64_t parameters;
   uint64_t bytes;  // of the tensors, in the type that is written
 };

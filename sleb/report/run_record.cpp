@@ -10,8 +10,10 @@ namespace sleb {
 namespace {
 
 // As Python prints a list.
-std::string list_text(const std::vector<int64_t>& list) {
-  return fmt::format("[{}]", fmt::join(list, ", "));
+std::string list_text(const RemovalList& list) {
+  std::vector<std::string> entries;
+  for (const Removal& removal : list) entries.push_back(text_of(removal));
+  return fmt::format("[{}]", fmt::join(entries, ", "));
 }
 
 // As Python prints a float.
@@ -72,9 +74,9 @@ std::string card_of(const Compute& compute) {
 
 std::string run_record(const PruneReport& report) {
   std::string text = fmt::format(
-      "Time Elapsed: {}\nModel Name: {}\n# Total Blocks: {}\n# Remove Blocks: {}\nDataset: {}\nSeed: {}\n"
+      "Time Elapsed: {}\nModel Name: {}\n# Total Blocks: {}\n# Remove Blocks: {:g}\nDataset: {}\nSeed: {}\n"
       "Barriers: early {} / latter {}\nBlock Removal Order: {}\n",
-      float_text(report.seconds), report.model, report.num_blocks, report.result.removal_list().size(),
+      float_text(report.seconds), report.model, report.num_blocks, blocks_in(report.result.removal_list()),
       report.calibration.name, report.seed, report.early_barrier, report.latter_barrier,
       list_text(report.result.removal_list()));
   if (report.evaluation) {
@@ -88,7 +90,7 @@ std::string run_record(const EvalReport& report) {
   std::string text;
   const size_t first = report.removal_lists.empty() ? 0 : 1;
   for (size_t row = first; row <= report.removal_lists.size(); ++row) {
-    const std::vector<int64_t> list = row == 0 ? std::vector<int64_t>() : report.removal_lists[row - 1];
+    const RemovalList list = row == 0 ? RemovalList() : report.removal_lists[row - 1];
     text += fmt::format("Model Name: {}\nBlock Removal Order: {}\n", report.model, list_text(list));
     if (report.tasks) {
       text += perplexities(report, row, ":", "\n") + zero_shot(report, row) + "\n";
@@ -107,7 +109,7 @@ std::string run_record(const LatencyReport& report) {
   const double dense = mean_ms(report.comparison.models[0]);
   for (size_t i = 0; i < report.removal_lists.size(); ++i) {
     const double pruned = mean_ms(report.comparison.models[i + 1]);
-    const double share = static_cast<double>(report.removal_lists[i].size()) / static_cast<double>(report.num_blocks);
+    const double share = blocks_in(report.removal_lists[i]) / static_cast<double>(report.num_blocks);
     const std::string ratio = report.removal_ratio ? float_text(*report.removal_ratio) : fmt::format("{:.2g}", share);
     const std::string card = card_of(report.compute);
     text += fmt::format(  // "Infernce" is what stands in those files

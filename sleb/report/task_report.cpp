@@ -41,8 +41,8 @@ Cell cell(const std::optional<double>& value) {
 }
 
 // The removal list of a plan; the first plan is the dense model.
-std::vector<int64_t> removed_in(const TaskReport& report, size_t plan) {
-  return plan == 0 ? std::vector<int64_t>() : report.removal_lists[plan - 1];
+RemovalList removed_in(const TaskReport& report, size_t plan) {
+  return plan == 0 ? RemovalList() : report.removal_lists[plan - 1];
 }
 
 bool is_repaired(const TaskReport& report, size_t plan) {
@@ -69,8 +69,8 @@ OrderedJson sample_json(const LoadedTask& task, size_t index, const QuestionResu
 
 }  // namespace
 
-std::string model_label(const std::vector<int64_t>& removal_list, bool repaired) {
-  return format_list(removal_list) + (repaired ? " repaired" : "");
+std::string model_label(const RemovalList& removal_list, bool repaired) {
+  return text_of(removal_list) + (repaired ? " repaired" : "");
 }
 
 OrderedJson to_json(const TaskReport& report) {

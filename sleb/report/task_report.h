@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/engine/plans/removal_list.h"
 #include "sleb/eval/task_runner.h"
 #include "sleb/report/table.h"
 
@@ -14,13 +15,13 @@ namespace sleb {
 
 struct TaskReport {
   std::vector<LoadedTask> tasks;
-  std::vector<std::vector<int64_t>> removal_lists;  // of the plans after the dense model's
+  std::vector<RemovalList> removal_lists;  // of the plans after the dense model's
   TaskRun run;
   bool repaired = false;  // the last plan's model is
 };
 
 // "12,26", "12,26 repaired".
-std::string model_label(const std::vector<int64_t>& removal_list, bool repaired);
+std::string model_label(const RemovalList& removal_list, bool repaired);
 
 // {"results": {task: {"acc", "acc_stderr", ...}} of the dense model, "pruned": [{"removal_list", "results": {task:
 // {..., "acc_difference", "acc_difference_stderr"}}}], "versions", "n-shot", "n-samples", "tasks_seconds"}. A standard

@@ -16,39 +16,38 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-std::vector<Plan> plans_of(const std::vector<BlockSet>& sets) {
-  std::vector<Plan> plans;
-  for (const BlockSet& set : sets) plans.push_back(Plan::without_blocks(set));
-  return plans;
-}
-
 template <typename Scored>
 std::vector<PlanScore> scores_of(const std::vector<Scored>& candidates) {
   return {candidates.begin(), candidates.end()};
 }
 
-BlockSet with(BlockSet set, int64_t block) {
-  set.insert(std::ranges::lower_bound(set, block), block);
+UnitSet with(UnitSet set, int64_t unit) {
+  set.insert(std::ranges::lower_bound(set, unit), unit);
   return set;
+}
+
+int64_t units_of_blocks(int64_t blocks, Units units) {
+  return units == Units::half ? 2 * blocks : blocks;
 }
 
 }  // namespace
 
 BestSearch::BestSearch(int64_t num_blocks, const BestOptions& options, const RaceCounts& counts,
                        const EvaluateRace& evaluate, const RaceListener& finished, const GreedyResult& greedy)
-    : num_blocks_(num_blocks),
-      options_(options),
+    : options_(options),
       counts_(counts),
       evaluate_(evaluate),
       finished_(finished),
       greedy_(greedy),
-      range_{options.greedy.early_barrier, num_blocks - options.greedy.latter_barrier},
+      units_(options.greedy.units),
+      range_{units_of_blocks(options.greedy.early_barrier, units_),
+             units_of_blocks(num_blocks - options.greedy.latter_barrier, units_)},
       width_(static_cast<size_t>(range_.last - range_.first)) {}
 
 BestResult BestSearch::run(std::vector<SetRace> so_far) {
   so_far_ = std::move(so_far);
   begin_with_greedy();
-  const int64_t wanted = options_.greedy.num_remove_blocks;
+  const int64_t wanted = options_.greedy.rounds();
   if (wanted > 1) try_runs(wanted);
   improve(wanted);
   for (int64_t size = wanted - 1; size > 1; --size) try_runs(size);
@@ -60,20 +59,20 @@ BestResult BestSearch::run(std::vector<SetRace> so_far) {
 }
 
 void BestSearch::begin_with_greedy() {
-  BlockSet removed;
+  UnitSet removed;
   for (const GreedyStep& step : greedy_.steps) {
-    std::vector<BlockSet> sets;
-    for (const Candidate& candidate : step.candidates) sets.push_back(with(removed, candidate.block));
+    std::vector<UnitSet> sets;
+    for (const Candidate& candidate : step.candidates) sets.push_back(with(removed, candidate.unit));
     const std::vector<Plan> plans = plans_of(sets);
     count(plans, scores_of(step.candidates));
     result_.exact_operations += counts_.on_whole_text(plans);
     raced_.insert(sets.begin(), sets.end());
     removed = with(removed, step.removed);
-    const auto& winner = *std::ranges::find(step.candidates, step.removed, &Candidate::block);
+    const auto& winner = *std::ranges::find(step.candidates, step.removed, &Candidate::unit);
     result_.sets.push_back({removed, step.loss, winner.kl});
     if (removed.size() > 1) continue;
     for (const Candidate& one : step.candidates) {
-      run_costs_[{one.block}] = cost_per_token(result_.sets[0]) + one.difference;
+      run_costs_[{one.unit}] = cost_per_token(result_.sets[0]) + one.difference;
     }
   }
 }
@@ -84,8 +83,8 @@ void BestSearch::try_runs(int64_t size) {
   for (size_t i = before; i < result_.races.size(); ++i) {
     const std::vector<SetCandidate>& candidates = result_.races[i].candidates;
     for (const SetCandidate& one : candidates) {
-      const bool is_run = one.blocks.back() - one.blocks.front() + 1 == size;
-      if (is_run) run_costs_[one.blocks] = cost_per_token(found(size)) + one.difference;
+      const bool is_run = one.units.back() - one.units.front() + 1 == size;
+      if (is_run) run_costs_[one.units] = cost_per_token(found(size)) + one.difference;
     }
   }
 }
@@ -97,26 +96,44 @@ bool BestSearch::try_pairs(int64_t size) {
 void BestSearch::improve(int64_t size) {
   bool better = true;
   while (better) {
-    const BlockSet set = found(size).blocks;
+    const UnitSet set = found(size).units;
     better = try_sets("ends of runs", with_ends_moved(set, range_));
     for (size_t i = 0; i < set.size() && !better; ++i) {
-      better = try_sets(fmt::format("another for {}", set[i]), with_another_for(set[i], set, range_));
+      better = try_sets(exchange_of(set[i]), with_another_for(set[i], set, range_));
     }
   }
 }
 
-bool BestSearch::try_sets(const std::string& step, std::vector<BlockSet> sets) {
-  std::erase_if(sets,
-                [&](const BlockSet& set) { return raced_.contains(set) || set == found(std::ssize(set)).blocks; });
+bool BestSearch::try_sets(const std::string& step, std::vector<UnitSet> sets) {
+  std::erase_if(sets, [&](const UnitSet& set) {
+    return raced_.contains(set) || set == found(std::ssize(set)).units || has_too_many(set);
+  });
   for (size_t begin = 0; begin < sets.size(); begin += width_ - 1) {
     if (run_race(step, std::span(sets).subspan(begin, std::min(width_ - 1, sets.size() - begin)))) return true;
   }
   return false;
 }
 
-bool BestSearch::run_race(const std::string& step, std::span<const BlockSet> sets) {
+std::string BestSearch::exchange_of(int64_t unit) const {
+  const std::string name = text_of(removal_of(unit, units_));
+  return fmt::format("{} {}", units_ == Units::half ? "for" : "another for", name);
+}
+
+bool BestSearch::has_too_many(const UnitSet& set) const {
+  if (units_ == Units::block) return false;
+  const int64_t attention = std::ranges::count_if(set, [](int64_t unit) { return unit % 2 == 0; });
+  return std::max(attention, std::ssize(set) - attention) > options_.greedy.num_remove_blocks;
+}
+
+std::vector<Plan> BestSearch::plans_of(const std::vector<UnitSet>& sets) const {
+  std::vector<Plan> plans;
+  for (const UnitSet& set : sets) plans.push_back(plan_without(set, units_));
+  return plans;
+}
+
+bool BestSearch::run_race(const std::string& step, std::span<const UnitSet> sets) {
   FoundSet& best = found(std::ssize(sets[0]));
-  std::vector<BlockSet> all = {best.blocks};
+  std::vector<UnitSet> all = {best.units};
   all.insert(all.end(), sets.begin(), sets.end());
   const std::vector<Plan> plans = plans_of(all);
   const double left = options_.budget * result_.exact_operations - result_.counted;
@@ -130,14 +147,14 @@ bool BestSearch::run_race(const std::string& step, std::span<const BlockSet> set
   raced_.insert(all.begin(), all.end());
   const bool is_new = result_.races.size() >= so_far_.size();
   const SetCandidate& winner = race.candidates[race.best];
-  if (race.best > 0) best = {winner.blocks, winner.loss, winner.kl};
+  if (race.best > 0) best = {winner.units, winner.loss, winner.kl};
   const bool better = race.best > 0;
   result_.races.push_back(std::move(race));
   if (is_new) finished_(result_.races, best);
   return better;
 }
 
-SetRace BestSearch::evaluated(const std::string& step, const std::vector<BlockSet>& sets, double budget) const {
+SetRace BestSearch::evaluated(const std::string& step, const std::vector<UnitSet>& sets, double budget) const {
   const auto start = std::chrono::steady_clock::now();
   const RaceOutcome outcome = evaluate_({.stage = step, .plans = plans_of(sets), .known = 0, .budget = budget});
   SetRace race{.step = step};
@@ -149,9 +166,9 @@ SetRace BestSearch::evaluated(const std::string& step, const std::vector<BlockSe
 }
 
 // A race that some file tells of is believed only if it is what this search would have run and concluded.
-SetRace BestSearch::earlier(const std::string& step, const std::vector<BlockSet>& sets) {
+SetRace BestSearch::earlier(const std::string& step, const std::vector<UnitSet>& sets) {
   SetRace& race = so_far_[result_.races.size()];
-  if (race.step != step || !std::ranges::equal(race.candidates, sets, {}, &SetCandidate::blocks) ||
+  if (race.step != step || !std::ranges::equal(race.candidates, sets, {}, &SetCandidate::units) ||
       race.best != best_of(race)) {
     bad_input("the finished race \"{}\" does not belong to this search", race.step);
   }
@@ -160,7 +177,7 @@ SetRace BestSearch::earlier(const std::string& step, const std::vector<BlockSet>
 
 size_t BestSearch::best_of(const SetRace& race) const {
   const Criterion criterion = options_.greedy.criterion;
-  const FoundSet& before = result_.sets.at(race.candidates[0].blocks.size() - 1);
+  const FoundSet& before = result_.sets.at(race.candidates[0].units.size() - 1);
   const size_t winner = index_of_winner(race.candidates, criterion);
   const SetCandidate& set = race.candidates[winner];
   return set.tokens == options_.text_tokens && set.by(criterion) < before.by(criterion) ? winner : 0;

@@ -12,10 +12,10 @@ namespace {
 constexpr int64_t num_blocks = 10;
 constexpr int64_t text_tokens = 100;
 
-using Loss = std::function<double(const BlockSet&)>;
+using Loss = std::function<double(const UnitSet&)>;
 
-BlockSet blocks_of(const Plan& plan) {
-  BlockSet blocks;
+UnitSet blocks_of(const Plan& plan) {
+  UnitSet blocks;
   for (const Unit& unit : plan.bypassed()) {
     if (unit.half == Half::mlp) blocks.push_back(unit.block);
   }
@@ -72,7 +72,7 @@ Searches searches(int64_t size, const Loss& loss, double budget = 100) {
 }
 
 // Blocks cost what they cost by themselves, but a run costs nothing more than its first: greedy sees only the former.
-double runs_are_cheap(const BlockSet& set) {
+double runs_are_cheap(const UnitSet& set) {
   double sum = 10;
   for (const int64_t block : set) {
     const bool goes_on = std::ranges::find(set, block - 1) != set.end();
@@ -82,26 +82,26 @@ double runs_are_cheap(const BlockSet& set) {
 }
 
 // Any, but always the same.
-double noise(const BlockSet& set) {
+double noise(const UnitSet& set) {
   uint64_t hash = 7;
   for (const int64_t block : set) hash = (hash ^ static_cast<uint64_t>(block)) * 0x9E3779B97F4A7C15;
   return static_cast<double>(set.size()) + static_cast<double>(hash >> 40) / 1e7;
 }
 
 TEST(Best, FindsARun) {
-  Searches search = searches(3, [](const BlockSet& set) { return set == BlockSet{4, 5, 6} ? 1 : 10 + noise(set); });
+  Searches search = searches(3, [](const UnitSet& set) { return set == UnitSet{4, 5, 6} ? 1 : 10 + noise(set); });
   EXPECT_NE(search.greedy().steps.back().loss, 1);
   const BestResult result = search.best();
-  EXPECT_EQ(result.sets.at(2).blocks, (BlockSet{4, 5, 6}));
+  EXPECT_EQ(result.sets.at(2).units, (UnitSet{4, 5, 6}));
   EXPECT_EQ(result.sets[2].loss, 1);
   EXPECT_EQ(result.races[0].step, "runs of 3");
-  EXPECT_EQ(result.races[0].candidates[result.races[0].best].blocks, (BlockSet{4, 5, 6}));
+  EXPECT_EQ(result.races[0].candidates[result.races[0].best].units, (UnitSet{4, 5, 6}));
 }
 
 TEST(Best, FindsAPairOfRuns) {
   Searches search = searches(4, runs_are_cheap);
-  search.loss = [](const BlockSet& set) { return runs_are_cheap(set) - (set == BlockSet{2, 3, 5, 6} ? 5 : 0); };
-  EXPECT_EQ(search.best().sets.at(3).blocks, (BlockSet{2, 3, 5, 6}));
+  search.loss = [](const UnitSet& set) { return runs_are_cheap(set) - (set == UnitSet{2, 3, 5, 6} ? 5 : 0); };
+  EXPECT_EQ(search.best().sets.at(3).units, (UnitSet{2, 3, 5, 6}));
 }
 
 TEST(Best, ExchangesUntilNothingMoves) {
@@ -109,10 +109,10 @@ TEST(Best, ExchangesUntilNothingMoves) {
     Searches search = searches(size, noise);
     const BestResult result = search.best();
     const FoundSet& best = result.sets.at(static_cast<size_t>(size - 1));
-    for (const int64_t block : best.blocks) {
-      for (const BlockSet& set : with_another_for(block, best.blocks, {1, 9})) EXPECT_GE(noise(set), best.loss) << size;
+    for (const int64_t block : best.units) {
+      for (const UnitSet& set : with_another_for(block, best.units, {1, 9})) EXPECT_GE(noise(set), best.loss) << size;
     }
-    EXPECT_EQ(best.loss, noise(best.blocks));
+    EXPECT_EQ(best.loss, noise(best.units));
   }
 }
 
@@ -125,7 +125,7 @@ TEST(Best, NoSizeIsWorseThanGreedys) {
       const BestResult result = search.best();
       ASSERT_EQ(result.sets.size(), 5U);
       for (size_t i = 0; i < 5; ++i) {
-        EXPECT_EQ(result.sets[i].blocks.size(), i + 1);
+        EXPECT_EQ(result.sets[i].units.size(), i + 1);
         EXPECT_LE(result.sets[i].loss, greedy.steps[i].loss);
         if (budget == 0) {
           EXPECT_EQ(result.sets[i].loss, greedy.steps[i].loss);
@@ -146,10 +146,10 @@ TEST(Best, NoRaceIsWiderThanTheFirstRound) {
 
 TEST(Best, NoSetRacesTwice) {
   Searches search = searches(4, noise);
-  std::set<BlockSet> seen;
+  std::set<UnitSet> seen;
   for (const SetRace& race : search.best().races) {
     for (size_t i = 1; i < race.candidates.size(); ++i) {
-      EXPECT_TRUE(seen.insert(race.candidates[i].blocks).second) << ranges_text(race.candidates[i].blocks);
+      EXPECT_TRUE(seen.insert(race.candidates[i].units).second) << ranges_text(race.candidates[i].units, Units::block);
     }
   }
 }
@@ -171,7 +171,7 @@ TEST(Best, GoesOnAfterFinishedRaces) {
     search.evaluated = 0;
     const BestResult resumed = search.best({whole.races.begin(), whole.races.begin() + static_cast<int64_t>(finished)});
     EXPECT_EQ(search.evaluated, races - finished);
-    EXPECT_EQ(resumed.sets.back().blocks, whole.sets.back().blocks);
+    EXPECT_EQ(resumed.sets.back().units, whole.sets.back().units);
     EXPECT_EQ(resumed.races.size(), races);
     EXPECT_EQ(resumed.counted, whole.counted);
   }
@@ -188,7 +188,7 @@ TEST(Best, RefusesRacesOfAnotherSearch) {
   refuses([](std::vector<SetRace>& races) { races[0].step = "runs of 7"; });
   refuses([](std::vector<SetRace>& races) { races[0].best = 99; });
   refuses([](std::vector<SetRace>& races) { races[0].candidates.clear(); });
-  refuses([](std::vector<SetRace>& races) { races[1].candidates[1].blocks = {77}; });
+  refuses([](std::vector<SetRace>& races) { races[1].candidates[1].units = {77}; });
   refuses([](std::vector<SetRace>& races) { races[0].candidates[1].loss = -1; });
   refuses([](std::vector<SetRace>& races) { races.push_back(races[0]); });
 }

@@ -7,11 +7,13 @@
 #include <functional>
 #include <limits>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sleb/engine/plans/plan.h"
+#include "sleb/engine/plans/removal_list.h"
 
 namespace sleb {
 
@@ -19,6 +21,13 @@ namespace sleb {
 // dense model's, which says the same with less noise.
 enum class Criterion { loss, kl };
 std::string_view name_of(Criterion criterion);
+
+// What a search removes at a time: blocks, numbered from 0, or halves of them, numbered as they stand in the model
+// (depth_of): the attention of block b is 2b, its MLP 2b + 1.
+enum class Units { block, half };
+std::string_view name_of(Units units);
+Removal removal_of(int64_t unit, Units units);
+Plan plan_without(std::span<const int64_t> units, Units kind);
 
 struct PlanScore {
   // In the reference's unit: summed over segments, mean cross-entropy (nats per predicted token) x seqlen. Of a

@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <numeric>
 
 #include "sleb/base/error.h"
 
@@ -15,31 +14,34 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-const Candidate& choose(const std::vector<Candidate>& candidates, Criterion criterion) {
+const Candidate& choose(const std::vector<Candidate>& candidates, const GreedyOptions& options) {
   for (const Candidate& candidate : candidates) {
-    const double value = candidate.by(criterion);
-    if (!std::isfinite(value)) failed("without block {} the {} is {}", candidate.block, name_of(criterion), value);
+    const double value = candidate.by(options.criterion);
+    if (std::isfinite(value)) continue;
+    failed("without block {} the {} is {}", text_of(removal_of(candidate.unit, options.units)),
+           name_of(options.criterion), value);
   }
-  return candidates[index_of_winner(candidates, criterion)];
+  return candidates[index_of_winner(candidates, options.criterion)];
 }
 
-// The better a block was when it was last looked at, the likelier it is the next to go.
-std::vector<double> expectation(const std::vector<int64_t>& blocks, const GreedyStep& last) {
+// The better a unit was when it was last looked at, the likelier it is the next to go.
+std::vector<double> expectation(const std::vector<int64_t>& units, const GreedyStep& last) {
   std::vector<double> expected;
-  for (const int64_t block : blocks) {
-    const auto before = std::ranges::find(last.candidates, block, &Candidate::block);
+  for (const int64_t unit : units) {
+    const auto before = std::ranges::find(last.candidates, unit, &Candidate::unit);
     expected.push_back(before == last.candidates.end() ? std::numeric_limits<double>::max() : before->difference);
   }
   return expected;
 }
 
 // A round that some file tells of is believed only if it is what this search would have chosen from these losses.
-void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks, Criterion criterion) {
-  if (!blocks.empty() && std::ranges::equal(step.candidates, blocks, {}, &Candidate::block)) {
-    const Candidate& chosen = choose(step.candidates, criterion);
-    if (chosen.block == step.removed && chosen.loss == step.loss) return;
+void check_finished(const GreedyStep& step, const std::vector<int64_t>& units, const GreedyOptions& options) {
+  if (!units.empty() && std::ranges::equal(step.candidates, units, {}, &Candidate::unit)) {
+    const Candidate& chosen = choose(step.candidates, options);
+    if (chosen.unit == step.removed && chosen.loss == step.loss) return;
   }
-  bad_input("the finished round that removed block {} does not belong to this search", step.removed);
+  bad_input("the finished round that removed block {} does not belong to this search",
+            text_of(removal_of(step.removed, options.units)));
 }
 
 }  // namespace
@@ -47,16 +49,16 @@ void check_finished(const GreedyStep& step, const std::vector<int64_t>& blocks, 
 std::optional<double> GreedyStep::margin() const {
   std::optional<double> margin;
   for (const Candidate& candidate : candidates) {
-    if (candidate.block == removed || !candidate.error || *candidate.error == 0) continue;
+    if (candidate.unit == removed || !candidate.error || *candidate.error == 0) continue;
     const double own = candidate.difference / *candidate.error;
     margin = std::min(margin.value_or(own), own);
   }
   return margin;
 }
 
-std::vector<int64_t> GreedyResult::removal_list() const {
-  std::vector<int64_t> list;
-  for (const GreedyStep& step : steps) list.push_back(step.removed);
+RemovalList GreedyResult::removal_list(Units units) const {
+  RemovalList list;
+  for (const GreedyStep& step : steps) list.push_back(removal_of(step.removed, units));
   return list;
 }
 
@@ -76,48 +78,56 @@ void check(const GreedyOptions& options, int64_t num_blocks) {
   }
 }
 
+// A half of a kind of which enough are gone is no candidate.
 std::vector<int64_t> candidates_after(const std::vector<int64_t>& removed, int64_t num_blocks,
                                       const GreedyOptions& options) {
-  std::vector<int64_t> alive(static_cast<size_t>(num_blocks));
-  std::iota(alive.begin(), alive.end(), 0);
-  std::erase_if(alive, [&](int64_t block) { return std::ranges::find(removed, block) != removed.end(); });
-  if (std::ssize(alive) <= options.early_barrier + options.latter_barrier) return {};
-  return {alive.begin() + options.early_barrier, alive.end() - options.latter_barrier};
+  const int64_t each = options.units == Units::half ? 2 : 1;  // units of a block
+  std::vector<int64_t> candidates;
+  for (int64_t unit = each * options.early_barrier; unit < each * (num_blocks - options.latter_barrier); ++unit) {
+    const auto is_alike = [&](int64_t other) { return other % each == unit % each; };
+    const bool enough = each == 2 && std::ranges::count_if(removed, is_alike) >= options.num_remove_blocks;
+    if (!enough && std::ranges::find(removed, unit) == removed.end()) candidates.push_back(unit);
+  }
+  return candidates;
 }
 
-std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::vector<int64_t>& candidates) {
-  std::vector<Plan> plans(candidates.size(), Plan::without_blocks(removed));
-  for (size_t i = 0; i < candidates.size(); ++i) plans[i].bypass_block(candidates[i]);
+std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::vector<int64_t>& candidates,
+                                Units kind) {
+  std::vector<Plan> plans;
+  for (const int64_t candidate : candidates) {
+    std::vector<int64_t> units = removed;
+    units.push_back(candidate);
+    plans.push_back(plan_without(units, kind));
+  }
   return plans;
 }
 
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRace& evaluate,
                            const RoundListener& finished, GreedyResult so_far) {
   check(options, num_blocks);
-  if (static_cast<int64_t>(so_far.steps.size()) > options.num_remove_blocks) {
-    bad_input("{} rounds are finished, of a search of {}", so_far.steps.size(), options.num_remove_blocks);
+  if (std::ssize(so_far.steps) > options.rounds()) {
+    bad_input("{} rounds are finished, of a search of {}", so_far.steps.size(), options.rounds());
   }
   std::vector<int64_t> removed;
   for (const GreedyStep& step : so_far.steps) {
-    check_finished(step, candidates_after(removed, num_blocks, options), options.criterion);
+    check_finished(step, candidates_after(removed, num_blocks, options), options);
     removed.push_back(step.removed);
   }
   GreedyResult result = std::move(so_far);
-  for (auto number = static_cast<int64_t>(result.steps.size()); number < options.num_remove_blocks; ++number) {
+  for (auto number = static_cast<int64_t>(result.steps.size()); number < options.rounds(); ++number) {
     const auto start = std::chrono::steady_clock::now();
-    const std::vector<int64_t> blocks = candidates_after(removed, num_blocks, options);
-    PlanRace round{.stage = fmt::format("round {} of {}", number + 1, options.num_remove_blocks),
-                   .plans = plans_without(removed, blocks),
+    const std::vector<int64_t> units = candidates_after(removed, num_blocks, options);
+    PlanRace round{.stage = fmt::format("round {} of {}", number + 1, options.rounds()),
+                   .plans = plans_without(removed, units, options.units),
                    .wants_dense_loss = number == 0};
-    if (number > 0) round.expected = expectation(blocks, result.steps.back());
+    if (number > 0) round.expected = expectation(units, result.steps.back());
     const RaceOutcome outcome = evaluate(round);
     if (round.wants_dense_loss) result.dense_loss = outcome.dense_loss;
     std::vector<Candidate> candidates;
-    for (size_t i = 0; i < blocks.size(); ++i) candidates.push_back({outcome.scores.at(i), blocks[i]});
-    const Candidate& chosen = choose(candidates, options.criterion);
-    removed.push_back(chosen.block);
-    result.steps.push_back(
-        {chosen.block, chosen.loss, std::move(candidates), seconds_since(start), outcome.operations});
+    for (size_t i = 0; i < units.size(); ++i) candidates.push_back({outcome.scores.at(i), units[i]});
+    const Candidate& chosen = choose(candidates, options);
+    removed.push_back(chosen.unit);
+    result.steps.push_back({chosen.unit, chosen.loss, std::move(candidates), seconds_since(start), outcome.operations});
     finished(result);
   }
   return result;

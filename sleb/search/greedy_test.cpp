@@ -35,23 +35,38 @@ TEST(Greedy, RemovesTheCheapestBlockOfEachRound) {
     for (int64_t block = 0; block < 6; ++block) sum += removes(plan, block) ? cost[static_cast<size_t>(block)] : 0;
     return sum;
   });
-  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{4, 2, 1}));
+  EXPECT_EQ(result.removal_list(Units::block), (RemovalList{4, 2, 1}));
   EXPECT_EQ(result.steps[0].candidates.size(), 4U);
   EXPECT_EQ(result.steps[2].candidates.size(), 2U);
   EXPECT_EQ(result.steps[2].loss, 8);
   EXPECT_EQ(result.dense_loss, 0);
 }
 
+// Attention costs less in every block, and still as many MLPs go.
+TEST(Greedy, AsManyHalvesOfEachKind) {
+  const auto result = search(5, {.num_remove_blocks = 2, .units = Units::half}, [](const Plan& plan) {
+    double sum = 0;
+    for (const Unit& unit : plan.bypassed()) sum += static_cast<double>(unit.block) + (unit.half == Half::mlp ? 10 : 0);
+    return sum;
+  });
+  using enum Half;
+  EXPECT_EQ(result.removal_list(Units::half), (RemovalList{{1, attention}, {2, attention}, {1, mlp}, {2, mlp}}));
+  EXPECT_EQ(result.steps[0].candidates.size(), 6U);
+  EXPECT_EQ(result.steps[0].candidates[1].unit, 3);  // the MLP of block 1
+  EXPECT_EQ(result.steps[2].candidates.size(), 3U);
+  EXPECT_EQ(result.steps[3].loss, 1 + 2 + 11 + 12);
+}
+
 TEST(Greedy, TiesGoToTheEarlierBlock) {
   const auto result = search(6, {.num_remove_blocks = 2}, [](const Plan&) { return 1.0; });
-  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(result.removal_list(Units::block), (RemovalList{1, 2}));
 }
 
 // The reference counts barriers in blocks that are alive, not in original positions.
 TEST(Greedy, BarriersMoveWithTheBlocksThatAreAlive) {
   const auto result = search(4, {.num_remove_blocks = 2, .early_barrier = 2, .latter_barrier = 0},
                              [](const Plan& plan) { return removes(plan, 3) ? 0.0 : 1.0; });
-  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{3, 2}));
+  EXPECT_EQ(result.removal_list(Units::block), (RemovalList{3, 2}));
   EXPECT_EQ(result.steps[1].candidates.size(), 1U);
 }
 
@@ -76,7 +91,7 @@ TEST(Greedy, GoesOnAfterFinishedRounds) {
     GreedyResult so_far = whole;
     so_far.steps.resize(rounds);
     const GreedyResult resumed = search(6, options, sum_of_removed, so_far);
-    EXPECT_EQ(resumed.removal_list(), whole.removal_list());
+    EXPECT_EQ(resumed.removal_list(Units::block), whole.removal_list(Units::block));
     EXPECT_EQ(resumed.dense_loss, whole.dense_loss);
     EXPECT_EQ(resumed.steps[2].loss, whole.steps[2].loss);
   }
@@ -94,7 +109,7 @@ TEST(Greedy, RefusesFinishedRoundsOfAnotherSearch) {
   refuses([](GreedyResult& result) { result.steps[0].removed = 77; });
   refuses([](GreedyResult& result) { result.steps[1].loss = 3; });
   refuses([](GreedyResult& result) { result.steps[0].candidates.pop_back(); });
-  refuses([](GreedyResult& result) { result.steps[1].candidates[0].block = 0; });
+  refuses([](GreedyResult& result) { result.steps[1].candidates[0].unit = 0; });
   refuses([](GreedyResult& result) { result.steps[1] = result.steps[0]; });
   refuses([](GreedyResult& result) { result.steps.resize(7, result.steps[1]); });
 }
@@ -102,7 +117,7 @@ TEST(Greedy, RefusesFinishedRoundsOfAnotherSearch) {
 TEST(Greedy, CriterionDecides) {
   GreedyOptions options{.num_remove_blocks = 2, .criterion = Criterion::kl};  // here the negative of the loss
   const auto result = search(6, options, sum_of_removed);
-  EXPECT_EQ(result.removal_list(), (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(result.removal_list(Units::block), (RemovalList{1, 2}));
   EXPECT_EQ(result.steps[0].loss, 99);
   options.criterion = Criterion::loss;
   EXPECT_THROW(search(6, options, sum_of_removed, result), Error);

@@ -22,8 +22,8 @@ std::string_view name_of(SearchKind kind) {
   return kind == SearchKind::race ? "race" : "exact";
 }
 
-std::vector<int64_t> SearchResult::removal_list() const {
-  return best ? best->sets.back().blocks : greedy.removal_list();
+RemovalList SearchResult::removal_list() const {
+  return best ? joined_halves(plan_without(best->sets.back().units, units)) : greedy.removal_list(units);
 }
 
 double SearchResult::loss() const {
@@ -40,7 +40,7 @@ SearchResult run_search(const PlanEvaluator& evaluator, const SearchOptions& opt
     RaceSweep sweep(evaluator, race, options.greedy.criterion, state, saver, progress);
     return run_race(sweep, cost, options.confidence);
   };
-  if (!state.races.empty() && std::ssize(state.finished.steps) < options.greedy.num_remove_blocks) {
+  if (!state.races.empty() && std::ssize(state.finished.steps) < options.greedy.rounds()) {
     bad_input("the finished race \"{}\" belongs behind greedy's last round", state.races[0].step);
   }
   const auto round_finished = [&](const GreedyResult& so_far) {
@@ -49,7 +49,9 @@ SearchResult run_search(const PlanEvaluator& evaluator, const SearchOptions& opt
     if (hooks.round_finished) hooks.round_finished(so_far);
   };
   GreedyResult finished = state.finished;
-  SearchResult result{greedy_search(num_blocks, options.greedy, evaluate, round_finished, std::move(finished))};
+  SearchResult result{
+      .greedy = greedy_search(num_blocks, options.greedy, evaluate, round_finished, std::move(finished)),
+      .units = options.greedy.units};
   if (options.kind != SearchKind::best) return result;
   const RaceListener race_finished = [&](const std::vector<SetRace>& races, const FoundSet& best) {
     state = {.finished = result.greedy, .races = races};

@@ -29,10 +29,11 @@ struct SearchOptions {
 struct SearchResult {
   GreedyResult greedy;
   std::optional<BestResult> best = {};  // of a search for better sets
+  Units units = Units::block;
 
   // What to remove: in greedy's order, or ascending where better sets were searched for.
-  std::vector<int64_t> removal_list() const;
-  // Without these blocks, on the whole text, in the reference's unit.
+  RemovalList removal_list() const;
+  // Without it, on the whole text, in the reference's unit.
   double loss() const;
 };
 

@@ -37,8 +37,8 @@ void add_score(OrderedJson& json, const PlanScore& score) {
   if (score.error) json["error"] = *score.error;
 }
 
-BlockSet block_set_from_json(const JsonView& json) {
-  BlockSet set;
+UnitSet block_set_from_json(const JsonView& json) {
+  UnitSet set;
   for (size_t i = 0; i < json.size(); ++i) set.push_back(json.at(i).integer(0, largest_index));
   return set;
 }
@@ -58,7 +58,7 @@ GreedyStep step_from_json(const JsonView& json) {
 OrderedJson to_json(const GreedyStep& step) {
   OrderedJson candidates = OrderedJson::array();
   for (const Candidate& candidate : step.candidates) {
-    candidates.push_back({{"block", candidate.block}});
+    candidates.push_back({{"block", candidate.unit}});
     add_score(candidates.back(), candidate);
   }
   return {{"removed", step.removed},
@@ -84,7 +84,7 @@ SetRace race_from_json(const JsonView& json) {
 OrderedJson to_json(const SetRace& race) {
   OrderedJson candidates = OrderedJson::array();
   for (const SetCandidate& candidate : race.candidates) {
-    candidates.push_back({{"blocks", candidate.blocks}});
+    candidates.push_back({{"blocks", candidate.units}});
     add_score(candidates.back(), candidate);
   }
   return {{"step", race.step},

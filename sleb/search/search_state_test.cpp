@@ -56,7 +56,7 @@ TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
   const GreedyStep& step = loaded->state.finished.steps.at(0);
   EXPECT_EQ(step.removed, 4);
   EXPECT_EQ(step.loss, 1.0 / 3);
-  EXPECT_EQ(step.candidates.at(0).block, 1);
+  EXPECT_EQ(step.candidates.at(0).unit, 1);
   EXPECT_EQ(step.candidates.at(0).loss, 2.0 / 3);
   EXPECT_EQ(step.candidates[0].kl, 0.1);
   EXPECT_EQ(step.candidates[0].segments, 1);
@@ -68,7 +68,7 @@ TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
   EXPECT_EQ(step.operations, 1e15);
   const SetRace& race = loaded->state.races.at(0);
   EXPECT_EQ(race.step, "runs of 2");
-  EXPECT_EQ(race.candidates.at(0).blocks, (BlockSet{1, 4}));
+  EXPECT_EQ(race.candidates.at(0).units, (UnitSet{1, 4}));
   EXPECT_EQ(race.candidates[0].tokens, 9);
   EXPECT_EQ(race.candidates.at(1).error, 0.3);
   EXPECT_EQ(race.best, 1U);

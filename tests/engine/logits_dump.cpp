@@ -6,13 +6,14 @@
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/corpus/corpus.h"
+#include "sleb/engine/plans/removal_list.h"
 #include "sleb/engine/sequences/forward.h"
 
 namespace {
 
 bool write_logits(const sleb::Model& model, const std::vector<int64_t>& ids, const char* removal_list) {
-  const auto blocks = sleb::parse_removal_list(removal_list, model.spec().num_blocks);
-  const auto logits = sleb::compute_logits(model, sleb::Plan::without_blocks(blocks), ids, sleb::LogitRows::all);
+  const sleb::Plan plan = sleb::plan_without(sleb::parse_removal_list(removal_list, model.spec()));
+  const auto logits = sleb::compute_logits(model, plan, ids, sleb::LogitRows::all);
   return std::fwrite(logits.data(), sizeof(float), logits.size(), stdout) == logits.size();
 }
 

@@ -23,9 +23,9 @@ Operations search_operations(const SearchToPlan& search) {
   const Corpus& corpus = search.calibration;
   Operations sum{0, 0};
   std::vector<int64_t> removed;
-  for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
+  for (int64_t round = 0; round < search.greedy.rounds(); ++round) {
     const std::vector<int64_t> candidates = candidates_after(removed, spec.num_blocks, search.greedy);
-    std::vector<Plan> plans = plans_without(removed, candidates);
+    std::vector<Plan> plans = plans_without(removed, candidates, search.greedy.units);
     plans.emplace_back();  // the dense model
     const Operations each = operations_of(spec, make_schedule(plans, spec.num_blocks), corpus.seqlen, corpus.scored());
     sum.blocks += static_cast<double>(corpus.segments) * each.blocks;
@@ -35,10 +35,10 @@ Operations search_operations(const SearchToPlan& search) {
   return sum;
 }
 
-// As many blocks as are going to be removed, the first that may be.
+// As many units as are going to be removed, the first that may be.
 std::vector<int64_t> first_candidates(const SearchToPlan& search) {
   std::vector<int64_t> removed;
-  for (int64_t round = 0; round < search.greedy.num_remove_blocks; ++round) {
+  for (int64_t round = 0; round < search.greedy.rounds(); ++round) {
     removed.push_back(candidates_after(removed, search.checkpoint.spec().num_blocks, search.greedy).front());
   }
   return removed;
@@ -48,7 +48,7 @@ std::vector<int64_t> first_candidates(const SearchToPlan& search) {
 // questions count as of their mean length.
 Operations evaluation_operations(const SearchToPlan& search, bool repaired) {
   const ModelSpec& spec = search.checkpoint.spec();
-  const Plan pruned = Plan::without_blocks(first_candidates(search));
+  const Plan pruned = plan_without(first_candidates(search), search.greedy.units);
   std::vector<Schedule> schedules = {make_schedule(std::array{Plan(), pruned}, spec.num_blocks)};
   if (repaired) schedules.push_back(make_schedule({&pruned, 1}, spec.num_blocks));
   Operations sum{0, 0};
@@ -165,7 +165,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                   const PlannedRepair* repair) {
   const ModelSpec& spec = search.checkpoint.spec();
   const Corpus& corpus = search.calibration;
-  const int64_t candidates = spec.num_blocks - search.greedy.early_barrier - search.greedy.latter_barrier;
+  const int64_t candidates = std::ssize(candidates_after({}, spec.num_blocks, search.greedy));
   const MemoryPrediction& prediction = memory.prediction;
   Operations operations = search_operations(search);
   if (run.kind == SearchKind::best) {
@@ -191,7 +191,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                         {"threads", search.compute.threads},
                         {"calibration", {{"segments", corpus.segments}, {"seqlen", corpus.seqlen}}},
                         {"candidates", candidates},
-                        {"rounds", search.greedy.num_remove_blocks},
+                        {"rounds", search.greedy.rounds()},
                         {"search", name_of(run.kind)},
                         {"memory",
                          {{"weights", prediction.weights},
@@ -214,8 +214,8 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   if (run.json == "-") return;
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
         corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
-  print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.num_remove_blocks,
-        search.greedy.num_remove_blocks == 1 ? "" : "s", how_searched(run.kind));
+  print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.rounds(),
+        search.greedy.rounds() == 1 ? "" : "s", how_searched(run.kind));
   std::vector<Line> lines = {
       {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
       {"states", format_bytes(prediction.states),

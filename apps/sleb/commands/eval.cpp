@@ -80,7 +80,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   EvalReport report;
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;
-  report.removal_lists = parse_removal_lists(arguments.removal_lists, report.num_blocks);
+  report.removal_lists = parse_removal_lists(arguments.removal_lists, checkpoint.spec());
   if (!arguments.texts.empty()) {
     options.bos = bos_for(checkpoint, arguments.bos);
     note_bos(checkpoint, arguments.bos, session.progress);

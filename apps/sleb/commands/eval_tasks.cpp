@@ -155,9 +155,9 @@ std::string ids_sha256(const std::vector<LoadedTask>& tasks) {
 }
 
 TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,
-                     const std::vector<std::vector<int64_t>>& removal_lists, Progress& progress) {
+                     const std::vector<RemovalList>& removal_lists, Progress& progress) {
   std::vector<Plan> plans = {Plan()};
-  for (const auto& list : removal_lists) plans.push_back(Plan::without_blocks(list));
+  for (const auto& list : removal_lists) plans.push_back(plan_without(list));
   TaskReport report{std::move(tasks), removal_lists, {}};
   report.run = sleb::run_tasks(model, plans, report.tasks, progress);
   progress.note(speed_line(report));
@@ -165,9 +165,9 @@ TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::ve
   return report;
 }
 
-void add_repaired(const TaskArguments& arguments, const Model& repaired, const std::vector<int64_t>& removal_list,
+void add_repaired(const TaskArguments& arguments, const Model& repaired, const RemovalList& removal_list,
                   TaskReport& report, Progress& progress) {
-  add_to(report.run, repaired, Plan::without_blocks(removal_list), report.tasks, progress);
+  add_to(report.run, repaired, plan_without(removal_list), report.tasks, progress);
   report.removal_lists.push_back(removal_list);
   report.repaired = true;
   progress.note(speed_line(report));

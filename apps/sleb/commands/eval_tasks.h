@@ -50,9 +50,9 @@ std::string ids_sha256(const std::vector<LoadedTask>& tasks);
 
 // The dense model and those without the blocks of `removal_lists`. Writes --log-samples.
 TaskReport run_tasks(const TaskArguments& arguments, const Model& model, std::vector<LoadedTask> tasks,
-                     const std::vector<std::vector<int64_t>>& removal_lists, Progress& progress);
+                     const std::vector<RemovalList>& removal_lists, Progress& progress);
 // Adds the same of a repaired model without these blocks, to --log-samples too.
-void add_repaired(const TaskArguments& arguments, const Model& repaired, const std::vector<int64_t>& removal_list,
+void add_repaired(const TaskArguments& arguments, const Model& repaired, const RemovalList& removal_list,
                   TaskReport& report, Progress& progress);
 
 }  // namespace sleb::app

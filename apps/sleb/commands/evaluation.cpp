@@ -68,7 +68,7 @@ void agree(ProcessGroup& processes, const EvaluationInputs& inputs) {
 void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& run, EvalReport& report,
               Progress& progress) {
   std::vector<Plan> plans;
-  for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
+  for (const auto& list : report.removal_lists) plans.push_back(plan_without(list));
   for (Corpus& text : inputs.texts) {
     const PlanEvaluator evaluator(model, text, 0, run.chunk_segments);
     const DenseStates* keep = nullptr;
@@ -82,8 +82,8 @@ void evaluate(EvaluationInputs inputs, const Model& model, const EvaluationRun& 
 }
 
 void evaluate_repaired(const Model& repaired, const EvaluationRun& run, EvalReport& report, Progress& progress) {
-  const std::vector<int64_t> removal_list = report.removal_lists.back();
-  const Plan plan = Plan::without_blocks(removal_list);
+  const RemovalList removal_list = report.removal_lists.back();
+  const Plan plan = plan_without(removal_list);
   for (size_t i = 0; i < report.perplexity.size(); ++i) {
     TextPerplexity& text = report.perplexity[i];
     const PlanEvaluator evaluator(repaired, text.text, 0, run.chunk_segments);

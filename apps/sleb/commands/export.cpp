@@ -21,13 +21,13 @@ struct ExportArguments {
   ExportOptions options;
 };
 
-std::string card(const ModelOrigin& origin, const std::string& command, const std::vector<int64_t>& removal_list,
+std::string card(const ModelOrigin& origin, const std::string& command, const RemovalList& removal_list,
                  int64_t num_blocks) {
   return card_front_matter(origin) +
          fmt::format(
              "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\n{}Made "
              "by\n\n```\n{}\n```\n",
-             format_list(removal_list), num_blocks, card_origin(origin), command);
+             text_of(removal_list), num_blocks, card_origin(origin), command);
 }
 
 void run(ExportArguments& arguments, Session& session) {
@@ -40,7 +40,7 @@ void run(ExportArguments& arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
-  options.removal_list = parse_removal_list(arguments.removal_list, num_blocks);
+  options.removal_list = parse_removal_list(arguments.removal_list, checkpoint.spec());
   note_warnings(check(checkpoint, options), session.progress);
   const ModelOrigin origin{source.repository, source.commit, arguments.base_model};
   OrderedJson json = {{"model", arguments.model}};
@@ -51,7 +51,7 @@ void run(ExportArguments& arguments, Session& session) {
                           session.progress);
   const ExportSize size = export_size(checkpoint, options);
   print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,
-        num_blocks - static_cast<int64_t>(options.removal_list.size()), num_blocks,
+        num_blocks - std::ssize(blocks_gone(options.removal_list)), num_blocks,
         format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
 }
 
@@ -61,7 +61,9 @@ void add_export(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("export", "Write a checkpoint without given blocks");
   auto arguments = std::make_shared<ExportArguments>();
   add_model(*command, arguments->model);
-  command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9; \"\" for none")
+  command
+      ->add_option("--removal-list", arguments->removal_list,
+                   "Blocks to leave out, as 5,4,9, or halves of them, as 5.attention,4.mlp; \"\" for none")
       ->required()
       ->type_name("LIST");
   command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");

@@ -14,6 +14,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/base/utf8.h"
+#include "sleb/engine/plans/removal_list.h"
 #include "sleb/engine/sequences/generator.h"
 
 namespace sleb::app {
@@ -110,11 +111,11 @@ int64_t room_for_new_tokens(const GenerateArguments& arguments, const ModelSpec&
   return std::min(arguments.options.max_new_tokens, room);
 }
 
-std::vector<Variant> variants(const GenerateArguments& arguments, int64_t num_blocks) {
-  const std::vector<int64_t> removed = parse_removal_list(arguments.removal_list, num_blocks);
+std::vector<Variant> variants(const GenerateArguments& arguments, const ModelSpec& spec) {
+  const RemovalList removed = parse_removal_list(arguments.removal_list, spec);
   const Variant dense = {"dense", Plan()};
   if (removed.empty()) return {dense};
-  const Variant pruned = {fmt::format("without blocks {}", format_list(removed)), Plan::without_blocks(removed)};
+  const Variant pruned = {fmt::format("without blocks {}", text_of(removed)), plan_without(removed)};
   return arguments.compare ? std::vector{dense, pruned} : std::vector{pruned};
 }
 
@@ -148,10 +149,10 @@ std::string speed_line(const Output& output) {
 }
 
 OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_t>& prompt,
-                    const std::vector<Output>& outputs, int64_t num_blocks) {
+                    const std::vector<Output>& outputs, const ModelSpec& spec) {
   OrderedJson json = {{"model", arguments.model},
-                      {"num_blocks", num_blocks},
-                      {"removal_list", parse_removal_list(arguments.removal_list, num_blocks)},
+                      {"num_blocks", spec.num_blocks},
+                      {"removal_list", parse_removal_list(arguments.removal_list, spec)},
                       {"temperature", arguments.options.temperature},
                       {"seed", arguments.options.seed},
                       {"prompt_ids", prompt},
@@ -175,8 +176,8 @@ void run(const GenerateArguments& arguments, Session& session) {
   guard.writes_file("--json", arguments.json, arguments.force);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
-  const int64_t num_blocks = checkpoint.spec().num_blocks;
-  const std::vector<Variant> wanted = variants(arguments, num_blocks);
+  const ModelSpec& spec = checkpoint.spec();
+  const std::vector<Variant> wanted = variants(arguments, spec);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   tokenizer.stream(true);  // a decoder that is not known is refused before the model is loaded
   const std::vector<int64_t> prompt = prompt_ids(arguments, checkpoint, tokenizer);
@@ -200,7 +201,7 @@ void run(const GenerateArguments& arguments, Session& session) {
     write_output(side_by_side(outputs[0].name, text(0), outputs[1].name, text(1), terminal_width()));
   }
   for (const Output& output : outputs) session.progress.note(speed_line(output));
-  write_json(arguments.json, to_json(arguments, prompt, outputs, num_blocks));
+  write_json(arguments.json, to_json(arguments, prompt, outputs, spec));
 }
 
 }  // namespace
@@ -212,7 +213,10 @@ void add_generate(CLI::App& app, Session& session) {
   command->add_option("--prompt", arguments->prompt, "What to go on from (default: standard input)")->type_name("TEXT");
   command->add_flag("--chat", arguments->chat, "The prompt is a user's message: apply the model's chat template");
   command->add_option("--system", arguments->system, "The chat's system message")->type_name("TEXT");
-  command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")->type_name("LIST");
+  command
+      ->add_option("--removal-list", arguments->removal_list,
+                   "Blocks to leave out, as 5,4,9, or halves of them, as 5.attention,4.mlp")
+      ->type_name("LIST");
   command->add_flag("--compare", arguments->compare, "The dense model too, beside the pruned one");
   command->add_option("--max-new-tokens", arguments->options.max_new_tokens, "At most so many tokens")
       ->capture_default_str()

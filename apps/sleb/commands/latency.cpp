@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <memory>
-#include <numeric>
 #include <optional>
 
 #include "apps/sleb/commands/commands.h"
@@ -41,14 +40,16 @@ struct LatencyArguments {
 };
 
 // For a ratio: that many, rounded up, of the last blocks but the very last. Which ones does not matter for speed.
-std::vector<std::vector<int64_t>> lists_of(const LatencyArguments& arguments, int64_t num_blocks) {
-  if (!arguments.removal_lists.empty()) return parse_removal_lists(arguments.removal_lists, num_blocks);
+std::vector<RemovalList> lists_of(const LatencyArguments& arguments, const ModelSpec& spec) {
+  if (!arguments.removal_lists.empty()) return parse_removal_lists(arguments.removal_lists, spec);
+  const int64_t num_blocks = spec.num_blocks;
   const auto count = static_cast<int64_t>(std::ceil(arguments.removal_ratio * static_cast<double>(num_blocks)));
   if (count >= num_blocks) {
     bad_input("--removal-ratio {}: all {} blocks would go", arguments.removal_ratio, num_blocks);
   }
-  std::vector<int64_t> list(static_cast<size_t>(count));
-  std::iota(list.begin(), list.end(), std::max<int64_t>(0, num_blocks - 1 - count));
+  RemovalList list;
+  const int64_t first = std::max<int64_t>(0, num_blocks - 1 - count);
+  for (int64_t block = first; block < first + count; ++block) list.emplace_back(block);
   return {list};
 }
 
@@ -90,7 +91,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   LatencyReport report;
   report.model = arguments.model;
   report.num_blocks = spec.num_blocks;
-  report.removal_lists = lists_of(arguments, spec.num_blocks);
+  report.removal_lists = lists_of(arguments, spec);
   if (arguments.removal_lists.empty()) report.removal_ratio = arguments.removal_ratio;
   report.options = options_of(arguments, spec);
 
@@ -99,11 +100,10 @@ void run(const LatencyArguments& arguments, Session& session) {
   session.progress.note(fmt::format("{}: {} blocks; {} on {}, {} threads", arguments.model, spec.num_blocks,
                                     model.compute().dtype, model.compute().device, model.compute().threads));
   std::vector<Plan> plans = {Plan()};
-  for (const auto& list : report.removal_lists) plans.push_back(Plan::without_blocks(list));
+  for (const auto& list : report.removal_lists) plans.push_back(plan_without(list));
   const int64_t length = report.options.prompt_tokens + report.options.new_tokens;
   for (size_t i = 0; i < plans.size(); ++i) {
-    const auto removed = static_cast<int64_t>(i == 0 ? 0 : report.removal_lists[i - 1].size());
-    const int64_t parameters = spec.parameters() - removed * spec.block_parameters();
+    const int64_t parameters = spec.parameters() - (i == 0 ? 0 : parameters_of(report.removal_lists[i - 1], spec));
     report.weight_bytes.push_back(static_cast<uint64_t>(parameters) * bytes_per_element(model.compute()));
     report.kv_cache_bytes.push_back(kv_cache_bytes(spec, model.compute(), plans[i], report.options.batch, length));
   }

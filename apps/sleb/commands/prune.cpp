@@ -26,26 +26,32 @@
 namespace sleb::app {
 namespace {
 
-std::string round_line(const GreedyResult& so_far, int64_t rounds, const Corpus& corpus) {
+std::string round_line(const GreedyResult& so_far, const GreedyOptions& options, const Corpus& corpus) {
   const GreedyStep& step = so_far.steps.back();
   const std::optional<double> margin = step.margin();
   return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  margin {}  {}",
-                     so_far.steps.size(), rounds, step.removed, step.loss,
+                     so_far.steps.size(), options.rounds(), text_of(removal_of(step.removed, options.units)), step.loss,
                      perplexity(step.loss, corpus.segments, corpus.seqlen),
                      margin ? fmt::format("{:.1f} se", *margin) : "-", format_seconds(step.seconds));
 }
 
-// Below it, a line a race: its candidates, and the best set of its size so far.
-std::string race_columns() {
-  return fmt::format("{:<15} {:>4}  {:<24} {:>11} {:>7}  {}", "candidates", "of", "best so far", "loss", "KL", "time");
+// "another for 17", "for 17.attention"
+int step_width(Units units) {
+  return units == Units::half ? 17 : 15;
 }
 
-std::string race_line(const SetRace& race, const FoundSet& best) {
+// A line a race, below the columns' names: its candidates, and the best set of its size so far.
+std::string race_columns(Units units) {
+  return fmt::format("{:<{}} {:>4}  {:<24} {:>11} {:>7}  {}", "candidates", step_width(units), "of", "best so far",
+                     "loss", "KL", "time");
+}
+
+std::string race_line(const SetRace& race, const FoundSet& best, Units units) {
   constexpr size_t width = 24;
-  std::string set = ranges_text(best.blocks);
+  std::string set = ranges_text(best.units, units);
   if (set.size() > width) set = set.substr(0, width - 3) + "...";
-  return fmt::format("{:<15} {:>4}  {:<24} {:>11.2f} {:>7.4f}  {}", race.step, race.candidates.size() - 1, set,
-                     best.loss, best.kl, format_seconds(race.seconds));
+  return fmt::format("{:<{}} {:>4}  {:<24} {:>11.2f} {:>7.4f}  {}", race.step, step_width(units),
+                     race.candidates.size() - 1, set, best.loss, best.kl, format_seconds(race.seconds));
 }
 
 SearchResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
@@ -53,11 +59,11 @@ SearchResult search(const PlanEvaluator& evaluator, const SearchOptions& options
   SearchHooks hooks;
   if (kept_rounds.possible()) hooks.save = [&](const SearchState& now) { kept_rounds.save(now, progress); };
   hooks.round_finished = [&](const GreedyResult& so_far) {
-    progress.note(round_line(so_far, options.greedy.num_remove_blocks, evaluator.corpus()));
+    progress.note(round_line(so_far, options.greedy, evaluator.corpus()));
   };
   hooks.race_finished = [&](const std::vector<SetRace>& races, const FoundSet& best) {
-    if (races.size() == 1) progress.note(race_columns());
-    progress.note(race_line(races.back(), best));
+    if (races.size() == 1) progress.note(race_columns(options.greedy.units));
+    progress.note(race_line(races.back(), best, options.greedy.units));
   };
   SearchResult result = run_search(evaluator, options, std::move(state), hooks, progress);
   if (result.best && result.best->out_of_budget) {
@@ -205,7 +211,8 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
-  const SearchOptions options = search_options(arguments, spec.num_blocks);
+  const SearchOptions options = search_options(arguments, spec);
+  output.halves = options.greedy.units == Units::half;
   if (writes_out) {
     note_warnings(check(checkpoint, output), session.progress);
   }

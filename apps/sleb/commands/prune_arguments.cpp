@@ -29,6 +29,13 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->check(between(1e-6, 1))
       ->excludes(count)
       ->type_name("R");
+  command
+      .add_option("--units", arguments.units,
+                  "block: whole blocks go; half: their attention and their MLP by themselves, as many of each as N "
+                  "blocks have, so that what is left is as fast")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"block", "half"}))
+      ->type_name("UNIT");
   command.add_option("--early-barrier", arguments.greedy.early_barrier, "First blocks that stay")
       ->capture_default_str()
       ->check(at_least(0))
@@ -134,13 +141,17 @@ void check_search(const PruneArguments& arguments) {
     bad_input("--search-budget {}: --search {} has none; leave it out, or give --search best", *arguments.budget,
               arguments.search);
   }
+  if (arguments.repair && arguments.units == "half") {
+    bad_input("--repair: what is fitted are whole blocks; leave --units half out, or repair nothing");
+  }
   if (arguments.confidence && arguments.search == "exact") {
     bad_input("--confidence {}: --search exact drops nothing; leave it out, or give --search race",
               *arguments.confidence);
   }
 }
 
-SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks) {
+SearchOptions search_options(const PruneArguments& arguments, const ModelSpec& spec) {
+  const int64_t num_blocks = spec.num_blocks;
   SearchOptions options{.greedy = arguments.greedy,
                         .kind = kind_of(arguments.search),
                         .confidence = arguments.confidence.value_or(SearchOptions().confidence),
@@ -152,6 +163,10 @@ SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks
   if (arguments.num_blocks > 0 && arguments.num_blocks != num_blocks) {
     bad_input("--num-blocks {}: {} has {} blocks; leave the option out, or give another model", arguments.num_blocks,
               arguments.model, num_blocks);
+  }
+  if (arguments.units == "half") {
+    check_has_halves(spec, "--units half");
+    options.greedy.units = Units::half;
   }
   check(options.greedy, num_blocks);
   return options;

@@ -25,6 +25,7 @@ struct PruneArguments {
   CalibrationArguments calibration;
   GreedyOptions greedy;
   double ratio = 0;
+  std::string units = "block";
   std::string search = "race";
   std::optional<double> confidence;      // SearchOptions' where it is not given
   std::optional<double> budget;          // likewise
@@ -52,7 +53,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments);
 // Throws Error(bad_input) for what the kind of search that they ask for makes no use of.
 void check_search(const PruneArguments& arguments);
 
-// The search that they ask for, of a model of so many blocks. Throws Error(bad_input) if it is not possible.
-SearchOptions search_options(const PruneArguments& arguments, int64_t num_blocks);
+// The search that they ask for. Throws Error(bad_input) if it is not possible on this model.
+SearchOptions search_options(const PruneArguments& arguments, const ModelSpec& spec);
 
 }  // namespace sleb::app

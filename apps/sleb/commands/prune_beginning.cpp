@@ -83,6 +83,15 @@ void warn_of_what_is_not_done(const PruneTask& task, const OrderedJson& result, 
   }
 }
 
+// Numbers and halves' names, as "5,4.mlp".
+std::string written_list(const OrderedJson& result) {
+  std::vector<std::string> entries;
+  for (const OrderedJson& entry : result.at("removal_list")) {
+    entries.push_back(entry.is_string() ? entry.get<std::string>() : entry.dump());
+  }
+  return fmt::format("{}", fmt::join(entries, ","));
+}
+
 // What --resume finds done already.
 void show_finished(const PruneTask& task, const OrderedJson& result, Progress& progress) {
   const PruneArguments& arguments = task.arguments;
@@ -92,8 +101,7 @@ void show_finished(const PruneTask& task, const OrderedJson& result, Progress& p
   if (arguments.results.json_to_output() || arguments.results.format) {
     progress.note(fmt::format("finished already: {}", where));
   } else {
-    print("removal list: {}\n\nfinished already: {}\n",
-          format_list(result.at("removal_list").get<std::vector<int64_t>>()), where);
+    print("removal list: {}\n\nfinished already: {}\n", written_list(result), where);
   }
 }
 
@@ -111,6 +119,7 @@ Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& op
   fingerprint.add("--seqlen", std::to_string(corpus.seqlen));
   fingerprint.add("--seed", std::to_string(arguments.calibration.options.seed));
   fingerprint.add("--num-remove-blocks", std::to_string(options.greedy.num_remove_blocks));
+  if (arguments.units != "block") fingerprint.add("--units", arguments.units);
   fingerprint.add("--early-barrier", std::to_string(options.greedy.early_barrier));
   fingerprint.add("--latter-barrier", std::to_string(options.greedy.latter_barrier));
   fingerprint.add("--search", arguments.search);

@@ -35,7 +35,7 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
     if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
     return;
   }
-  print("removal list: {}\n\n{}", format_list(output.removal_list), tables);
+  print("removal list: {}\n\n{}", text_of(output.removal_list), tables);
   if (report.repair) print("\nrepair: {}\n", in_words(report.repair->summary));
   if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
 }
@@ -48,9 +48,9 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   all_blocks.removal_list.clear();
   const ExportSize dense = export_size(model.checkpoint(), all_blocks);
   const ExportSize pruned = export_size(model.checkpoint(), output);
-  const auto removed = static_cast<int64_t>(output.removal_list.size());
-  report.dense_size = {report.num_blocks, dense.parameters, dense.bytes};
-  report.pruned_size = {report.num_blocks - removed, pruned.parameters, pruned.bytes};
+  const auto blocks = static_cast<double>(report.num_blocks);
+  report.dense_size = {blocks, dense.parameters, dense.bytes};
+  report.pruned_size = {blocks - blocks_in(output.removal_list), pruned.parameters, pruned.bytes};
   if (!inputs.empty()) {
     EvalReport evaluation{.model = report.model,
                           .num_blocks = report.num_blocks,
@@ -61,7 +61,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
     report.evaluation = std::move(evaluation);
   }
   if (arguments.prompt_tokens > 0) {
-    const Plan plan = Plan::without_blocks(output.removal_list);
+    const Plan plan = plan_without(output.removal_list);
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
 }

@@ -70,7 +70,8 @@ PlannedRepair plan_repair(RepairTask task, const Checkpoint& checkpoint, const C
 
 std::optional<FinishedRepair> repair_pruned(const LoadedModel& loaded, const PlannedRepair& planned,
                                             const ExportOptions& output, Progress& progress) {
-  const std::string nothing = nothing_to_repair(output.removal_list, loaded.checkpoint.spec().num_blocks);
+  const std::string nothing =
+      nothing_to_repair(whole_blocks(output.removal_list, "--repair"), loaded.checkpoint.spec().num_blocks);
   if (!nothing.empty()) {
     progress.note("warning: not repaired: " + nothing);
     return {};
@@ -89,7 +90,7 @@ std::optional<FinishedRepair> repair_pruned(const LoadedModel& loaded, const Pla
 void evaluate_repair(PruneReport& report, const LoadedModel& loaded, RepairSummary summary, const Corpus& calibration,
                      const EvaluationRun& run, Progress& progress) {
   loaded.model.emplace(loaded.checkpoint, loaded.compute, loaded.residency, progress);
-  const Plan plan = Plan::without_blocks(report.result.removal_list());
+  const Plan plan = plan_without(report.result.removal_list());
   const PlanEvaluator evaluator(*loaded.model, calibration, 0, run.chunk_segments);
   const PlanLoss loss = evaluate_alone(evaluator, plan, progress);
   report.repair = {std::move(summary), reference_loss(loss.total_nll(), calibration.seqlen)};

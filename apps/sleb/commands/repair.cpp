@@ -41,10 +41,9 @@ void guard_outputs(const RepairArguments& arguments) {
 
 void show(const RepairReport& report, const RepairArguments& arguments, const ExportSize& size, TableFormat format,
           Progress& progress) {
-  const std::string written =
-      fmt::format("written: {}: {} of {} blocks, {} parameters, {}", arguments.out,
-                  report.num_blocks - static_cast<int64_t>(report.removal_list.size()), report.num_blocks,
-                  format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
+  const std::string written = fmt::format("written: {}: {} of {} blocks, {} parameters, {}", arguments.out,
+                                          report.num_blocks - std::ssize(report.removal_list), report.num_blocks,
+                                          format_count(static_cast<double>(size.parameters)), format_bytes(size.bytes));
   const std::string table = repair_table(report.repair).text(format);
   if (arguments.results.format) {
     write_output(table);
@@ -67,10 +66,10 @@ void run(RepairArguments arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
-  output.removal_list = parse_removal_list(arguments.removal_list, spec.num_blocks);
+  output.removal_list = parse_removal_list(arguments.removal_list, spec);
   RepairOptions options = repair_options(checkpoint, output);
   check_repairable(checkpoint, options, arguments.model);
-  const std::string nothing = nothing_to_repair(output.removal_list, spec.num_blocks);
+  const std::string nothing = nothing_to_repair(options.removal_list, spec.num_blocks);
   if (!nothing.empty()) bad_input("{}: {}", arguments.model, nothing);
   note_warnings(check(checkpoint, output), session.progress);
   check_sequence_length(spec, arguments.text.seqlen, "--seqlen");
@@ -91,7 +90,7 @@ void run(RepairArguments arguments, Session& session) {
                             .origin = {source.repository, source.commit, arguments.base_model},
                             .command = session.command_line,
                             .num_blocks = spec.num_blocks,
-                            .removal_list = output.removal_list,
+                            .removal_list = options.removal_list,
                             .compute = model->compute(),
                             .repair = finished.summary};
   model.reset();

@@ -42,7 +42,8 @@ std::optional<SweepSize> tasks_sweep(const std::vector<LoadedTask>& tasks, const
 Workload workload_of(const SearchToPlan& search) {
   const ModelSpec& spec = search.checkpoint.spec();
   // No race of a search for better sets has more plans than greedy's first round.
-  const std::vector<Plan> candidates = plans_without({}, candidates_after({}, spec.num_blocks, search.greedy));
+  const std::vector<Plan> candidates =
+      plans_without({}, candidates_after({}, spec.num_blocks, search.greedy), search.greedy.units);
   const SweepSize sizes{.segments = search.calibration.segments,
                         .seqlen = search.calibration.seqlen,
                         .scored_rows = default_block_tokens,

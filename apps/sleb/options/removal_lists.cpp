@@ -3,7 +3,6 @@
 #include <set>
 
 #include "sleb/base/error.h"
-#include "sleb/checkpoint/checkpoint.h"
 
 namespace sleb::app {
 
@@ -13,18 +12,19 @@ CLI::Option* add_repeatable(CLI::App& command, const std::string& name, const st
 }
 
 void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const std::string& again) {
-  add_repeatable(command, "--removal-list", "Blocks to leave out, as 5,4,9; given again, " + again,
+  add_repeatable(command, "--removal-list",
+                 "Blocks to leave out, as 5,4,9, or halves of them, as 5.attention,4.mlp; given again, " + again,
                  [&texts](const std::string& list) { texts.push_back(list); })
       ->type_name("LIST");
 }
 
-std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks) {
-  std::vector<std::vector<int64_t>> lists;
-  std::set<std::set<int64_t>> seen;
+std::vector<RemovalList> parse_removal_lists(const std::vector<std::string>& texts, const ModelSpec& spec) {
+  std::vector<RemovalList> lists;
+  std::set<Plan> seen;
   for (const std::string& text : texts) {
-    const std::vector<int64_t> list = parse_removal_list(text, num_blocks);
+    const RemovalList list = parse_removal_list(text, spec);
     if (list.empty()) bad_input("--removal-list \"{}\": no block; the dense model is always the first row", text);
-    if (!seen.insert({list.begin(), list.end()}).second) {
+    if (!seen.insert(plan_without(list)).second) {
       bad_input("--removal-list \"{}\": another list removes the same blocks", text);
     }
     lists.push_back(list);

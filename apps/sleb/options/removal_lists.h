@@ -2,10 +2,11 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
+
+#include "sleb/engine/plans/removal_list.h"
 
 namespace sleb::app {
 
@@ -18,6 +19,6 @@ void add_removal_lists(CLI::App& command, std::vector<std::string>& texts, const
 
 // One list a --removal-list, in their order. Throws Error(bad_input) for an empty list, for two of the same blocks, and
 // for what parse_removal_list refuses.
-std::vector<std::vector<int64_t>> parse_removal_lists(const std::vector<std::string>& texts, int64_t num_blocks);
+std::vector<RemovalList> parse_removal_lists(const std::vector<std::string>& texts, const ModelSpec& spec);
 
 }  // namespace sleb::app

@@ -13,10 +13,10 @@
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/repair/changed_tensors.h"
-#include "sleb/engine/sweep/hidden_states.h"
 #include "sleb/engine/repair/least_squares.h"
 #include "sleb/engine/repair/output_terms.h"
 #include "sleb/engine/repair/repair_steps.h"
+#include "sleb/engine/sweep/hidden_states.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {

@@ -46,6 +46,7 @@ int64_t least_repair_tokens(const ModelSpec& spec) {
 
 void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label) {
   const ModelSpec& spec = checkpoint.spec();
+  if (!spec.has_all_halves()) bad_input("{}: repair is not for models whose blocks lack halves", label);
   const bool norms_outputs = spec.norm_placement == NormPlacement::inside || spec.norm_placement == NormPlacement::both;
   if (spec.norm_placement == NormPlacement::after || (norms_outputs && spec.norm != NormKind::rms)) {
     bad_input("{}: repair is not for models that norm the sum of a block's input and output, as this {} does", label,
