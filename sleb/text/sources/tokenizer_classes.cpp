@@ -1,7 +1,5 @@
 #include "sleb/text/sources/tokenizer_classes.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <optional>
 #include <string>
@@ -14,7 +12,12 @@ namespace {
 
 // `words`: with single blanks between. (clang 14, which builds the fuzz targets, has no std::views::split.)
 bool has_word(std::string_view words, std::string_view word) {
-  return word.find(' ') == word.npos && fmt::format(" {} ", words).find(fmt::format(" {} ", word)) != std::string::npos;
+  while (!words.empty()) {
+    const size_t end = std::min(words.find(' '), words.size());
+    if (words.substr(0, end) == word) return true;
+    words.remove_prefix(std::min(end + 1, words.size()));
+  }
+  return false;
 }
 
 constexpr const char* text_end = "<|endoftext|>";
