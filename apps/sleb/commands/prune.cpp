@@ -191,7 +191,7 @@ std::optional<PruneReport> search_and_compare(const Run& run, const Model& model
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   output.removal_list = report.result.removal_list();
   const EvaluationRun evaluation{arguments.eval_tasks, evaluator.chunk_segments(), dense_states,
-                                 repair_options(checkpoint, output).scratch};
+                                 scratch_folder(output)};
   compare(report, arguments, output, model, std::move(texts.evaluation), evaluation, session.progress);
   return report;
 }

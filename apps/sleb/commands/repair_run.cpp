@@ -31,11 +31,15 @@ RepairSummary summary_of(const Repair& repair, std::vector<Corpus> texts, uint64
 
 }  // namespace
 
+std::filesystem::path scratch_folder(const ExportOptions& output) {
+  return output.out.empty() ? std::filesystem::temp_directory_path() : followed(output.out).parent_path();
+}
+
 RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& output) {
   RepairOptions options;
   options.removal_list = whole_blocks(output.removal_list, "--removal-list");
   options.type_of = [&checkpoint, output](const std::string& name) { return written_type(checkpoint, name, output); };
-  options.scratch = output.out.empty() ? std::filesystem::temp_directory_path() : followed(output.out).parent_path();
+  options.scratch = scratch_folder(output);
   return options;
 }
 

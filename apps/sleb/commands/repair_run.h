@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,7 +18,9 @@
 
 namespace sleb::app {
 
-// What the output asks of the repair. Files without a name are beside it, or where temporary files are.
+// Where files without a name are put: beside the output, or where temporary files are.
+std::filesystem::path scratch_folder(const ExportOptions& output);
+// What the output asks of the repair.
 RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& output);
 
 // Segments, and what the model is to write of them.
