@@ -216,7 +216,7 @@ def test_the_card_says_who_wrote_the_text(place):
 def test_dry_run(place):
     done = place.sleb(*place.arguments("--dry-run"))
     assert done.returncode == 0, done.stderr
-    assert "writing text " in done.stdout and "before the search; nothing if it is kept" in done.stdout
+    assert "writing text " in done.stdout and "estimated; nothing if it is kept" in done.stdout
     assert place.kept() == []
     figures = json.loads(place.sleb(*place.arguments("--dry-run", "--json", "-")).stdout)
     assert figures["seconds_to_write_texts"] > 0
