@@ -69,7 +69,8 @@ double Sweep::operations(int64_t chunk, PlanRange range, const std::vector<int64
 }
 
 double Sweep::operations(int64_t chunk, const Schedule& schedule) const {
-  const Operations each = operations_of(decoder_.spec(), schedule, tokens_, scored());
+  Operations each = operations_of(decoder_.spec(), schedule, tokens_, scored());
+  if (options_.dense != nullptr) each.heads += head_operations(decoder_.spec()) * static_cast<double>(scored());
   return static_cast<double>(segments_of(chunk)) * (each.blocks + each.heads);
 }
 
