@@ -28,6 +28,7 @@ STAGES = {
     "kernels": (models.kernels, 40),
     "streaming": (models.streaming, 70),
     "small-model": (models.small_model, 90),
+    "repair": (models.repair, 150),
 }
 
 

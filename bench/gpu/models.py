@@ -16,6 +16,9 @@ import numpy
 from random_llama import SHAPES, block_parameters, write_llama
 from report import BUILD, DEVICE, OUT, ROOT, TINY, ceiling, row
 
+sys.path.insert(0, str(ROOT / "tests"))
+from tiny_models import save_tokenizer  # noqa: E402
+
 DTYPE = "bfloat16" if DEVICE == "cuda" else "float32"
 
 
@@ -243,3 +246,47 @@ def small_model() -> None:
     search_rounds(folder, shape, segments, seqlen, candidates=2, rounds=2 if TINY else 6)
     for batch in (1, 64):
         decode(shape, batch)
+
+
+def repair_of(shape: str, removed: list[int], segments: int, seqlen: int, texts: str) -> tuple[dict, float]:
+    """What `sleb repair` says of itself, and its seconds without those of writing the model."""
+    folder = save_tokenizer(model(shape))
+    out = room() / "repaired"
+    with Memory() as memory:
+        done = sleb("repair", folder, "--removal-list", ",".join(map(str, removed)), "--repair-dataset", texts,
+                    "--repair-tokens", segments * seqlen, "--seqlen", seqlen, "--dtype", DTYPE, "--out", out)
+    shutil.rmtree(out)
+    seconds = done["repair"]["seconds"]
+    if memory.peak:
+        row(f"{shape}: repair, peak of memory over what was expected", memory.peak / expected_peak(done))
+        row(f"{shape}: repair, peak", memory.peak / 1e9, "GB", goal="24", met=memory.peak <= 24e9)
+    return done, seconds
+
+
+def repair_model(shape: str, removed: list[int], segments: int, seqlen: int) -> None:
+    """On its own text and random letters, against forward passes through transformers: the dense model makes one, the pruned one two."""
+    text = room() / "text.txt"
+    text.write_text("".join(map(chr, numpy.random.default_rng(1).integers(97, 123, segments * seqlen + seqlen))))
+    ids = room() / "repair-ids.npy"
+    numpy.save(ids, numpy.random.default_rng(1).integers(3, 500, (segments, seqlen)))
+    forward = reference(model(shape), ids, 1)["seconds"]
+    begin = time.perf_counter()
+    done, seconds = repair_of(shape, removed, segments, seqlen, f"self,{text}")
+    row(f"{shape}: the whole command, which writes half of the text", time.perf_counter() - begin, "s")
+    blocks = SHAPES[shape][2]
+    behind = sum(block not in removed for block in range(min(removed), blocks))
+    passes = 1 + 2 * behind / blocks
+    row(f"{shape}: repair behind {len(removed)} blocks, {segments} x {seqlen} tokens", seconds, "s")
+    row(f"{shape}: transformers, a forward pass of them", forward, "s")
+    share = seconds / passes / forward
+    row(f"{shape}: repair over its {passes:.2f} passes", share, goal="1.5", met=share <= 1.5)
+    fits = done["repair"]
+    row(f"{shape}: matrices changed", f"{len(fits['changed_tensors'])} of {len(fits['matrices'])}")
+
+
+def repair() -> None:
+    if TINY:
+        repair_model("tiny", [1], 16, 64)
+        return
+    repair_model("smollm2-135m", [12, 13, 14, 17, 25, 26], 32, 2048)
+    repair_model("llama-2-7b", [12, 13, 14, 17, 25, 26], 32, 2048)

@@ -64,6 +64,16 @@ def test_same_best_set(sleb_ok, model):
     assert search(sleb_ok, model, DEVICE, "--search", "best")["removal_list"] == expected["removal_list"]
 
 
+@pytest.mark.parametrize("kind", ["exact", "race", "best"])
+def test_same_halves(sleb_ok, model, kind):
+    options = ["--units", "half", "--search", kind]
+    expected = search(sleb_ok, model, "cpu", *options)
+    found = search(sleb_ok, model, DEVICE, *options)
+    assert found["removal_list"] == expected["removal_list"]
+    if kind == "exact":
+        assert losses(found) == pytest.approx(losses(expected), rel=1e-5)
+
+
 @pytest.mark.parametrize("kind", ["exact", "race"])
 def test_several_chunks(sleb_ok, model, kind):
     """20,000 tokens, of which a GPU takes 16,384 at once; a race has several rungs."""

@@ -6,7 +6,8 @@ import sys
 
 from programs import BUILD, ROOT
 
-STAGES = ["environment", "ceilings", "correctness", "large-model", "decoding", "kernels", "streaming", "small-model"]
+STAGES = ["environment", "ceilings", "correctness", "large-model", "decoding", "kernels", "streaming", "small-model",
+          "repair"]
 
 
 def test_every_stage_has_rows(tmp_path):
