@@ -107,13 +107,20 @@ at::ScalarType scalar_type_of(const Compute& compute) {
   return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
 }
 
-Compute decide_compute(const ComputeOptions& options) try {
-  const c10::InferenceMode guard;
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+void check_compute(const ComputeOptions& options) {
   if (options.dtype != "auto" && options.dtype != "float32" && options.dtype != "bfloat16" &&
       options.dtype != "float16") {
     bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
   }
+  if (options.processes == nullptr) {
+    choose_devices(options.device, cuda_devices(), options.local_rank, options.local_size);
+  }
+}
+
+Compute decide_compute(const ComputeOptions& options) try {
+  const c10::InferenceMode guard;
+  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  check_compute(options);
   Compute compute{.device = "",
                   .dtype = options.dtype,
                   .threads = at::get_num_threads(),

@@ -50,6 +50,10 @@ inline uint64_t bytes_per_element(const Compute& compute) {
   return compute.dtype == "float32" ? 4 : 2;
 }
 
+// Throws Error(bad_input) for a device or type that decide_compute refuses, without deciding. With others, of what can
+// be told without asking them.
+void check_compute(const ComputeOptions& options);
+
 // Decides, and sets the number of threads.
 // Throws Error(bad_input) for a device or type that is not known or not there; with others what
 // ProcessGroup::all_gather throws.

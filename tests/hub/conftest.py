@@ -71,9 +71,9 @@ class Machine:
         return subprocess.Popen([SLEB, *map(str, arguments)], env=environment, text=True, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE, cwd=self.home.parent)
 
-    def sleb(self, *arguments, preexec_fn=None, **variables) -> subprocess.CompletedProcess:
+    def sleb(self, *arguments, preexec_fn=None, stdin=None, **variables) -> subprocess.CompletedProcess:
         return subprocess.run([SLEB, *map(str, arguments)], env={**self.environment, **variables}, text=True,
-                              capture_output=True, check=False, cwd=self.home.parent, preexec_fn=preexec_fn)
+                              capture_output=True, check=False, cwd=self.home.parent, preexec_fn=preexec_fn, stdin=stdin)
 
     def ok(self, *arguments, **variables) -> str:
         done = self.sleb(*arguments, **variables)

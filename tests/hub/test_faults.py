@@ -135,6 +135,29 @@ def test_offline(machine, hub, model_files, variable):
     check_recovers(machine, hub, model_files)
 
 
+TOLD_AT_ONCE = {
+    "a removal list that is none": (("export", NAME, "--removal-list", "1;2", "--out", "out"), "expected block numbers"),
+    "a block twice": (("generate", NAME, "--removal-list", "1,1", "--prompt", "a"), "block 1 stands twice"),
+    "halves to repair": (("repair", NAME, "--removal-list", "1.mlp", "--out", "out"), "whole blocks"),
+    "an empty list beside others": (("eval", NAME, "--ppl", "text.txt", "--removal-list", ""), "no block"),
+    "a device not there": (("latency", NAME, "--removal-list", "1", "--device", "cuda:63"), "--device cuda:63: "),
+    "a type not known": (("prune", NAME, "--dataset", "text.txt", "--dtype", "int8"), "--dtype: int8 not in"),
+    "a prompt that is no text": (("generate", NAME), "byte 1 is not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", TOLD_AT_ONCE)
+def test_told_before_anything_is_fetched(machine, hub, model_files, tmp_path, case):
+    command, reason = TOLD_AT_ONCE[case]
+    hub.commit(NAME, model_files)
+    (tmp_path / "text.txt").write_text("abc")
+    prompt = tmp_path / "prompt"
+    prompt.write_bytes(b"a\xff")
+    with open(prompt, "rb") as stdin:
+        assert reason in machine.refusal(*command, stdin=stdin)
+    assert not hub.requests
+
+
 def test_a_full_disk(machine, hub, model_files):
     hub.commit(NAME, model_files)
     done = machine.sleb("info", NAME, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)))

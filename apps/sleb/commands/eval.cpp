@@ -75,6 +75,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   check_texts("--ppl", arguments.texts, options);
   check_tasks(arguments.tasks);
   guard_outputs(arguments);
+  check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   EvalReport report;

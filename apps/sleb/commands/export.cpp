@@ -5,6 +5,7 @@
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/output_guard.h"
+#include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 #include "sleb/export/model_origin.h"
@@ -61,11 +62,7 @@ void add_export(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("export", "Write a checkpoint without given blocks");
   auto arguments = std::make_shared<ExportArguments>();
   add_model(*command, arguments->model);
-  command
-      ->add_option("--removal-list", arguments->removal_list,
-                   "Blocks to leave out, as 5,4,9, or halves of them, as 5.attention,4.mlp; \"\" for none")
-      ->required()
-      ->type_name("LIST");
+  add_removal_list(*command, arguments->removal_list, "; \"\" for none")->required();
   command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
   add_out_dtype(*command, arguments->options.out_dtype);
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")

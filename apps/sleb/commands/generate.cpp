@@ -8,6 +8,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
 #include "apps/sleb/terminal/terminal_text.h"
@@ -77,9 +78,8 @@ std::string read_standard_input() {
   return text;
 }
 
-std::vector<int64_t> prompt_ids(const GenerateArguments& arguments, const Checkpoint& checkpoint,
-                                const Tokenizer& tokenizer) {
-  const std::string text = arguments.prompt == "-" ? read_standard_input() : arguments.prompt;
+std::vector<int64_t> prompt_ids(const GenerateArguments& arguments, const std::string& text,
+                                const Checkpoint& checkpoint, const Tokenizer& tokenizer) {
   std::vector<int64_t> ids;
   if (arguments.chat) {
     const auto chat = checkpoint.chat_template();
@@ -174,13 +174,15 @@ void run(const GenerateArguments& arguments, Session& session) {
   guard.reads(place_of_model(arguments.model));
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);
+  check_compute(arguments.compute);
+  const std::string prompt_text = arguments.prompt == "-" ? read_standard_input() : arguments.prompt;
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   const std::vector<Variant> wanted = variants(arguments, spec);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   tokenizer.stream(true);  // a decoder that is not known is refused before the model is loaded
-  const std::vector<int64_t> prompt = prompt_ids(arguments, checkpoint, tokenizer);
+  const std::vector<int64_t> prompt = prompt_ids(arguments, prompt_text, checkpoint, tokenizer);
   GenerateOptions options = arguments.options;
   options.max_new_tokens = room_for_new_tokens(arguments, checkpoint.spec(), prompt.size(), session.progress);
   if (!arguments.ignore_eos) options.stop_ids = checkpoint.stop_ids();
@@ -213,10 +215,7 @@ void add_generate(CLI::App& app, Session& session) {
   command->add_option("--prompt", arguments->prompt, "What to go on from (default: standard input)")->type_name("TEXT");
   command->add_flag("--chat", arguments->chat, "The prompt is a user's message: apply the model's chat template");
   command->add_option("--system", arguments->system, "The chat's system message")->type_name("TEXT");
-  command
-      ->add_option("--removal-list", arguments->removal_list,
-                   "Blocks to leave out, as 5,4,9, or halves of them, as 5.attention,4.mlp")
-      ->type_name("LIST");
+  add_removal_list(*command, arguments->removal_list);
   command->add_flag("--compare", arguments->compare, "The dense model too, beside the pruned one");
   command->add_option("--max-new-tokens", arguments->options.max_new_tokens, "At most so many tokens")
       ->capture_default_str()

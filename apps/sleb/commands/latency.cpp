@@ -85,6 +85,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard_record(guard, arguments.record);
+  check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();

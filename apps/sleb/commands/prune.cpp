@@ -208,6 +208,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   output.out = arguments.out;
   const bool writes_out = !arguments.out.empty() && !kept_rounds.may_be_finished();
   if (writes_out) check_output(output);
+  check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();

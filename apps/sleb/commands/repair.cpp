@@ -63,6 +63,7 @@ void run(RepairArguments arguments, Session& session) {
   ExportOptions output = arguments.output;
   output.out = arguments.out;
   check_output(output);
+  check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
@@ -120,6 +121,7 @@ void add_repair(CLI::App& app, Session& session) {
   add_model(*command, arguments->model);
   command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")
       ->required()
+      ->each([](const std::string& list) { whole_blocks(parse_removal_list(list), "--removal-list"); })
       ->type_name("LIST");
   add_repair_text(*command, arguments->text, std::string("self,") + default_dataset);
   command->add_option("--seqlen", arguments->text.seqlen, "Tokens in a segment")

@@ -49,7 +49,7 @@ void to_json(OrderedJson& json, const Removal& removal) {
   json = removal.half ? OrderedJson(text_of(removal)) : OrderedJson(removal.block);
 }
 
-RemovalList parse_removal_list(std::string_view text, const ModelSpec& spec) {
+RemovalList parse_removal_list(std::string_view text) {
   std::string_view rest = trim(text);
   if (rest.size() >= 2 && rest.front() == '[' && rest.back() == ']') rest = trim(rest.substr(1, rest.size() - 2));
   RemovalList list;
@@ -60,16 +60,23 @@ RemovalList parse_removal_list(std::string_view text, const ModelSpec& spec) {
     if (!removal || trailing_comma) {
       bad_input("removal list \"{}\": expected block numbers like 5,4,9, or halves like 5.attention,4.mlp", text);
     }
-    if (removal->block < 0 || removal->block >= spec.num_blocks) {
-      bad_input("removal list \"{}\": there is no block {}; the model's are 0 to {}", text, removal->block,
-                spec.num_blocks - 1);
-    }
     if (std::ranges::any_of(list, [&](const Removal& other) { return have_a_half_in_common(*removal, other); })) {
       bad_input("removal list \"{}\": block {} stands twice", text, removal->block);
     }
-    if (removal->half) check_has_halves(spec, fmt::format("removal list \"{}\"", text));
     list.push_back(*removal);
     rest = comma == rest.npos ? "" : rest.substr(comma + 1);
+  }
+  return list;
+}
+
+RemovalList parse_removal_list(std::string_view text, const ModelSpec& spec) {
+  RemovalList list = parse_removal_list(text);
+  for (const Removal& removal : list) {
+    if (removal.block < 0 || removal.block >= spec.num_blocks) {
+      bad_input("removal list \"{}\": there is no block {}; the model's are 0 to {}", text, removal.block,
+                spec.num_blocks - 1);
+    }
+    if (removal.half) check_has_halves(spec, fmt::format("removal list \"{}\"", text));
   }
   if (std::ssize(plan_without(list).bypassed()) == 2 * spec.num_blocks) {
     bad_input("removal list \"{}\": that is all {} blocks; at least one must stay", text, spec.num_blocks);

@@ -30,8 +30,11 @@ std::string text_of(const RemovalList& list);
 // 5, "4.mlp", "9.attention".
 void to_json(OrderedJson& json, const Removal& removal);
 
-// "5,4.mlp,9", "[5, 4, 9]" or "" (nothing). Throws Error(bad_input) for anything else, a block outside the model, what
-// stands twice, all blocks at once, and for halves where they can't be left out one by one (check_has_halves).
+// "5,4.mlp,9", "[5, 4, 9]" or "" (nothing), of whichever model. Throws Error(bad_input) for anything else, and for what
+// stands twice.
+RemovalList parse_removal_list(std::string_view text);
+// Throws Error(bad_input) also for a block outside the model, all blocks at once, and for halves where they can't be
+// left out one by one (check_has_halves).
 RemovalList parse_removal_list(std::string_view text, const ModelSpec& spec);
 // Throws Error(bad_input), beginning with `label`, for a model whose halves add to one sum, or that lacks halves of
 // some blocks already.
