@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 import numpy
@@ -22,42 +21,21 @@ from tiny_models import save_tokenizer  # noqa: E402
 DTYPE = "bfloat16" if DEVICE == "cuda" else "float32"
 
 
-class Memory:
-    """The most memory of the device that was in use while it lived, sampled; of the CPU not measured."""
-
-    def __enter__(self):
-        self.peak, self.ended = 0, threading.Event()
-        self.thread = threading.Thread(target=self.sample)
-        if DEVICE == "cuda":
-            self.thread.start()
-        return self
-
-    def sample(self) -> None:
-        query = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits", "-lms", "50"]
-        with subprocess.Popen(query, stdout=subprocess.PIPE, text=True) as process:
-            while not self.ended.is_set():
-                line = process.stdout.readline().strip()
-                if line.isdigit():
-                    self.peak = max(self.peak, int(line) << 20)
-            process.kill()
-
-    def __exit__(self, *_):
-        self.ended.set()
-        if DEVICE == "cuda":
-            self.thread.join()
-
-
 def sleb(*arguments, **environment) -> dict:
     """The JSON result of a command; its messages are in OUT/sleb.log."""
     result = OUT / "result.json"
     command = [*map(str, [BUILD / "sleb", *arguments, "--device", DEVICE, "--json", result, "--force"])]
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False,
-                          env={**os.environ, **environment})
-    with open(OUT / "sleb.log", "a", encoding="utf-8") as log:
-        log.write(" ".join(command) + "\n" + done.stderr)
+    with open(OUT / "sleb.log", "a+", encoding="utf-8") as log:
+        log.write(" ".join(command) + "\n")
+        log.flush()
+        begin = log.tell()
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=log, check=False,
+                              env={**os.environ, **environment})
+        log.seek(begin)
+        messages = log.read()
     if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stderr[-2000:]}")
-    return {**json.loads(result.read_text()), "messages": done.stderr}
+        sys.exit(f"{' '.join(command)}\n{messages[-2000:]}")
+    return {**json.loads(result.read_text()), "messages": messages}
 
 
 def room() -> pathlib.Path:
@@ -122,9 +100,17 @@ def block_rate(folder: pathlib.Path, shape: str, batch: int, tokens: int) -> Non
         row(f"{shape}: the same of the products' rate", share, goal="0.75", met=share >= 0.75)
 
 
-def expected_peak(result: dict) -> float:
-    value, unit = re.search(r"a peak of ([\d.]+) (\w+)", result["messages"]).groups()
+def bytes_in(pattern: str, result: dict) -> float:
+    value, unit = re.search(pattern + r" ([\d.]+) (\w+)", result["messages"]).groups()
     return float(value) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
+
+
+def peak_rows(what: str, result: dict) -> float:
+    """Bytes that libtorch had of the device at most, which are what is expected beforehand; of the CPU the process's."""
+    peak = bytes_in("the peak was", result)
+    row(f"{what}, peak of memory over what was expected", peak / bytes_in("a peak of", result))
+    row(f"{what}, peak of memory", peak / 1e9, "GB")
+    return peak
 
 
 def search_rounds(folder: pathlib.Path, shape: str, segments: int, seqlen: int, candidates: int, rounds: int) -> None:
@@ -137,8 +123,7 @@ def search_rounds(folder: pathlib.Path, shape: str, segments: int, seqlen: int, 
     one_by_one = [peer["seconds"] * (blocks - 2 - done) for done in range(rounds)]
     for kind, goal in (("exact", 0.5), ("race", 0.15)):
         begin = time.perf_counter()
-        with Memory() as memory:
-            found = sleb("prune", folder, *search, "--search", kind, "--num-remove-blocks", rounds)
+        found = sleb("prune", folder, *search, "--search", kind, "--num-remove-blocks", rounds)
         whole = time.perf_counter() - begin
         seconds = [step["seconds"] for step in found["steps"]]
         share = sum(seconds) / sum(one_by_one)
@@ -146,8 +131,7 @@ def search_rounds(folder: pathlib.Path, shape: str, segments: int, seqlen: int, 
         row(f"{shape}: {kind}, rounds", " ".join(f"{s:.2f}" for s in seconds), "s")
         row(f"{shape}: {kind}, the whole command", whole, "s")
         row(f"{shape}: {kind}, of one forward a candidate", share, goal=str(goal), met=share <= goal)
-        if memory.peak:
-            row(f"{shape}: {kind}, peak of memory over what was expected", memory.peak / expected_peak(found))
+        peak_rows(f"{shape}: {kind}", found)
         if kind == "exact":
             own = found["dense_loss"] / (segments * seqlen)
             row(f"{shape}: dense loss, sleb and transformers", f"{own:.5f} {peer['loss']:.5f}", "nats",
@@ -226,16 +210,13 @@ def streaming() -> None:
     search = ["prune", folder, "--tokens", ids, "--seqlen", seqlen, "--dtype", DTYPE, "--prompt-tokens", 0, "--search",
               "exact", "--num-remove-blocks", 1, "--state-memory", 0]
     resident = sleb(*search)
-    with Memory() as memory:
-        streamed = sleb(*search, "--weights-memory", "600K" if TINY else "4G")
+    streamed = sleb(*search, "--weights-memory", "600K" if TINY else "4G")
     ratio = streamed["steps"][0]["seconds"] / resident["steps"][0]["seconds"]
     row(f"{shape}: resident, a round", resident["steps"][0]["seconds"], "s")
     row(f"{shape}: streamed in 4 GB of its time", ratio, goal="1.5", met=ratio <= 1.5)
     same = streamed["steps"][0]["candidates"] == resident["steps"][0]["candidates"]
     row(f"{shape}: streamed, the same to the bit", "yes" if same else "no", goal="yes", met=same)
-    if memory.peak:
-        row(f"{shape}: streamed, peak over what was expected", memory.peak / expected_peak(streamed))
-        row(f"{shape}: streamed, peak", memory.peak / 1e9, "GB")
+    peak_rows(f"{shape}: streamed", streamed)
 
 
 def small_model() -> None:
@@ -252,15 +233,11 @@ def repair_of(shape: str, removed: list[int], segments: int, seqlen: int, texts:
     """What `sleb repair` says of itself, and its seconds without those of writing the model."""
     folder = save_tokenizer(model(shape))
     out = room() / "repaired"
-    with Memory() as memory:
-        done = sleb("repair", folder, "--removal-list", ",".join(map(str, removed)), "--repair-dataset", texts,
-                    "--repair-tokens", segments * seqlen, "--seqlen", seqlen, "--dtype", DTYPE, "--out", out)
+    done = sleb("repair", folder, "--removal-list", ",".join(map(str, removed)), "--repair-dataset", texts,
+                "--repair-tokens", segments * seqlen, "--seqlen", seqlen, "--dtype", DTYPE, "--out", out)
     shutil.rmtree(out)
-    seconds = done["repair"]["seconds"]
-    if memory.peak:
-        row(f"{shape}: repair, peak of memory over what was expected", memory.peak / expected_peak(done))
-        row(f"{shape}: repair, peak", memory.peak / 1e9, "GB", goal="24", met=memory.peak <= 24e9)
-    return done, seconds
+    peak_rows(f"{shape}: repair", done)
+    return done, done["repair"]["seconds"]
 
 
 def repair_model(shape: str, removed: list[int], segments: int, seqlen: int) -> None:

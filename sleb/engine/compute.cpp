@@ -103,6 +103,20 @@ std::vector<uint64_t> free_memory(const Compute& compute) try {
   device_failed("free memory", compute.device, error);
 }
 
+uint64_t peak_memory(const Compute& compute) try {
+  if (compute.device == "cpu") return process_memory().peak;
+  constexpr auto aggregate = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  uint64_t peak = 0;
+  for (size_t i = 0; i <= compute.more_devices.size(); ++i) {
+    const at::Device device = device_of(compute.on(static_cast<int64_t>(i)));
+    const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+    peak += static_cast<uint64_t>(stats.reserved_bytes[aggregate].peak);
+  }
+  return peak;
+} catch (const c10::Error& error) {
+  device_failed("peak of memory", compute.device, error);
+}
+
 at::ScalarType scalar_type_of(const Compute& compute) {
   return compute.dtype == "float32" ? at::kFloat : compute.dtype == "bfloat16" ? at::kBFloat16 : at::kHalf;
 }

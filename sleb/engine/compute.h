@@ -66,4 +66,8 @@ std::string arithmetic_of(const Compute& compute);
 // Free bytes of each device, `device` first: of the CPU what available_memory() says.
 std::vector<uint64_t> free_memory(const Compute& compute);
 
+// The most bytes that this process has held at once so far: of GPUs what libtorch had of all of them together, without
+// what the driver takes for the process itself.
+uint64_t peak_memory(const Compute& compute);
+
 }  // namespace sleb

@@ -73,7 +73,7 @@ double repair_work(const SearchToPlan& search, const PlannedRepair& repair) {
 }
 
 std::string repair_memory_text(const PlannedRepair& repair) {
-  if (!repair.memory.choice.states_on_disk) return "predicted peak of the repair";
+  if (repair.memory.choice.states_place != StatesPlace::disk) return "predicted peak of the repair";
   return fmt::format("predicted peak of the repair, {} on disk", format_bytes(repair.memory.choice.states));
 }
 
@@ -142,7 +142,7 @@ OrderedJson repair_json(const PlannedRepair& repair, double seconds) {
           {"memory",
            {{"resident_blocks", memory.residency.resident_blocks()},
             {"states", memory.states},
-            {"states_on_disk", memory.states_on_disk},
+            {"states_on_disk", memory.states_place == StatesPlace::disk},
             {"peak", repair.memory.peak},
             {"free", repair.memory.free}}},
           {"seconds", seconds}};

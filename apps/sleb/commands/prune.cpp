@@ -263,6 +263,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
                       {arguments.eval_tasks, memory.choice.chunk_segments, &dense_states}, session.progress);
     }
   }
+  note_peak(compute, session.progress);
   if (leads(processes)) finish(*report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 

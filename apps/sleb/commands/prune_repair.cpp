@@ -83,7 +83,7 @@ std::optional<FinishedRepair> repair_pruned(const LoadedModel& loaded, const Pla
   }
   give_back_freed();
   RepairOptions options = repair_options(loaded.checkpoint, output);
-  options.states_on_disk = memory.states_on_disk;
+  options.states_place = memory.states_place;
   return run_repair(*loaded.model, planned.task, options, progress);
 }
 

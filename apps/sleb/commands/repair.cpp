@@ -4,6 +4,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/commands/repair_run.h"
+#include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/output_guard.h"
@@ -83,10 +84,11 @@ void run(RepairArguments arguments, Session& session) {
   const PlannedRepairMemory memory = plan_repair_memory(checkpoint, compute, size_of(texts),
                                                         {arguments.compute.weights_memory, arguments.state_memory});
   note_memory(memory, "memory", session.progress);
-  options.states_on_disk = memory.choice.states_on_disk;
+  options.states_place = memory.choice.states_place;
   std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
   const FinishedRepair finished =
       run_repair(*model, {std::move(texts), arguments.text.seed}, options, session.progress);
+  note_peak(model->compute(), session.progress);
   const RepairReport report{.model = arguments.model,
                             .origin = {source.repository, source.commit, arguments.base_model},
                             .command = session.command_line,

@@ -82,7 +82,7 @@ PlannedRepairMemory plan_repair_memory(const Checkpoint& checkpoint, const Compu
 void note_memory(const PlannedRepairMemory& memory, const std::string& label, Progress& progress) {
   progress.note(fmt::format("{}: a peak of {} is expected, {} are free", label, format_bytes(memory.peak),
                             format_bytes(memory.free)));
-  if (!memory.choice.states_on_disk) return;
+  if (memory.choice.states_place != StatesPlace::disk) return;
   progress.note(fmt::format("{}: {} of hidden states go to the disk", label, format_bytes(memory.choice.states)));
 }
 

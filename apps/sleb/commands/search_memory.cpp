@@ -120,6 +120,10 @@ SearchMemory plan_memory(const SearchToPlan& search) {
   return memory;
 }
 
+void note_peak(const Compute& compute, Progress& progress) {
+  progress.note(fmt::format("memory: the peak was {}", format_bytes(peak_memory(compute))));
+}
+
 void note_memory(const SearchMemory& memory, int64_t num_blocks, Progress& progress) {
   progress.note(fmt::format("memory: a peak of {} is expected, {} are free", format_bytes(memory.peak()),
                             format_bytes(memory.free)));

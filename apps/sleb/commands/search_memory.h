@@ -44,4 +44,7 @@ SearchMemory plan_memory(const SearchToPlan& search);
 // What is expected, and what was chosen because memory is short.
 void note_memory(const SearchMemory& memory, int64_t num_blocks, Progress& progress);
 
+// What memory the process has taken at most so far.
+void note_peak(const Compute& compute, Progress& progress);
+
 }  // namespace sleb::app

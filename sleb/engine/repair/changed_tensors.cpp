@@ -1,10 +1,9 @@
 #include "sleb/engine/repair/changed_tensors.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
 
-#include <algorithm>
-
-#include "sleb/checkpoint/formats/encode.h"
+#include <utility>
 
 namespace sleb {
 namespace {
@@ -18,6 +17,10 @@ at::Tensor stored_values(const Checkpoint& checkpoint, const OutputMatrix& matri
   checkpoint.read(matrix.stored.name, values_of(values));
   checkpoint.release(matrix.stored.name);
   return values;
+}
+
+at::ScalarType scalar_type_of(StoredType type) {
+  return type == StoredType::bf16 ? at::kBFloat16 : type == StoredType::f16 ? at::kHalf : at::kFloat;
 }
 
 }  // namespace
@@ -35,22 +38,16 @@ std::vector<OutputMatrix> output_matrices(const ModelSpec& spec, Unit unit) {
   return matrices;
 }
 
-ChangedTensor changed_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
-                             StoredType type, const std::filesystem::path& scratch) {
+RoundedChange change_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
+                            StoredType type, const std::filesystem::path& scratch) {
   const bool transposed = checkpoint.spec().transposed_matrices;
-  const at::Tensor values = stored_values(checkpoint, matrix);
-  values.copy_(values.to(at::kDouble).add_(transposed ? change.t() : change));
-  const std::vector<std::byte> bytes = encode(type, values_of(values));
-  ChangedTensor changed{matrix.stored.name, type, ScratchFile(scratch, bytes.size())};
-  std::ranges::copy(bytes, changed.data.bytes().begin());
-  return changed;
-}
-
-at::Tensor rounded_change(const Checkpoint& checkpoint, const OutputMatrix& matrix, const ChangedTensor& changed) {
-  at::Tensor values = at::empty(matrix.stored.shape, at::kFloat);
-  decode(changed.type, changed.data.bytes(), values_of(values));
-  values.sub_(stored_values(checkpoint, matrix));
-  return checkpoint.spec().transposed_matrices ? values.t() : values;
+  const at::Tensor stored = stored_values(checkpoint, matrix).to(change.device());
+  const at::Tensor sum = stored.to(at::kDouble).add_(transposed ? change.t() : change).to(at::kFloat);
+  const at::Tensor written = sum.to(scalar_type_of(type)).contiguous();
+  ChangedTensor changed{matrix.stored.name, type, ScratchFile(scratch, written.nbytes())};
+  at::from_blob(changed.data.bytes().data(), written.sizes(), written.scalar_type()).copy_(written);
+  const at::Tensor difference = written.to(at::kFloat).sub(stored);
+  return {std::move(changed), transposed ? difference.t() : difference};
 }
 
 }  // namespace sleb

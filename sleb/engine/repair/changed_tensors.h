@@ -22,10 +22,13 @@ struct OutputMatrix {
 // The matrices that write to the hidden state in one half, in the order of their columns; of a parallel residual both.
 std::vector<OutputMatrix> output_matrices(const ModelSpec& spec, Unit unit);
 
-// Adds the change, float64 [hidden, columns], to the stored matrix, and rounds to the type that is written.
-ChangedTensor changed_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
-                             StoredType type, const std::filesystem::path& scratch);
-// By how much the rounded matrix differs from the stored one: float32 [hidden, columns].
-at::Tensor rounded_change(const Checkpoint& checkpoint, const OutputMatrix& matrix, const ChangedTensor& changed);
+struct RoundedChange {
+  ChangedTensor tensor;
+  at::Tensor change;  // by how much it differs from the stored one: float32 [hidden, columns]
+};
+// Adds the change, float64 [hidden, columns], to the stored matrix, and rounds to the type that is written, on the
+// change's device.
+RoundedChange change_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
+                            StoredType type, const std::filesystem::path& scratch);
 
 }  // namespace sleb

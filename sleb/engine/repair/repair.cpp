@@ -77,7 +77,7 @@ class Repairer {
         options_(options),
         chunks_(chunks_of(text.segments, default_chunk_segments(spec_, model.compute(), text.seqlen, text.segments))),
         context_(spec_, model.compute(), text.seqlen),
-        dense_({text.segments, text.seqlen, spec_.hidden_size}, model.compute(), states_place()),
+        dense_({text.segments, text.seqlen, spec_.hidden_size}, model.compute(), options.states_place, options.scratch),
         steps_(spec_, options.removal_list, text.seqlen),
         meter_(progress, "repairing", steps_.all(text.segments * text.seqlen)) {}
 
@@ -93,10 +93,6 @@ class Repairer {
   }
 
  private:
-  std::optional<std::filesystem::path> states_place() const {
-    return options_.states_on_disk ? std::optional(options_.scratch) : std::nullopt;
-  }
-
   void embed() {
     const std::vector<int64_t> order = computing_order(text_.segments);
     for (const Chunk& chunk : chunks_) {
@@ -110,7 +106,8 @@ class Repairer {
   }
 
   void begin_pruned() {
-    pruned_.emplace(StatesShape{text_.segments, text_.seqlen, spec_.hidden_size}, decoder_.compute(), states_place());
+    pruned_.emplace(StatesShape{text_.segments, text_.seqlen, spec_.hidden_size}, decoder_.compute(),
+                    options_.states_place, options_.scratch);
     pruned_->copy_from(dense_);
   }
 
@@ -216,12 +213,13 @@ class Repairer {
     Change change;
     std::vector<at::Tensor> parts;
     for (const OutputMatrix& part : output_matrices(spec_, unit)) {
-      const at::Tensor own = exact.narrow(1, part.first_column, part.columns).cpu();
+      const at::Tensor own = exact.narrow(1, part.first_column, part.columns);
       const StoredType type = options_.type_of(part.stored.name);
-      change.tensors.push_back(changed_tensor(checkpoint_, part, own, type, options_.scratch));
-      parts.push_back(rounded_change(checkpoint_, part, change.tensors.back()));
+      RoundedChange rounded = change_tensor(checkpoint_, part, own, type, options_.scratch);
+      change.tensors.push_back(std::move(rounded.tensor));
+      parts.push_back(std::move(rounded.change));
     }
-    change.map = at::cat(parts, 1).to(decoder_.device(unit.block));
+    change.map = at::cat(parts, 1);
     return change;
   }
 

@@ -14,6 +14,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/base/scratch_file.h"
 #include "sleb/corpus/corpus.h"
+#include "sleb/engine/memory/states_place.h"
 #include "sleb/engine/model.h"
 #include "sleb/engine/plans/plan.h"
 
@@ -23,8 +24,8 @@ struct RepairOptions {
   std::vector<int64_t> removal_list;  // original indices, any order
   // The type in which a tensor is going to be written: the pruned model goes on with what is rounded to it.
   std::function<StoredType(const std::string& tensor)> type_of;
-  std::filesystem::path scratch;  // folder for files without a name: changed tensors, and states if `states_on_disk`
-  bool states_on_disk = false;
+  std::filesystem::path scratch;  // folder for files without a name: changed tensors, and states on the disk
+  StatesPlace states_place = StatesPlace::memory;
 };
 
 // How far the pruned model's hidden states are from the dense model's after a half of a block: the root of the mean

@@ -20,9 +20,9 @@ class Planner {
 
   const WeightMemory& weights() const { return weights_; }
 
-  RepairMemory with(const Residency& residency, bool states_on_disk) const {
-    RepairMemory memory{residency, states_on_disk, states(), solving(), {}};
-    const bool counts_states = !states_on_disk && is_on_cpu();
+  RepairMemory with(const Residency& residency, StatesPlace place) const {
+    RepairMemory memory{residency, place, states(), solving(), {}};
+    const bool counts_states = place == (is_on_cpu() ? StatesPlace::memory : StatesPlace::device);
     const Footprint held = weights_.held(residency) + Footprint::of(runtime_bytes);
     const Footprint running = held + chunk() + Footprint::of(memory.solving, is_on_cpu() ? changed() : 0) +
                               Footprint::of(counts_states ? memory.states : 0);
@@ -80,11 +80,14 @@ std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Comp
   const WeightMemory& weights = planner.weights();
   std::vector<Residency> residencies = {weights.all(), weights.residency(weights.least())};
   if (limits.weights_memory > 0) residencies = {weights.residency(limits.weights_memory)};
-  const uint64_t room = compute.device == "cpu" ? limits.free : limits.host_free / 2;
+  const bool is_on_cpu = compute.device == "cpu";
+  const uint64_t host_room = is_on_cpu ? limits.free : limits.host_free / 2;
   for (const Residency& residency : residencies) {
-    for (const bool states_on_disk : {false, true}) {
-      RepairMemory memory = planner.with(residency, states_on_disk);
-      const bool states_fit = states_on_disk || memory.states <= limits.state_memory.value_or(room);
+    for (const StatesPlace place : {StatesPlace::device, StatesPlace::memory, StatesPlace::disk}) {
+      if (is_on_cpu && place == StatesPlace::device) continue;
+      RepairMemory memory = planner.with(residency, place);
+      const uint64_t room = limits.state_memory.value_or(place == StatesPlace::memory ? host_room : limits.free);
+      const bool states_fit = place == StatesPlace::disk || memory.states <= room;
       if (states_fit && memory.growth.anonymous <= limits.free) return memory;
     }
   }
@@ -94,7 +97,7 @@ std::optional<RepairMemory> plan_repair_memory(const ModelSpec& spec, const Comp
 uint64_t least_repair_memory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms,
                              const RepairSize& size) {
   const Planner planner(spec, compute, forms, size);
-  return planner.with(planner.weights().residency(planner.weights().least()), true).growth.anonymous;
+  return planner.with(planner.weights().residency(planner.weights().least()), StatesPlace::disk).growth.anonymous;
 }
 
 }  // namespace sleb

@@ -26,7 +26,7 @@ TEST(RepairMemory, TakesLargeModelsOnOneCard) {
                                         {.free = 22 * gib, .host_free = 64 * gib});
   ASSERT_TRUE(small);
   EXPECT_TRUE(small->residency.all_resident());
-  EXPECT_FALSE(small->states_on_disk);
+  EXPECT_EQ(small->states_place, StatesPlace::device);
   const auto large = plan_repair_memory(llama2(80, 8192, 28672, 64, 8), cuda, plain(2), size,
                                         {.free = 74 * gib, .host_free = 64 * gib});
   ASSERT_TRUE(large);
@@ -37,15 +37,15 @@ TEST(RepairMemory, HoldsEverythingWhereItFits) {
   const auto memory = plan_repair_memory(small_spec(), float32, plain(4), size, {.free = plenty, .host_free = plenty});
   ASSERT_TRUE(memory);
   EXPECT_TRUE(memory->residency.all_resident());
-  EXPECT_FALSE(memory->states_on_disk);
+  EXPECT_NE(memory->states_place, StatesPlace::disk);
   EXPECT_EQ(memory->states, 2u * 64 * 1024 * 512 * 4);
 }
 
 TEST(RepairMemory, PutsStatesOnTheDiskWhereTheUserWantsIt) {
   RepairLimits limits{.free = plenty, .host_free = plenty, .state_memory = 2u * 64 * 1024 * 512 * 4};
-  EXPECT_FALSE(plan_repair_memory(small_spec(), float32, plain(4), size, limits)->states_on_disk);
+  EXPECT_NE(plan_repair_memory(small_spec(), float32, plain(4), size, limits)->states_place, StatesPlace::disk);
   --*limits.state_memory;
-  EXPECT_TRUE(plan_repair_memory(small_spec(), float32, plain(4), size, limits)->states_on_disk);
+  EXPECT_EQ(plan_repair_memory(small_spec(), float32, plain(4), size, limits)->states_place, StatesPlace::disk);
 }
 
 TEST(RepairMemory, PutsStatesOnTheDiskFirstAndThenStreamsBlocks) {
@@ -54,7 +54,7 @@ TEST(RepairMemory, PutsStatesOnTheDiskFirstAndThenStreamsBlocks) {
   const auto less =
       plan_repair_memory(spec, float32, plain(4), size, {.free = all->growth.anonymous - 1, .host_free = plenty});
   ASSERT_TRUE(less);
-  EXPECT_TRUE(less->states_on_disk);
+  EXPECT_EQ(less->states_place, StatesPlace::disk);
   EXPECT_TRUE(less->residency.all_resident());
   const uint64_t least = least_repair_memory(spec, float32, plain(4), size);
   const auto streamed = plan_repair_memory(spec, float32, plain(4), size, {.free = least, .host_free = plenty});

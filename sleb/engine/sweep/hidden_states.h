@@ -3,11 +3,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 
 #include "sleb/base/scratch_file.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/memory/states_place.h"
 
 namespace sleb {
 
@@ -18,10 +20,11 @@ struct StatesShape {
 };
 uint64_t bytes_of(const StatesShape& shape, const Compute& compute);
 
-// In the machine's memory whatever the device, or in a file without a name in `scratch` where that is given.
 class HiddenStates {
  public:
-  HiddenStates(const StatesShape& shape, const Compute& compute, const std::optional<std::filesystem::path>& scratch);
+  // On the disk they are in a file without a name in `scratch`. Throws Error(failed) if that has no room.
+  HiddenStates(const StatesShape& shape, const Compute& compute, StatesPlace place,
+               const std::filesystem::path& scratch);
 
   // [count, tokens, hidden], these states themselves.
   at::Tensor segments(int64_t begin, int64_t count) const { return all_.narrow(0, begin, count); }
