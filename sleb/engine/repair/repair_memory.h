@@ -24,9 +24,9 @@ struct RepairMemory {
 };
 
 struct RepairLimits {
-  uint64_t free;                              // bytes of the device
-  uint64_t host_free;                         // of the machine's memory, half of which states may take that the GPU has no room for
-  uint64_t weights_memory = 0;                // bytes; 0: what is free
+  uint64_t free;                // bytes of the device
+  uint64_t host_free;           // of the machine's memory, half of which states may take that the GPU has no room for
+  uint64_t weights_memory = 0;  // bytes; 0: what is free
   std::optional<uint64_t> state_memory = {};  // bytes for states; beyond it they go to the disk
 };
 
