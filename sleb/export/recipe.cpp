@@ -1,0 +1,99 @@
+#include "sleb/export/recipe.h"
+
+#include <fmt/core.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "sleb/base/error.h"
+#include "sleb/engine/plans/removal_list.h"
+
+namespace sleb {
+namespace {
+
+// "org/name:Q4_K_M" stands for a file of a repository.
+bool names_gguf(const std::string& model) {
+  const size_t slash = model.find('/');
+  const bool may_be_a_name = slash != model.npos && slash != 0 && model[0] != '.';
+  return model.ends_with(".gguf") || (may_be_a_name && model.find(':', slash) != model.npos);
+}
+
+// A path or a name as YAML and as a shell takes it, whatever is in it.
+std::string yaml_string(const std::string& text) {
+  return Json(text).dump();
+}
+std::string shell_word(const std::string& text) {
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return word + "'";
+}
+
+RemovalList removal_list_of(const JsonView& result) {
+  const JsonView list = result.at("removal_list");
+  if (!list.is_array()) list.fail("expected a list of blocks");
+  std::vector<std::string> removed;
+  for (size_t i = 0; i < list.size(); ++i) {
+    const JsonView one = list.at(i);
+    removed.push_back(one.is_string() ? one.string() : std::to_string(one.integer(0)));
+  }
+  return parse_removal_list(fmt::format("{}", fmt::join(removed, ",")));
+}
+
+std::string llama_quantize(const Recipe& recipe) {
+  const std::string model = recipe.is_gguf && recipe.model.ends_with(".gguf") ? shell_word(recipe.model) : "MODEL.gguf";
+  return fmt::format("llama-quantize --prune-layers {} {} PRUNED.gguf COPY", fmt::join(recipe.removed, ","), model);
+}
+
+}  // namespace
+
+Recipe recipe_of(const JsonView& result, const std::string& model) {
+  if (!result.is_object()) result.fail("expected the object that sleb prune writes");
+  if (result.has("repair")) {
+    result.fail("matrices were fitted too (--repair), which no recipe says; prune without --repair for one");
+  }
+  Recipe recipe{
+      .model = model.empty() ? result.at("model").string() : model, .is_gguf = false, .num_blocks = 0, .removed = {}};
+  recipe.is_gguf = names_gguf(recipe.model);
+  recipe.num_blocks = result.at("num_blocks").integer(1, int64_t{1} << 20);
+  recipe.removed = whole_blocks(removal_list_of(result), result.place() + ": removal_list");
+  std::ranges::sort(recipe.removed);
+  if (recipe.removed.empty()) result.at("removal_list").fail("no block is left out");
+  if (recipe.removed.back() >= recipe.num_blocks || std::ssize(recipe.removed) == recipe.num_blocks) {
+    result.at("removal_list").fail(fmt::format("not blocks of {}, of which one stays", recipe.num_blocks));
+  }
+  // The commit that was read, so that it stays the same model.
+  const std::string commit = result.string_or("commit", "");
+  if (!commit.empty() && model.empty() && !recipe.is_gguf) {
+    recipe.model = recipe.model.substr(0, recipe.model.find('@')) + "@" + commit;
+  }
+  return recipe;
+}
+
+std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe) {
+  std::vector<std::pair<int64_t, int64_t>> runs;
+  int64_t first = 0;
+  std::vector<int64_t> ends = recipe.removed;
+  ends.push_back(recipe.num_blocks);
+  for (const int64_t end : ends) {
+    if (end > first) runs.emplace_back(first, end);
+    first = end + 1;
+  }
+  return runs;
+}
+
+std::string text_of(const Recipe& recipe) {
+  const std::string what = fmt::format("# {} without blocks {} of {}, by sleb.\n", yaml_string(recipe.model),
+                                       fmt::join(recipe.removed, ","), recipe.num_blocks);
+  if (recipe.is_gguf) return fmt::format("{}#   {}\n", what, llama_quantize(recipe));
+  std::string text = fmt::format(
+      "{}#   mergekit-yaml THIS_FILE OUT_DIR\n# or, from a GGUF of the whole model:\n#   {}\n"
+      "merge_method: passthrough\nslices:\n",
+      what, llama_quantize(recipe));
+  for (const auto& [first, end] : kept_runs(recipe)) {
+    text += fmt::format("  - sources:\n      - model: {}\n        layer_range: [{}, {}]\n", yaml_string(recipe.model),
+                        first, end);
+  }
+  return text;
+}
+
+}  // namespace sleb
