@@ -200,12 +200,21 @@ def dataset_card_seeds() -> dict[str, bytes]:
     return {str(i): f"---\n{yaml}---\n".encode() for i, yaml in enumerate(data_cards.CARDS)}
 
 
+def recipe_seeds() -> dict[str, bytes]:
+    def result(**members) -> bytes:
+        return json.dumps({"model": "org/name@main", "num_blocks": 6, "removal_list": [4, 1], **members}).encode()
+
+    return {"good": result(commit="abc"), "gguf": result(model="org/name:Q4_K_M"), "repaired": result(repair={}),
+            "halves": result(removal_list=["1.mlp", "2.attention", 3])}
+
+
 def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
              "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
              "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds(),
-             "chat_template": chat_template_seeds(), "dataset_card": dataset_card_seeds()}
+             "chat_template": chat_template_seeds(), "dataset_card": dataset_card_seeds(),
+             "recipe": recipe_seeds()}
     for target, files in seeds.items():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)
