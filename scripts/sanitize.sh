@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Unit tests, those of libtorch's callers included, under a sanitizer; any report fails the test that caused it. No
-# suppressions: libtorch and its OpenMP are not instrumented, so ThreadSanitizer would take their barriers for none; they get
-# one thread, sleb's own as many as ever.
+# suppressions: libtorch and its OpenMP are not instrumented, so ThreadSanitizer would take their barriers for
+# none; they get one thread, sleb's own as many as ever.
 #
 # usage: scripts/sanitize.sh asan-ubsan|tsan
 set -euo pipefail

@@ -105,12 +105,11 @@ def bytes_in(pattern: str, result: dict) -> float:
     return float(value) * {"B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9}[unit]
 
 
-def peak_rows(what: str, result: dict) -> float:
+def peak_rows(what: str, result: dict) -> None:
     """Bytes that libtorch had of the device at most, which are what is expected beforehand; of the CPU the process's."""
     peak = bytes_in("the peak was", result)
     row(f"{what}, peak of memory over what was expected", peak / bytes_in("a peak of", result))
     row(f"{what}, peak of memory", peak / 1e9, "GB")
-    return peak
 
 
 def search_rounds(folder: pathlib.Path, shape: str, segments: int, seqlen: int, candidates: int, rounds: int) -> None:
@@ -229,36 +228,36 @@ def small_model() -> None:
         decode(shape, batch)
 
 
-def repair_of(shape: str, removed: list[int], segments: int, seqlen: int, texts: str) -> tuple[dict, float]:
-    """What `sleb repair` says of itself, and its seconds without those of writing the model."""
+def repair_of(shape: str, removed: list[int], segments: int, seqlen: int, texts: str) -> dict:
+    """What `sleb repair` says of itself."""
     folder = save_tokenizer(model(shape))
     out = room() / "repaired"
     done = sleb("repair", folder, "--removal-list", ",".join(map(str, removed)), "--repair-dataset", texts,
                 "--repair-tokens", segments * seqlen, "--seqlen", seqlen, "--dtype", DTYPE, "--out", out)
     shutil.rmtree(out)
     peak_rows(f"{shape}: repair", done)
-    return done, done["repair"]["seconds"]
+    return done["repair"]
 
 
 def repair_model(shape: str, removed: list[int], segments: int, seqlen: int) -> None:
-    """On its own text and random letters, against forward passes through transformers: the dense model makes one, the pruned one two."""
+    """On its own text and random letters, against forward passes through transformers: the dense model makes one, the pruned
+    one two."""
     text = room() / "text.txt"
     text.write_text("".join(map(chr, numpy.random.default_rng(1).integers(97, 123, segments * seqlen + seqlen))))
     ids = room() / "repair-ids.npy"
     numpy.save(ids, numpy.random.default_rng(1).integers(3, 500, (segments, seqlen)))
     forward = reference(model(shape), ids, 1)["seconds"]
     begin = time.perf_counter()
-    done, seconds = repair_of(shape, removed, segments, seqlen, f"self,{text}")
+    done = repair_of(shape, removed, segments, seqlen, f"self,{text}")
     row(f"{shape}: the whole command, which writes half of the text", time.perf_counter() - begin, "s")
     blocks = SHAPES[shape][2]
     behind = sum(block not in removed for block in range(min(removed), blocks))
     passes = 1 + 2 * behind / blocks
-    row(f"{shape}: repair behind {len(removed)} blocks, {segments} x {seqlen} tokens", seconds, "s")
+    row(f"{shape}: repair behind {len(removed)} blocks, {segments} x {seqlen} tokens", done["seconds"], "s")
     row(f"{shape}: transformers, a forward pass of them", forward, "s")
-    share = seconds / passes / forward
+    share = done["seconds"] / passes / forward
     row(f"{shape}: repair over its {passes:.2f} passes", share, goal="1.5", met=share <= 1.5)
-    fits = done["repair"]
-    row(f"{shape}: matrices changed", f"{len(fits['changed_tensors'])} of {len(fits['matrices'])}")
+    row(f"{shape}: matrices changed", f"{len(done['changed_tensors'])} of {len(done['matrices'])}")
 
 
 def repair() -> None:

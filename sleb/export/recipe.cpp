@@ -40,7 +40,9 @@ RemovalList removal_list_of(const JsonView& result) {
 }
 
 std::string llama_quantize(const Recipe& recipe) {
-  const std::string model = recipe.is_gguf && recipe.model.ends_with(".gguf") ? shell_word(recipe.model) : "MODEL.gguf";
+  // A line break would end the comment that this is in.
+  const bool is_file = recipe.model.ends_with(".gguf") && recipe.model.find_first_of("\r\n") == std::string::npos;
+  const std::string model = is_file ? shell_word(recipe.model) : "MODEL.gguf";
   return fmt::format("llama-quantize --prune-layers {} {} PRUNED.gguf COPY", fmt::join(recipe.removed, ","), model);
 }
 

@@ -40,8 +40,9 @@ TEST(Recipe, NamesWhatWasRead) {
 }
 
 TEST(Recipe, StaysOneFileWhateverTheName) {
-  const std::string text = text_of(recipe_from(result_of({1}), "a\nslices: []\n\"b"));
-  EXPECT_EQ(text.find("\nslices: []"), std::string::npos);
+  for (const char* name : {"a\nslices: []\n\"b", "a\nslices: []\n.gguf"}) {
+    EXPECT_EQ(text_of(recipe_from(result_of({1}), name)).find("\nslices: []"), std::string::npos);
+  }
 }
 
 TEST(Recipe, RefusesWhatOthersCanNotDo) {
