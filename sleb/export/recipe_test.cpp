@@ -8,7 +8,8 @@ namespace sleb {
 namespace {
 
 Recipe recipe_from(const Json& result, const std::string& model = "") {
-  return recipe_of(JsonView(result, "sleb.json"), model);
+  const PruneResult read(JsonView(result, "sleb.json"));
+  return recipe_of(read, read.removal_list(), model);
 }
 
 Json result_of(const Json& removal_list) {
