@@ -83,9 +83,13 @@ PruneResult::PruneResult(const JsonView& json) : place_(json.place()) {
     for (size_t i = 0; i < steps->size(); ++i) order.add(steps->at(i).at("removed"));
     order_ = std::move(order).list();
   }
-  const auto sets = json.find("best_sets");
-  for (size_t i = 0; sets && i < sets->size(); ++i) {
-    RemovalList list = list_from(sets->at(i).at("removal_list"), num_blocks_);
+  if (const auto sets = json.find("best_sets")) add_sets(*sets);
+  if (const auto sizes = json.find("sizes")) add_sets(sizes->at("sets"));
+}
+
+void PruneResult::add_sets(const JsonView& sets) {
+  for (size_t i = 0; i < sets.size(); ++i) {
+    RemovalList list = list_from(sets.at(i).at("removal_list"), num_blocks_);
     const size_t halves = halves_in(list);
     sets_.try_emplace(halves, std::move(list));
   }

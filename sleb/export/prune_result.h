@@ -33,6 +33,8 @@ class PruneResult {
   RemovalList set_leaving(double blocks) const;
 
  private:
+  void add_sets(const JsonView& sets);  // of sizes that have none yet
+
   std::string place_, model_, commit_;
   int64_t num_blocks_;
   bool is_repaired_;

@@ -39,6 +39,14 @@ TEST(PruneResult, HasBetterSetsThatNeedNotBeNested) {
   EXPECT_EQ(set_leaving(result, 4), "1,2");
 }
 
+TEST(PruneResult, HasTheSetThatWasTooMuch) {
+  Json result = result_of({4, 1});
+  result["steps"] = {{{"removed", 4}}, {{"removed", 1}}};
+  result["sizes"]["sets"] = {{{"removal_list", {4}}}, {{"removal_list", {4, 1}}}, {{"removal_list", {4, 1, 3}}}};
+  EXPECT_EQ(read(result).sizes(), (Sizes{5, 4, 3}));
+  EXPECT_EQ(set_leaving(result, 3), "4,1,3");
+}
+
 TEST(PruneResult, CountsHalvesAsHalfABlock) {
   Json result = result_of({4, "1.mlp"});
   result["steps"] = {{{"removed", "4.mlp"}}, {{"removed", "1.mlp"}}, {{"removed", "4.attention"}}};
@@ -88,7 +96,9 @@ TEST(PruneResult, RefusesWhatIsNone) {
                              with("steps", {Json::object()}),
                              with("steps", {{{"removed", 1}}, {{"removed", 1}}}),
                              with("best_sets", {{{"removal_list", {7}}}}),
-                             with("best_sets", {1})}) {
+                             with("best_sets", {1}),
+                             with("sizes", Json::object()),
+                             with("sizes", {{"sets", {{{"removal_list", {9}}}}}})}) {
     EXPECT_THROW(read(result), Error) << result;
   }
 }

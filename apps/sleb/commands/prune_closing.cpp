@@ -16,17 +16,6 @@ namespace {
 
 constexpr int64_t prompt_repeats = 5;
 
-PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
-  const std::array plans = {Plan(), pruned};
-  const LatencyOptions options{.mode = LatencyMode::prompt,
-                               .prompt_tokens = prompt_tokens,
-                               .logits = LogitRows::last,
-                               .repeats = prompt_repeats};
-  const LatencyComparison speed = measure_latency(model, plans, options, progress);
-  const auto tokens = static_cast<double>(prompt_tokens);
-  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
-}
-
 void show(const PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, TableFormat format,
           Progress& progress) {
   const std::string tables = text_of(tables_of(report), format);
@@ -41,6 +30,17 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
 }
 
 }  // namespace
+
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
+  const std::array plans = {Plan(), pruned};
+  const LatencyOptions options{.mode = LatencyMode::prompt,
+                               .prompt_tokens = prompt_tokens,
+                               .logits = LogitRows::last,
+                               .repeats = prompt_repeats};
+  const LatencyComparison speed = measure_latency(model, plans, options, progress);
+  const auto tokens = static_cast<double>(prompt_tokens);
+  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
+}
 
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
              EvaluationInputs inputs, const EvaluationRun& run, Progress& progress) {
@@ -60,7 +60,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
     evaluate(std::move(inputs), model, run, evaluation, progress);
     report.evaluation = std::move(evaluation);
   }
-  if (arguments.prompt_tokens > 0) {
+  if (arguments.prompt_tokens > 0 && !report.speed) {
     const Plan plan = plan_without(output.removal_list);
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }

@@ -11,7 +11,10 @@
 
 namespace sleb::app {
 
-// Sizes, speed, and the evaluation that `inputs` asks for.
+// As the closing speed test measures it: the median of a few prompts, dense and pruned in turn.
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress);
+
+// Sizes, speed where it is not known yet, and the evaluation that `inputs` asks for.
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
              EvaluationInputs inputs, const EvaluationRun& run, Progress& progress);
 
