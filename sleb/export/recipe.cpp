@@ -11,6 +11,8 @@
 namespace sleb {
 namespace {
 
+constexpr std::string_view end_of_first_line = ", by sleb.";
+
 // "org/name:Q4_K_M" stands for a file of a repository.
 bool names_gguf(const std::string& model) {
   const size_t slash = model.find('/');
@@ -56,6 +58,10 @@ Recipe recipe_of(const PruneResult& result, const RemovalList& removal_list, con
   return recipe;
 }
 
+bool is_recipe(std::string_view text) {
+  return text.starts_with("# ") && text.substr(0, text.find('\n')).ends_with(end_of_first_line);
+}
+
 std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe) {
   std::vector<std::pair<int64_t, int64_t>> runs;
   int64_t first = 0;
@@ -69,8 +75,8 @@ std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe) {
 }
 
 std::string text_of(const Recipe& recipe) {
-  const std::string what = fmt::format("# {} without blocks {} of {}, by sleb.\n", yaml_string(recipe.model),
-                                       fmt::join(recipe.removed, ","), recipe.num_blocks);
+  const std::string what = fmt::format("# {} without blocks {} of {}{}\n", yaml_string(recipe.model),
+                                       fmt::join(recipe.removed, ","), recipe.num_blocks, end_of_first_line);
   if (recipe.is_gguf) return fmt::format("{}#   {}\n", what, llama_quantize(recipe));
   std::string text = fmt::format(
       "{}#   mergekit-yaml THIS_FILE OUT_DIR\n# or, from a GGUF of the whole model:\n#   {}\n"

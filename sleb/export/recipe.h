@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,5 +30,7 @@ std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe);
 // A file for mergekit-yaml (mergekit 0.1.5, docs/passthrough and config.py); behind "#" how it and llama-quantize are
 // called. Of a GGUF, which mergekit does not read, the latter alone.
 std::string text_of(const Recipe& recipe);
+// Whether `text` begins as such a file does.
+bool is_recipe(std::string_view text);
 
 }  // namespace sleb

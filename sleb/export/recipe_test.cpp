@@ -46,6 +46,14 @@ TEST(Recipe, StaysOneFileWhateverTheName) {
   }
 }
 
+TEST(Recipe, IsKnownAgain) {
+  EXPECT_TRUE(is_recipe(text_of(recipe_from(result_of({1})))));
+  EXPECT_TRUE(is_recipe(text_of(recipe_from(result_of({1}), "a\n.gguf"))));
+  for (const char* text : {"", "#", "# a\nmerge_method: passthrough, by sleb.\n", "slices: []"}) {
+    EXPECT_FALSE(is_recipe(text)) << text;
+  }
+}
+
 TEST(Recipe, RefusesWhatOthersCanNotDo) {
   Json repaired = result_of({1});
   repaired["repair"] = Json::object();

@@ -18,9 +18,10 @@
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
-#include "sleb/base/numbers.h"
+#include "sleb/base/file.h"
 #include "sleb/datasets/dataset_files.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/export/recipe.h"
 #include "sleb/report/prune_report.h"
 #include "sleb/search/search.h"
 
@@ -250,6 +251,12 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (leads(processes)) finish(*report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
+// What an earlier run wrote there --resume may write again.
+bool is_recipe_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && is_recipe(read_file(path));
+}
+
 // Before any work: nothing that is read, or that nobody would want replaced, is written.
 void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
   check_one_output(arguments.results);
@@ -268,6 +275,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   guard.writes_file("--json", arguments.results.json, places.force || again);
   const std::string& samples = arguments.eval_tasks.log_samples;
   guard.writes_file("--log-samples", samples, places.force || (places.resume && are_samples(samples)));
+  guard.writes_file("--recipe", arguments.recipe, places.force || (places.resume && is_recipe_file(arguments.recipe)));
   guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
@@ -279,7 +287,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   arguments.speed_up_tokens = arguments.prompt_tokens;
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.results.json = arguments.eval_tasks.log_samples = "";
+    arguments.out = arguments.results.json = arguments.recipe = arguments.eval_tasks.log_samples = "";
     arguments.record = {};
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;

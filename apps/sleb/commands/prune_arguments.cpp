@@ -116,6 +116,10 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   add_json(command, arguments.results.json, "Write the result");
+  command
+      .add_option("--recipe", arguments.recipe,
+                  "Write what sleb recipe says of the result: how mergekit and llama.cpp make the same model")
+      ->type_name("FILE.yml");
   add_table_format(command, arguments.results.format);
   add_records(command, arguments.record);
 }
@@ -167,6 +171,10 @@ void check_search(const PruneArguments& arguments) {
   }
   if (arguments.repair && arguments.units == "half") {
     bad_input("--repair: what is fitted are whole blocks; leave --units half out, or repair nothing");
+  }
+  if (!arguments.recipe.empty() && (arguments.repair || arguments.units == "half")) {
+    bad_input("--recipe {}: no recipe says {}; leave one of them out", arguments.recipe,
+              arguments.repair ? "what --repair fits" : "which halves of blocks go (--units half)");
   }
   if (arguments.confidence && arguments.search == "exact") {
     bad_input("--confidence {}: --search exact drops nothing; leave it out, or give --search race",

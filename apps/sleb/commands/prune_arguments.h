@@ -39,6 +39,7 @@ struct PruneArguments {
   ComputeOptions compute;
   ExportOptions output;
   std::string out;
+  std::string recipe;      // file; "": none
   std::string base_model;  // "org/name"; "": the model's own, if it has one
   std::vector<std::string> eval_texts;
   int64_t eval_segments = 0;  // 0: all

@@ -96,6 +96,7 @@ std::string written_list(const OrderedJson& result) {
 // What --resume finds done already.
 void show_finished(const PruneTask& task, const OrderedJson& result, Progress& progress) {
   const PruneArguments& arguments = task.arguments;
+  write_recipe(arguments.recipe, result);
   write_json(arguments.results.json, result);
   warn_of_what_is_not_done(task, result, progress);
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;

@@ -6,9 +6,11 @@
 #include <utility>
 
 #include "apps/sleb/terminal/streams.h"
+#include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/export/recipe.h"
 #include "sleb/report/run_record.h"
 
 namespace sleb::app {
@@ -66,11 +68,19 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
   }
 }
 
+void write_recipe(const std::string& path, const OrderedJson& result) {
+  if (path.empty()) return;
+  const Json json = parse_json(result.dump(), "the result");
+  const PruneResult read(JsonView(json, "the result"));
+  write_file_atomically(path, text_of(recipe_of(read, read.removal_list())));
+}
+
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
             const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
   if (!arguments.out.empty()) {
     write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
   }
+  write_recipe(arguments.recipe, to_json(report));
   write_json(arguments.results.json, to_json(report));
   kept_rounds.remove();
   if (!arguments.results.json_to_output()) show(report, arguments, output, format, progress);
