@@ -312,3 +312,24 @@ def test_the_held_out_part_of_a_data_set_is_found(sleb_ok, ground, tmp_path):
     assert result["sizes"]["sets"][-1]["perplexity"] == pytest.approx(evaluated["perplexity"][name]["pruned"], rel=1e-6)
     assert result["sizes"]["dense_perplexity"] == pytest.approx(evaluated["perplexity"][name]["dense"], rel=1e-6)
     assert "evaluation" not in result
+
+
+def test_smollm2(sleb_ok, smollm2, shared, tmp_path):
+    """A real model on real text: at most so much more perplexity than the dense model's, by a limit that the second
+    removal exceeds."""
+    valid, test = (shared(f"data/wikitext2/wiki.{split}.raw") for split in ("valid", "test"))
+    search = ["prune", smollm2, "--dataset", valid, "--seqlen", 256, "--segments", 2, "--prompt-tokens", 0,
+              "--eval-ppl", test, "--eval-segments", 4, *COMMON]
+    found = json.loads(sleb_ok(*search, "--until-perplexity", 1.5, "--num-remove-blocks", 2, "--json", "-"))
+    order = found["removal_list"]
+    evaluated = json.loads(sleb_ok("eval", smollm2, "--ppl", test, "--segments", 4, "--seqlen", 256, *COMMON, "--json", "-",
+                                   "--removal-list", order[0], "--removal-list", f"{order[0]},{order[1]}"))
+    dense, pruned = (evaluated["perplexity"][str(test)][name] for name in ("dense", "pruned"))
+    ratios = [one / dense for one in pruned]
+    assert 1 < ratios[0] < ratios[1] < 1.5
+    assert [one["perplexity_ratio"] for one in found["sizes"]["sets"]] == pytest.approx(ratios, rel=1e-5)
+    limit = sum(ratios) / 2
+    sleb_ok(*search, "--until-perplexity", limit, "--out", tmp_path / "out")
+    result = json.loads((tmp_path / "out" / "sleb.json").read_text())
+    assert result["removal_list"] == order[:1] and len(result["sizes"]["sets"]) == 2
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["num_hidden_layers"] == 29
