@@ -205,7 +205,9 @@ def recipe_seeds() -> dict[str, bytes]:
         return json.dumps({"model": "org/name@main", "num_blocks": 6, "removal_list": [4, 1], **members}).encode()
 
     return {"good": result(commit="abc"), "gguf": result(model="org/name:Q4_K_M"), "repaired": result(repair={}),
-            "halves": result(removal_list=["1.mlp", "2.attention", 3])}
+            "halves": result(removal_list=["1.mlp", "2.attention", 3]),
+            "steps": result(steps=[{"removed": 4}, {"removed": 1}]),
+            "sets": result(best_sets=[{"blocks": 1, "removal_list": [2]}, {"blocks": 2, "removal_list": [1, 4]}])}
 
 
 def main() -> None:

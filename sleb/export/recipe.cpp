@@ -11,6 +11,8 @@
 namespace sleb {
 namespace {
 
+constexpr std::string_view end_of_first_line = ", by sleb.";
+
 // "org/name:Q4_K_M" stands for a file of a repository.
 bool names_gguf(const std::string& model) {
   const size_t slash = model.find('/');
@@ -28,17 +30,6 @@ std::string shell_word(const std::string& text) {
   return word + "'";
 }
 
-RemovalList removal_list_of(const JsonView& result) {
-  const JsonView list = result.at("removal_list");
-  if (!list.is_array()) list.fail("expected a list of blocks");
-  std::vector<std::string> removed;
-  for (size_t i = 0; i < list.size(); ++i) {
-    const JsonView one = list.at(i);
-    removed.push_back(one.is_string() ? one.string() : std::to_string(one.integer(0)));
-  }
-  return parse_removal_list(fmt::format("{}", fmt::join(removed, ",")));
-}
-
 std::string llama_quantize(const Recipe& recipe) {
   // A line break would end the comment that this is in.
   const bool is_file = recipe.model.ends_with(".gguf") && recipe.model.find_first_of("\r\n") == std::string::npos;
@@ -48,27 +39,27 @@ std::string llama_quantize(const Recipe& recipe) {
 
 }  // namespace
 
-Recipe recipe_of(const JsonView& result, const std::string& model) {
-  if (!result.is_object()) result.fail("expected the object that sleb prune writes");
-  if (result.has("repair")) {
-    result.fail("matrices were fitted too (--repair), which no recipe says; prune without --repair for one");
+Recipe recipe_of(const PruneResult& result, const RemovalList& removal_list, const std::string& model) {
+  if (result.is_repaired()) {
+    bad_input("{}: matrices were fitted too (--repair), which no recipe says; prune without --repair for one",
+              result.place());
   }
-  Recipe recipe{
-      .model = model.empty() ? result.at("model").string() : model, .is_gguf = false, .num_blocks = 0, .removed = {}};
+  Recipe recipe{.model = model.empty() ? result.model() : model,
+                .is_gguf = false,
+                .num_blocks = result.num_blocks(),
+                .removed = whole_blocks(removal_list, result.place() + ": removal_list")};
   recipe.is_gguf = names_gguf(recipe.model);
-  recipe.num_blocks = result.at("num_blocks").integer(1, int64_t{1} << 20);
-  recipe.removed = whole_blocks(removal_list_of(result), result.place() + ": removal_list");
   std::ranges::sort(recipe.removed);
-  if (recipe.removed.empty()) result.at("removal_list").fail("no block is left out");
-  if (recipe.removed.back() >= recipe.num_blocks || std::ssize(recipe.removed) == recipe.num_blocks) {
-    result.at("removal_list").fail(fmt::format("not blocks of {}, of which one stays", recipe.num_blocks));
-  }
+  if (recipe.removed.empty()) bad_input("{}: removal_list: no block is left out", result.place());
   // The commit that was read, so that it stays the same model.
-  const std::string commit = result.string_or("commit", "");
-  if (!commit.empty() && model.empty() && !recipe.is_gguf) {
-    recipe.model = recipe.model.substr(0, recipe.model.find('@')) + "@" + commit;
+  if (!result.commit().empty() && model.empty() && !recipe.is_gguf) {
+    recipe.model = recipe.model.substr(0, recipe.model.find('@')) + "@" + result.commit();
   }
   return recipe;
+}
+
+bool is_recipe(std::string_view text) {
+  return text.starts_with("# ") && text.substr(0, text.find('\n')).ends_with(end_of_first_line);
 }
 
 std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe) {
@@ -84,8 +75,8 @@ std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe) {
 }
 
 std::string text_of(const Recipe& recipe) {
-  const std::string what = fmt::format("# {} without blocks {} of {}, by sleb.\n", yaml_string(recipe.model),
-                                       fmt::join(recipe.removed, ","), recipe.num_blocks);
+  const std::string what = fmt::format("# {} without blocks {} of {}{}\n", yaml_string(recipe.model),
+                                       fmt::join(recipe.removed, ","), recipe.num_blocks, end_of_first_line);
   if (recipe.is_gguf) return fmt::format("{}#   {}\n", what, llama_quantize(recipe));
   std::string text = fmt::format(
       "{}#   mergekit-yaml THIS_FILE OUT_DIR\n# or, from a GGUF of the whole model:\n#   {}\n"

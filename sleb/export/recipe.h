@@ -4,10 +4,11 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "sleb/base/json.h"
+#include "sleb/export/prune_result.h"
 
 namespace sleb {
 
@@ -18,10 +19,10 @@ struct Recipe {
   std::vector<int64_t> removed;  // ascending
 };
 
-// Of a result of sleb prune or export (sleb.json); `model`: in the place of the one that it names, "" for that. Throws
-// Error(bad_input) for JSON that is none, for halves of blocks, and for a repaired model: what the others leave out are
-// whole blocks, and they change no matrix.
-Recipe recipe_of(const JsonView& result, const std::string& model = "");
+// Of a result's model without `removal_list`; `model`: in the place of the one that the result names, "" for that.
+// Throws Error(bad_input) for an empty list, for halves of blocks, and for a repaired model: what the others leave out
+// are whole blocks, and they change no matrix.
+Recipe recipe_of(const PruneResult& result, const RemovalList& removal_list, const std::string& model = "");
 
 // The kept blocks as runs, [first, end).
 std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe);
@@ -29,5 +30,7 @@ std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe);
 // A file for mergekit-yaml (mergekit 0.1.5, docs/passthrough and config.py); behind "#" how it and llama-quantize are
 // called. Of a GGUF, which mergekit does not read, the latter alone.
 std::string text_of(const Recipe& recipe);
+// Whether `text` begins as such a file does.
+bool is_recipe(std::string_view text);
 
 }  // namespace sleb

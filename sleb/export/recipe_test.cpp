@@ -8,7 +8,8 @@ namespace sleb {
 namespace {
 
 Recipe recipe_from(const Json& result, const std::string& model = "") {
-  return recipe_of(JsonView(result, "sleb.json"), model);
+  const PruneResult read(JsonView(result, "sleb.json"));
+  return recipe_of(read, read.removal_list(), model);
 }
 
 Json result_of(const Json& removal_list) {
@@ -42,6 +43,14 @@ TEST(Recipe, NamesWhatWasRead) {
 TEST(Recipe, StaysOneFileWhateverTheName) {
   for (const char* name : {"a\nslices: []\n\"b", "a\nslices: []\n.gguf"}) {
     EXPECT_EQ(text_of(recipe_from(result_of({1}), name)).find("\nslices: []"), std::string::npos);
+  }
+}
+
+TEST(Recipe, IsKnownAgain) {
+  EXPECT_TRUE(is_recipe(text_of(recipe_from(result_of({1})))));
+  EXPECT_TRUE(is_recipe(text_of(recipe_from(result_of({1}), "a\n.gguf"))));
+  for (const char* text : {"", "#", "# a\nmerge_method: passthrough, by sleb.\n", "slices: []"}) {
+    EXPECT_FALSE(is_recipe(text)) << text;
   }
 }
 

@@ -161,6 +161,7 @@ OrderedJson to_json(const PruneReport& report) {
     json["repair"] = to_json(report.repair->summary);
   }
   if (report.result.best) add_best(json, *report.result.best, report.result.units, report.budget.value_or(1));
+  if (report.size) json["sizes"] = to_json(*report.size, report.num_blocks);
   if (!report.fingerprint.empty()) json["fingerprint"] = report.fingerprint.json();
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
@@ -214,6 +215,7 @@ Table best_sets_table(const PruneReport& report) {
 
 std::vector<NamedTable> tables_of(const PruneReport& report) {
   std::vector<NamedTable> tables = {{"comparison", comparison_table(report)}};
+  if (report.size) tables.push_back({"sizes", sizes_table(*report.size, report.num_blocks)});
   if (report.result.best) tables.push_back({"best sets", best_sets_table(report)});
   if (report.evaluation) {
     for (NamedTable& table : tables_of(*report.evaluation)) tables.push_back(std::move(table));

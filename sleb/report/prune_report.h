@@ -11,6 +11,7 @@
 #include "sleb/export/model_origin.h"
 #include "sleb/report/eval_report.h"
 #include "sleb/report/repair_report.h"
+#include "sleb/report/size_choice.h"
 #include "sleb/report/table.h"
 #include "sleb/search/search.h"
 
@@ -20,13 +21,6 @@ struct ModelSize {
   double blocks;  // one that has lost a half is half a block
   int64_t parameters;
   uint64_t bytes;  // of the tensors, in the type that is written
-};
-
-// Of one prompt's forward pass to the last position's logits.
-struct PromptSpeed {
-  int64_t prompt_tokens;
-  double dense;  // tokens per second, median
-  double pruned;
 };
 
 struct PruneRepair {
@@ -53,6 +47,7 @@ struct PruneReport {
   double seconds;
   ModelSize dense_size;
   ModelSize pruned_size;
+  std::optional<SizeChoice> size;  // where a condition chose the number of blocks
   std::optional<PromptSpeed> speed;
   std::optional<EvalReport> evaluation;  // of the dense model, the pruned one, and that repaired
   std::optional<PruneRepair> repair;
@@ -62,7 +57,7 @@ struct PruneReport {
 OrderedJson to_json(const PruneReport& report);
 // Dense beside pruned, and repaired, a measure a line.
 Table comparison_table(const PruneReport& report);
-// "comparison", "best sets" of a search for such, and those of the evaluation.
+// "comparison", "sizes" where a condition chose one, "best sets" of a search for such, and those of the evaluation.
 std::vector<NamedTable> tables_of(const PruneReport& report);
 // README.md of the checkpoint: front matter, what was removed, the table, the command.
 std::string model_card(const PruneReport& report);

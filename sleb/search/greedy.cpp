@@ -103,7 +103,7 @@ std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::
 }
 
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRace& evaluate,
-                           const RoundListener& finished, GreedyResult so_far) {
+                           const RoundListener& finished, GreedyResult so_far, const MayGoOn& may_go_on) {
   check(options, num_blocks);
   if (std::ssize(so_far.steps) > options.rounds()) {
     bad_input("{} rounds are finished, of a search of {}", so_far.steps.size(), options.rounds());
@@ -115,9 +115,10 @@ GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, con
   }
   GreedyResult result = std::move(so_far);
   for (auto number = static_cast<int64_t>(result.steps.size()); number < options.rounds(); ++number) {
+    if (may_go_on && number > 0 && !may_go_on(result)) break;
     const auto start = std::chrono::steady_clock::now();
     const std::vector<int64_t> units = candidates_after(removed, num_blocks, options);
-    PlanRace round{.stage = fmt::format("round {} of {}", number + 1, options.rounds()),
+    PlanRace round{.stage = fmt::format("round {} of {}{}", number + 1, may_go_on ? "at most " : "", options.rounds()),
                    .plans = plans_without(removed, units, options.units),
                    .wants_dense_loss = number == 0};
     if (number > 0) round.expected = expectation(units, result.steps.back());

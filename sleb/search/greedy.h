@@ -47,6 +47,8 @@ struct GreedyResult {
 
 // Hears of each round as it ends: the last of `so_far.steps`.
 using RoundListener = std::function<void(const GreedyResult& so_far)>;
+// Asked before each round but the first; the search ends where it says no.
+using MayGoOn = std::function<bool(const GreedyResult& so_far)>;
 
 // Throws Error(bad_input), before any work, if that many blocks can't be removed between the barriers.
 void check(const GreedyOptions& options, int64_t num_blocks);
@@ -62,6 +64,6 @@ std::vector<Plan> plans_without(const std::vector<int64_t>& removed, const std::
 // Throws Error(failed) if a candidate's score is not finite, Error(bad_input) if `so_far` is no beginning of this
 // search.
 GreedyResult greedy_search(int64_t num_blocks, const GreedyOptions& options, const EvaluateRace& evaluate,
-                           const RoundListener& finished, GreedyResult so_far = {});
+                           const RoundListener& finished, GreedyResult so_far = {}, const MayGoOn& may_go_on = {});
 
 }  // namespace sleb

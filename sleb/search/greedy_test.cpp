@@ -10,7 +10,7 @@ namespace sleb {
 namespace {
 
 GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std::function<double(const Plan&)>& loss,
-                    GreedyResult so_far = {}) {
+                    GreedyResult so_far = {}, const MayGoOn& may_go_on = {}) {
   const auto evaluate = [&](const PlanRace& round) {
     RaceOutcome outcome;
     outcome.dense_loss = loss(Plan());
@@ -21,7 +21,7 @@ GreedyResult search(int64_t num_blocks, const GreedyOptions& options, const std:
     return outcome;
   };
   return greedy_search(
-      num_blocks, options, evaluate, [](const GreedyResult&) {}, std::move(so_far));
+      num_blocks, options, evaluate, [](const GreedyResult&) {}, std::move(so_far), may_go_on);
 }
 
 bool removes(const Plan& plan, int64_t block) {
@@ -55,6 +55,22 @@ TEST(Greedy, AsManyHalvesOfEachKind) {
   EXPECT_EQ(result.steps[0].candidates[1].unit, 3);  // the MLP of block 1
   EXPECT_EQ(result.steps[2].candidates.size(), 3U);
   EXPECT_EQ(result.steps[3].loss, 1 + 2 + 11 + 12);
+}
+
+// Asked after each round but the last, of earlier ones too.
+TEST(Greedy, EndsWhereItMayNotGoOn) {
+  const auto loss = [](const Plan&) { return 1.0; };
+  std::vector<size_t> asked;
+  const auto two = [&](const GreedyResult& so_far) {
+    asked.push_back(so_far.steps.size());
+    return so_far.steps.size() < 2;
+  };
+  const GreedyResult ended = search(6, {.num_remove_blocks = 4}, loss, {}, two);
+  EXPECT_EQ(ended.removal_list(Units::block), (RemovalList{1, 2}));
+  EXPECT_EQ(search(6, {.num_remove_blocks = 4}, loss, ended, two).steps.size(), 2U);
+  EXPECT_EQ(asked, (std::vector<size_t>{1, 2, 2}));
+  EXPECT_EQ(search(6, {.num_remove_blocks = 2}, loss, {}, two).steps.size(), 2U);
+  EXPECT_EQ(search(6, {.num_remove_blocks = 4}, loss, ended).steps.size(), 4U);
 }
 
 TEST(Greedy, TiesGoToTheEarlierBlock) {

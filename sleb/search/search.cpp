@@ -49,9 +49,9 @@ SearchResult run_search(const PlanEvaluator& evaluator, const SearchOptions& opt
     if (hooks.round_finished) hooks.round_finished(so_far);
   };
   GreedyResult finished = state.finished;
-  SearchResult result{
-      .greedy = greedy_search(num_blocks, options.greedy, evaluate, round_finished, std::move(finished)),
-      .units = options.greedy.units};
+  SearchResult result{.greedy = greedy_search(num_blocks, options.greedy, evaluate, round_finished, std::move(finished),
+                                              hooks.may_go_on),
+                      .units = options.greedy.units};
   if (options.kind != SearchKind::best) return result;
   const RaceListener race_finished = [&](const std::vector<SetRace>& races, const FoundSet& best) {
     state = {.finished = result.greedy, .races = races};

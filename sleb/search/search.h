@@ -43,6 +43,7 @@ struct SearchHooks {
   std::function<void(const SearchState&)> save = {};
   RoundListener round_finished = {};
   RaceListener race_finished = {};
+  MayGoOn may_go_on = {};  // of greedy's rounds
 };
 
 // Goes on from `state`. Throws what greedy_search, BestSearch and PlanEvaluator::evaluate throw.

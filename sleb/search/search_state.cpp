@@ -111,6 +111,7 @@ void add_to(OrderedJson& json, const SearchState& state) {
     for (const SetRace& race : state.races) json["races"].push_back(to_json(race));
   }
   json["round"] = round;
+  if (!state.callers.is_null()) json["callers"] = state.callers;
 }
 
 SearchState state_from_json(const JsonView& json) {
@@ -122,6 +123,7 @@ SearchState state_from_json(const JsonView& json) {
     const JsonView races = json.at("races");
     for (size_t i = 0; i < races.size(); ++i) state.races.push_back(race_from_json(races.at(i)));
   }
+  if (json.has("callers")) state.callers = json.at("callers").raw();
   const JsonView round = json.at("round");
   for (size_t i = 0; i < round.size(); ++i) {
     state.round.push_back({numbers(round.at(i).at("nll")), numbers(round.at(i).at("divergence"))});

@@ -36,6 +36,7 @@ struct SearchState {
   std::vector<SetRace> races = {};  // after greedy's rounds, of a search for better sets
   // Of the race that was going on: the losses of its plans on the parts of the text that they have seen. Empty: none.
   std::vector<PlanLoss> round = {};
+  Json callers = {};  // what the search's caller keeps with it
 };
 
 // As JSON, to the last digit. `label` begins the message of Error(bad_input) if the text is damaged.

@@ -42,6 +42,7 @@ SavedSearch example() {
                          .seconds = 0.25,
                          .operations = 1e12}};
   search.state.round = {{.nll = {1e-300, 3}, .divergence = {0.1, 0.7}}, {.nll = {4, 5e300}, .divergence = {}}};
+  search.state.callers = {{"figure", 0.1 + 0.2}};
   return search;
 }
 
@@ -53,6 +54,7 @@ TEST_F(SearchStateTest, ReadsToTheBitWhatWasSaved) {
   ASSERT_TRUE(loaded.has_value());
   EXPECT_EQ(loaded->fingerprint.difference_to(search.fingerprint), "");
   EXPECT_EQ(loaded->state.finished.dense_loss, search.state.finished.dense_loss);
+  EXPECT_EQ(loaded->state.callers, search.state.callers);
   const GreedyStep& step = loaded->state.finished.steps.at(0);
   EXPECT_EQ(step.removed, 4);
   EXPECT_EQ(step.loss, 1.0 / 3);

@@ -157,6 +157,29 @@ def test_with_little_and_with_no_room_for_states(ranks, single):
         assert_close(json.loads(output_of(ranks.by_torchrun(2, arguments))), expected)
 
 
+def until(*options) -> list[str]:
+    """As many blocks as these conditions allow, and a prompt to measure with."""
+    arguments = prune(*options)
+    most, prompt = arguments.index("--num-remove-blocks"), arguments.index("--prompt-tokens")
+    arguments[prompt + 1] = "32"
+    return arguments[:most] + arguments[most + 2:]
+
+
+def test_a_condition_ends_every_rank_alike(ranks, hand, single):
+    judged = ["--eval-ppl", "text.txt", "--eval-segments", 30, "--search", "exact", "--json", "-"]
+    figures = [one["kl"] for one in json.loads(single(until(*judged, "--until-kl", 1000)))["sizes"]["sets"]]
+    count = next(i for i in range(1, len(figures)) if figures[i] > max(figures[:i]) * 1.001)
+    limit = (max(figures[:count]) + figures[count]) / 2
+    expected = json.loads(single(until(*judged, "--until-kl", limit)))
+    assert len(expected["removal_list"]) == count
+    assert_close(json.loads(output_of(ranks.by_torchrun(2, until(*judged, "--until-kl", limit)))), expected)
+    fast = json.loads(output_of(ranks.by_torchrun(2, until("--speed-up", 1.5, "--json", "-"))))
+    assert fast["sizes"]["sets"][-1]["speed_up"] >= 1.5
+    results = ends(hand.by_hand(2, until(*judged, "--until-kl", figures[0] / 2)), timeout=END_SECONDS)
+    assert [code for code, _, _ in results] == [1, 1], results
+    assert "".join(stderr for _, _, stderr in results).count("nothing is written") == 1, results
+
+
 def test_one_chunk_is_divided(ranks, single):
     """Ten segments are one chunk: candidates are divided, also among more processes than that suits."""
     arguments = prune("--search", "exact", "--criterion", "kl", "--json", "-", segments=10)

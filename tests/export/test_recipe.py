@@ -51,6 +51,37 @@ def test_what_it_prints(sleb_ok, source, tmp_path):
     assert yaml.safe_load(of_gguf) is None
 
 
+def prune(source, *options) -> list:
+    (source.parent / "text.txt").write_text("The quick brown fox jumps over the lazy dog. " * 40)
+    return ["prune", source, "--dataset", source.parent / "text.txt", "--seqlen", 64, "--num-remove-blocks", 2, "--dtype",
+            "float32", "--threads", 1, "--prompt-tokens", 0, *options]
+
+
+def test_a_search_writes_its_own(sleb_ok, sleb, source, tmp_path):
+    recipe, out = tmp_path / "recipe.yml", tmp_path / "out"
+    sleb_ok(*prune(source, "--recipe", recipe, "--out", out))
+    assert recipe.read_text() == sleb_ok("recipe", out)
+    again = sleb(*prune(source, "--recipe", recipe, "--json", tmp_path / "result.json"))
+    assert again.returncode == 2 and "recipe.yml: exists already" in again.stderr and not (tmp_path / "result.json").exists()
+    recipe.unlink()  # a finished search has one to give, too
+    assert "finished already" in sleb_ok(*prune(source, "--recipe", recipe, "--out", out, "--resume"))
+    assert recipe.read_text() == sleb_ok("recipe", out)
+    sleb_ok(*prune(source, "--recipe", recipe, "--out", out, "--resume"))
+    (tmp_path / "other.yml").write_text("mine: 1\n")
+    refused = sleb(*prune(source, "--recipe", tmp_path / "other.yml", "--out", out, "--resume"))
+    assert refused.returncode == 2 and (tmp_path / "other.yml").read_text() == "mine: 1\n"
+
+
+def test_a_search_whose_result_no_recipe_says(sleb, source, tmp_path):
+    for option in (["--repair"], ["--units", "half"]):
+        done = sleb(*prune(source, *option, "--recipe", tmp_path / "recipe.yml"))
+        assert done.returncode == 2 and "--recipe" in done.stderr and len(done.stderr.splitlines()) == 1
+    file = source.parent / "text.txt"
+    done = sleb(*prune(source, "--recipe", file, "--force"))
+    assert done.returncode == 2 and file.read_text().startswith("The quick")
+    assert not list(tmp_path.iterdir())
+
+
 def test_refusals(sleb, tmp_path):
     def refusal(*arguments) -> str:
         done = sleb("recipe", *arguments)

@@ -82,6 +82,8 @@ def test_wikitext2(machine, hub, model, tokenizer, wikitext, tmp_path):
     details = evaluated(machine, model, "wikitext2")
     assert details["ids_sha256"] == data_sets.ids_sha256(tokenizer, "\n\n".join(test["text"]))
     assert details["source"]["split"] == "test"
+    judged = calibrated(machine, model, "--until-kl", "1000", "--eval-segments", "1")["sizes"]["text"]
+    assert judged == {key: details[key] for key in judged if key != "dataset"} | {"dataset": "wikitext2"}
     hub.requests.clear()
     assert evaluated(machine, model, "wikitext2", HF_HUB_OFFLINE="1", SLEB_HF="/nowhere")["source"] == details["source"]
     assert not hub.requests, "what is whole needs no network"

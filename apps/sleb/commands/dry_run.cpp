@@ -65,6 +65,23 @@ Operations evaluation_operations(const SearchToPlan& search, bool repaired) {
   return sum;
 }
 
+// Of the dense model, and of the pruned one after each round.
+Operations held_out_operations(const SearchToPlan& search, const Corpus* text) {
+  Operations sum{0, 0};
+  if (text == nullptr) return sum;
+  const ModelSpec& spec = search.checkpoint.spec();
+  std::vector<int64_t> removed = first_candidates(search);
+  for (int64_t rounds = search.greedy.rounds(); rounds >= 0; --rounds) {
+    const Plan plan = plan_without(removed, search.greedy.units);
+    const Operations each =
+        operations_of(spec, make_schedule({&plan, 1}, spec.num_blocks), text->seqlen, text->scored());
+    sum.blocks += static_cast<double>(text->segments) * each.blocks;
+    sum.heads += static_cast<double>(text->segments) * each.heads;
+    if (!removed.empty()) removed.pop_back();
+  }
+  return sum;
+}
+
 // Of a repair that changes as many blocks as it may have to.
 double repair_work(const SearchToPlan& search, const PlannedRepair& repair) {
   const RepairSize size = size_of(repair.task.texts);
@@ -130,6 +147,7 @@ std::string how_searched(SearchKind kind) {
 }
 
 std::string time_text(const DryRun& run) {
+  if (run.may_end_earlier) return "estimated, at most: for as many rounds as there can be";
   if (run.kind == SearchKind::best) return fmt::format("estimated, at most, for --search-budget {}", run.budget);
   return run.kind == SearchKind::race ? "estimated for the exact search; a race takes less" : "estimated";
 }
@@ -177,6 +195,7 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   const auto seconds_of = [&](const Operations& work) { return work.blocks / rates.blocks + work.heads / rates.heads; };
   const double seconds = seconds_of(operations);
   const double evaluation_seconds = seconds_of(evaluation_operations(search, repair != nullptr));
+  const double held_out_seconds = seconds_of(held_out_operations(search, run.held_out));
   const double repair_seconds = repair == nullptr ? 0 : repair_work(search, *repair) / rates.blocks;
 
   const std::vector<const Corpus*> unwritten = self_texts(search, repair);
@@ -208,14 +227,15 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
                         {"seconds", seconds},
                         {"seconds_to_write_texts", writing},
                         {"evaluation_seconds", evaluation_seconds}};
+    if (run.held_out != nullptr) json["held_out_seconds"] = held_out_seconds;
     if (repair != nullptr) json["repair"] = repair_json(*repair, repair_seconds);
     write_json(run.json, json);
   }
   if (run.json == "-") return;
   print("{}: {} blocks; {} segments of {} tokens; {} on {}, {} threads\n", run.model, spec.num_blocks, corpus.segments,
         corpus.seqlen, search.compute.dtype, search.compute.device, search.compute.threads);
-  print("{} candidates at first, {} round{}, {}\n\n", candidates, search.greedy.rounds(),
-        search.greedy.rounds() == 1 ? "" : "s", how_searched(run.kind));
+  print("{} candidates at first, {} round{}{}, {}\n\n", candidates, search.greedy.rounds(),
+        search.greedy.rounds() == 1 ? "" : "s", run.may_end_earlier ? " at most" : "", how_searched(run.kind));
   std::vector<Line> lines = {
       {"weights", format_bytes(prediction.weights), weights_text(memory, spec.num_blocks)},
       {"states", format_bytes(prediction.states),
@@ -238,6 +258,10 @@ void show_dry_run(const DryRun& run, const SearchToPlan& search, const SearchMem
   lines = {{"blocks", operations_text(operations.blocks), rate_text(rates.blocks)},
            {"head", operations_text(operations.heads), rate_text(rates.heads)},
            {"time", format_seconds(seconds), time_text(run)}};
+  if (run.held_out != nullptr) {
+    lines.push_back({"held out", format_seconds(held_out_seconds),
+                     fmt::format("estimated, at most, for {} segments after each round", run.held_out->segments)});
+  }
   if (!unwritten.empty()) {
     lines.push_back({"writing text", format_seconds(writing), "estimated; nothing if it is kept"});
   }

@@ -12,8 +12,10 @@ namespace sleb::app {
 struct DryRun {
   std::string model;  // as the user named it
   SearchKind kind = SearchKind::race;
-  double budget = 1;  // of a search for better sets, in exact greedy searches
-  std::string json;   // file, "-" or ""
+  double budget = 1;                 // of a search for better sets, in exact greedy searches
+  std::string json;                  // file, "-" or ""
+  bool may_end_earlier = false;      // a condition chooses the number of blocks
+  const Corpus* held_out = nullptr;  // what each of its sets is evaluated on; nullptr: nothing
 };
 
 // Prints memory and time, and writes them as JSON. Loads the first block and the head for a probe of a second or two.

@@ -1,11 +1,13 @@
 // sleb eval: what a model loses without given blocks.
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/commands/evaluation.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
@@ -24,6 +26,7 @@ namespace {
 struct EvalArguments {
   std::string model;
   std::vector<std::string> removal_lists;
+  FoundSets found_sets;
   std::vector<std::string> texts;
   int64_t segments = 0;  // 0: all
   int64_t seqlen = 0;    // 0: the protocol's
@@ -56,6 +59,7 @@ void guard_outputs(const EvalArguments& arguments) {
   for (const std::string& text : arguments.texts) guard.reads(place_of_text(text));
   for (const auto& place : places_of_rows(arguments.tasks)) guard.reads(place);
   guard.reads(arguments.tasks.tasks_file);
+  guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
   guard_record(guard, arguments.record);
@@ -69,18 +73,20 @@ void check_unused(const CLI::App& command, const EvalArguments& arguments) {
   }
 }
 
-void run(const EvalArguments& arguments, Session& session, ProcessGroup* processes) {
+void run(EvalArguments arguments, Session& session, ProcessGroup* processes) {
   const TableFormat format = table_format(arguments.results.table_format());
   EvaluationOptions options = evaluation_options(arguments);
   check_texts("--ppl", arguments.texts, options);
   check_tasks(arguments.tasks);
   guard_outputs(arguments);
   check_compute(arguments.compute);
+  read_found_sets(arguments.found_sets, arguments.removal_lists);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   EvalReport report;
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;
+  check_found_sets(arguments.found_sets, arguments.model, checkpoint.spec(), session.progress);
   report.removal_lists = parse_removal_lists(arguments.removal_lists, checkpoint.spec());
   if (!arguments.texts.empty()) {
     options.bos = bos_for(checkpoint, arguments.bos);
@@ -97,6 +103,7 @@ void run(const EvalArguments& arguments, Session& session, ProcessGroup* process
   for (Corpus& text : inputs.texts) fill_self_text(model, text, processes, session.progress);
   if (processes != nullptr) {
     processes->agree("the model", checkpoint.fingerprint(session.progress));
+    processes->agree("the removal lists", fmt::format("{}", fmt::join(arguments.removal_lists, " ")));
     agree(*processes, inputs);
   }
   report.compute = model.compute();
@@ -135,6 +142,7 @@ void add_eval(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<EvalArguments>();
   add_model(*command, arguments->model);
   add_removal_lists(*command, arguments->removal_lists, "a further row of the table");
+  add_found_sets(*command, arguments->found_sets, SetsTaken::several);
   add_perplexity(*command, *arguments);
   add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
@@ -149,6 +157,8 @@ void add_eval(CLI::App& app, Session& session) {
       "      --removal-list 12,26 --ppl wikitext2 --segments 16 --json result.json\n"
       "  sleb eval HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
       "      --tasks piqa,arc_easy\n"
+      "  sleb eval HuggingFaceTB/SmolLM2-135M --from SmolLM2-pruned --blocks all \\\n"
+      "      --ppl wikitext2 --segments 16\n"
       "  sleb eval model.gguf --ppl wiki.test.raw --protocol llama.cpp\n"
       "The published code's options are taken too: docs/reference.md says which.");
   command->callback([command, arguments, &session] {

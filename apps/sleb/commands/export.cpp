@@ -4,6 +4,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/output_guard.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/terminal/streams.h"
@@ -17,6 +18,7 @@ namespace {
 struct ExportArguments {
   std::string model;
   std::string removal_list;
+  FoundSets found_sets;
   std::string out;
   std::string base_model;
   ExportOptions options;
@@ -34,13 +36,16 @@ std::string card(const ModelOrigin& origin, const std::string& command, const Re
 void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
+  guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_folder("--out", arguments.out);
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   check_output(options);
+  read_found_sets(arguments.found_sets, arguments.removal_list);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
+  check_found_sets(arguments.found_sets, arguments.model, checkpoint.spec(), session.progress);
   options.removal_list = parse_removal_list(arguments.removal_list, checkpoint.spec());
   note_warnings(check(checkpoint, options), session.progress);
   const ModelOrigin origin{source.repository, source.commit, arguments.base_model};
@@ -62,7 +67,8 @@ void add_export(CLI::App& app, Session& session) {
   auto* command = app.add_subcommand("export", "Write a checkpoint without given blocks");
   auto arguments = std::make_shared<ExportArguments>();
   add_model(*command, arguments->model);
-  add_removal_list(*command, arguments->removal_list, "; \"\" for none")->required();
+  add_removal_list(*command, arguments->removal_list, "; \"\" for none");
+  add_found_sets(*command, arguments->found_sets, SetsTaken::one);
   command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
   add_out_dtype(*command, arguments->options.out_dtype);
   command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")
@@ -72,11 +78,14 @@ void add_export(CLI::App& app, Session& session) {
   add_base_model(*command, arguments->base_model);
   command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
   command->footer(
-      "Example:\n"
+      "Examples:\n"
       "  sleb export HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
-      "      --out SmolLM2-27");
-  command->callback([arguments, &session] {
+      "      --out SmolLM2-27\n"
+      "  sleb export HuggingFaceTB/SmolLM2-135M --from SmolLM2-pruned --blocks 28 \\\n"
+      "      --out SmolLM2-28");
+  command->callback([command, arguments, &session] {
     check_alone(session, "export");
+    check_blocks_given(*command);
     run(*arguments, session);
   });
 }

@@ -8,6 +8,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
@@ -26,6 +27,7 @@ struct GenerateArguments {
   std::string prompt = "-";
   std::string system;
   std::string removal_list;
+  FoundSets found_sets;
   bool chat = false;
   bool compare = false;
   bool ignore_eos = false;
@@ -59,8 +61,8 @@ void check(const GenerateArguments& arguments) {
     bad_input("--temperature {}: expected a number from 0", temperature);
   }
   if (!arguments.system.empty() && !arguments.chat) bad_input("--system: only a chat has one; give --chat too");
-  if (arguments.compare && arguments.removal_list.empty()) {
-    bad_input("--compare: give the blocks to leave out with --removal-list");
+  if (arguments.compare && arguments.removal_list.empty() && arguments.found_sets.result.empty()) {
+    bad_input("--compare: give the blocks to leave out with --removal-list or --from");
   }
 }
 
@@ -168,17 +170,20 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
   return json;
 }
 
-void run(const GenerateArguments& arguments, Session& session) {
+void run(GenerateArguments arguments, Session& session) {
   check(arguments);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
+  guard.reads(file_of_result(arguments.found_sets.result));
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);
   check_compute(arguments.compute);
+  read_found_sets(arguments.found_sets, arguments.removal_list);
   const std::string prompt_text = arguments.prompt == "-" ? read_standard_input() : arguments.prompt;
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
+  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
   const std::vector<Variant> wanted = variants(arguments, spec);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   tokenizer.stream(true);  // a decoder that is not known is refused before the model is loaded
@@ -216,6 +221,7 @@ void add_generate(CLI::App& app, Session& session) {
   command->add_flag("--chat", arguments->chat, "The prompt is a user's message: apply the model's chat template");
   command->add_option("--system", arguments->system, "The chat's system message")->type_name("TEXT");
   add_removal_list(*command, arguments->removal_list);
+  add_found_sets(*command, arguments->found_sets, SetsTaken::one);
   command->add_flag("--compare", arguments->compare, "The dense model too, beside the pruned one");
   command->add_option("--max-new-tokens", arguments->options.max_new_tokens, "At most so many tokens")
       ->capture_default_str()

@@ -133,9 +133,9 @@ void KeptRounds::remove() {
   rounds_kept_.reset();
 }
 
-std::string KeptRounds::closing_message() const {
+std::string KeptRounds::closing_message(std::string_view what_goes_on) const {
   if (!rounds_kept_) return "";
-  return fmt::format("{} kept in {}; the same command with --resume goes on", work_done(*rounds_kept_), file_.string());
+  return fmt::format("{} kept in {}; {}", work_done(*rounds_kept_), file_.string(), what_goes_on);
 }
 
 }  // namespace sleb::app

@@ -48,8 +48,9 @@ class KeptRounds {
   // A disk that refuses costs a warning, not the search.
   void save(const SearchState& state, Progress& progress);
   void remove();
-  // What became of the work when a run ends early: "2 rounds are kept ..."; empty if nothing is kept.
-  std::string closing_message() const;
+  // What became of the work when a run ends early: "2 rounds are kept ...", and what goes on from there; empty if
+  // nothing is kept.
+  std::string closing_message(std::string_view what_goes_on = "the same command with --resume goes on") const;
 
  private:
   std::filesystem::path result_file() const;

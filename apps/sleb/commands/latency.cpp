@@ -8,6 +8,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/options/run_records.h"
@@ -23,6 +24,7 @@ namespace {
 struct LatencyArguments {
   std::string model;
   std::vector<std::string> removal_lists;
+  FoundSets found_sets;
   double removal_ratio = 0.2;
   std::string mode = "generation";
   std::string logits = "all";
@@ -77,21 +79,24 @@ void check(const LatencyArguments& arguments) {
   if (generation && arguments.logits == "last") bad_input("--logits last: --mode generation computes no others");
 }
 
-void run(const LatencyArguments& arguments, Session& session) {
+void run(LatencyArguments arguments, Session& session) {
   check(arguments);
   const TableFormat format = table_format(arguments.results.table_format());
   check_one_output(arguments.results);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
+  guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard_record(guard, arguments.record);
   check_compute(arguments.compute);
+  read_found_sets(arguments.found_sets, arguments.removal_lists);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
   LatencyReport report;
   report.model = arguments.model;
   report.num_blocks = spec.num_blocks;
+  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
   report.removal_lists = lists_of(arguments, spec);
   if (arguments.removal_lists.empty()) report.removal_ratio = arguments.removal_ratio;
   report.options = options_of(arguments, spec);
@@ -147,10 +152,12 @@ void add_latency(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<LatencyArguments>();
   add_model(*command, arguments->model);
   add_removal_lists(*command, arguments->removal_lists, "a further column of the table");
+  add_found_sets(*command, arguments->found_sets, SetsTaken::several);
   command->add_option("--removal-ratio", arguments->removal_ratio, "Without a list: share of the blocks, rounded up")
       ->capture_default_str()
       ->check(between(1e-6, 1))
       ->excludes(command->get_option("--removal-list"))
+      ->excludes(command->get_option("--from"))
       ->type_name("R");
   add_measurement(*command, *arguments);
   add_compute(*command, arguments->compute);

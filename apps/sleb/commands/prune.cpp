@@ -4,6 +4,7 @@
 
 #include <chrono>
 
+#include "apps/sleb/commands/choose_size.h"
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/commands/dry_run.h"
 #include "apps/sleb/commands/kept_rounds.h"
@@ -11,67 +12,21 @@
 #include "apps/sleb/commands/prune_beginning.h"
 #include "apps/sleb/commands/prune_closing.h"
 #include "apps/sleb/commands/prune_repair.h"
+#include "apps/sleb/commands/prune_search.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
-#include "sleb/base/numbers.h"
+#include "sleb/base/file.h"
 #include "sleb/datasets/dataset_files.h"
-#include "sleb/eval/perplexity.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/export/recipe.h"
 #include "sleb/report/prune_report.h"
 #include "sleb/search/search.h"
 
 namespace sleb::app {
 namespace {
-
-std::string round_line(const GreedyResult& so_far, const GreedyOptions& options, const Corpus& corpus) {
-  const GreedyStep& step = so_far.steps.back();
-  const std::optional<double> margin = step.margin();
-  return fmt::format("round {} of {}: block {:>2} removed  loss {:.2f}  perplexity {:.2f}  margin {}  {}",
-                     so_far.steps.size(), options.rounds(), text_of(removal_of(step.removed, options.units)), step.loss,
-                     perplexity(step.loss, corpus.segments, corpus.seqlen),
-                     margin ? fmt::format("{:.1f} se", *margin) : "-", format_seconds(step.seconds));
-}
-
-// "another for 17", "for 17.attention"
-int step_width(Units units) {
-  return units == Units::half ? 17 : 15;
-}
-
-// A line a race, below the columns' names: its candidates, and the best set of its size so far.
-std::string race_columns(Units units) {
-  return fmt::format("{:<{}} {:>4}  {:<24} {:>11} {:>7}  {}", "candidates", step_width(units), "of", "best so far",
-                     "loss", "KL", "time");
-}
-
-std::string race_line(const SetRace& race, const FoundSet& best, Units units) {
-  constexpr size_t width = 24;
-  std::string set = ranges_text(best.units, units);
-  if (set.size() > width) set = set.substr(0, width - 3) + "...";
-  return fmt::format("{:<{}} {:>4}  {:<24} {:>11.2f} {:>7.4f}  {}", race.step, step_width(units),
-                     race.candidates.size() - 1, set, best.loss, best.kl, format_seconds(race.seconds));
-}
-
-SearchResult search(const PlanEvaluator& evaluator, const SearchOptions& options, SearchState state,
-                    KeptRounds& kept_rounds, Progress& progress) {
-  SearchHooks hooks;
-  if (kept_rounds.possible()) hooks.save = [&](const SearchState& now) { kept_rounds.save(now, progress); };
-  hooks.round_finished = [&](const GreedyResult& so_far) {
-    progress.note(round_line(so_far, options.greedy, evaluator.corpus()));
-  };
-  hooks.race_finished = [&](const std::vector<SetRace>& races, const FoundSet& best) {
-    if (races.size() == 1) progress.note(race_columns(options.greedy.units));
-    progress.note(race_line(races.back(), best, options.greedy.units));
-  };
-  SearchResult result = run_search(evaluator, options, std::move(state), hooks, progress);
-  if (result.best && result.best->out_of_budget) {
-    progress.note(
-        fmt::format("the search budget of {} is spent; a larger --search-budget looks at more sets", options.budget));
-  }
-  return result;
-}
 
 void note_beginning(const std::string& name, const Model& model, const Corpus& corpus, const SearchMemory& memory,
                     Progress& progress) {
@@ -106,7 +61,13 @@ SearchMemory plan_memory_together(SearchToPlan search, ProcessGroup* processes) 
 struct Texts {
   Corpus calibration;
   EvaluationInputs evaluation;
+  std::optional<Corpus> own_held_out;  // where a condition needs one, and --eval-ppl names none
   std::optional<RepairTask> repair;
+
+  const Corpus* held_out(const SizeConditions& until) const {
+    if (!until.read_text()) return nullptr;
+    return own_held_out ? &*own_held_out : &evaluation.texts.front();
+  }
 };
 
 EvaluationOptions evaluation_options(const PruneArguments& arguments) {
@@ -119,11 +80,12 @@ Texts load_inputs(const Checkpoint& checkpoint, const PruneArguments& arguments,
                   Progress& progress) {
   const std::string& bos = arguments.calibration.bos;
   if (arguments.calibration.reads_dataset() || !arguments.eval_texts.empty()) note_bos(checkpoint, bos, progress);
-  Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}, {}};
+  Texts texts{load_calibration(checkpoint, arguments.calibration, progress), {}, {}, {}};
   EvaluationOptions options = evaluation_options(arguments);
   if (!arguments.eval_texts.empty()) options.bos = bos_for(checkpoint, bos);
   const TextOption named{"--eval-ppl", arguments.calibration.options.seed};
   texts.evaluation.texts = load_texts(named, arguments.eval_texts, checkpoint, options, progress);
+  texts.own_held_out = load_held_out(checkpoint, arguments, options, progress);
   texts.evaluation.tasks = load_tasks(arguments.eval_tasks, checkpoint, progress);
   texts.repair = load_repair(arguments, checkpoint, output, progress);
   return texts;
@@ -171,6 +133,7 @@ std::optional<PruneReport> search_and_compare(const Run& run, const Model& model
   const PlanEvaluator evaluator(model, texts.calibration, memory.choice.state_memory, memory.choice.chunk_segments,
                                 memory.host_states);
   check_ids(model, texts.evaluation);
+  const Corpus* held_out = texts.held_out(arguments.until);
   note_beginning(arguments.model, model, texts.calibration, memory, session.progress);
 
   PruneReport report = begin_report(arguments, source, options, evaluator, session);
@@ -178,16 +141,33 @@ std::optional<PruneReport> search_and_compare(const Run& run, const Model& model
   if (kept_rounds.possible() || processes != nullptr) {
     search_fingerprint = fingerprint(arguments, options, evaluator, session.progress);
     report.fingerprint = search_fingerprint;
+    add_to(report.fingerprint, options, arguments.until, held_out);
     if (texts.repair) add_to(report.fingerprint, *texts.repair);
   }
   if (processes != nullptr) {
     agree(*processes, search_fingerprint);
     agree(*processes, texts.evaluation);
+    if (held_out != nullptr) processes->agree("the held-out text's ids", held_out->ids_sha256);
   }
   auto state = beginning({arguments, checkpoint, output, texts.evaluation}, {search_fingerprint, report.fingerprint},
                          kept_rounds, session.progress, processes);
   if (!state) return {};
-  report.result = search(evaluator, options, std::move(*state), kept_rounds, session.progress);
+  std::optional<SizeChooser> chooser;
+  if (arguments.until.any()) {
+    const SizeChooser::Ground ground{model,
+                                     held_out,
+                                     evaluator.chunk_segments(),
+                                     arguments.speed_up_tokens,
+                                     options.greedy.units,
+                                     scratch_folder(output)};
+    chooser.emplace(arguments.until, ground, session.progress);
+  }
+  report.result =
+      search(evaluator, options, std::move(*state), chooser ? &*chooser : nullptr, kept_rounds, session.progress);
+  if (chooser) {
+    report.size = chooser->choose(report.result.greedy);
+    report.speed = report.size->sets[report.size->chosen].speed;
+  }
   report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   output.removal_list = report.result.removal_list();
   const EvaluationRun evaluation{arguments.eval_tasks, evaluator.chunk_segments(), dense_states,
@@ -201,8 +181,10 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   const TableFormat format = table_format(arguments.results.table_format());
   check_calibration(arguments.calibration);
   check_repair(arguments);
+  check_conditions(arguments);
   check_texts("--eval-ppl", arguments.eval_texts, evaluation_options(arguments));
-  if (arguments.eval_segments > 0 && arguments.eval_texts.empty()) bad_input("--eval-segments needs --eval-ppl");
+  if (arguments.eval_segments > 0 && arguments.eval_texts.empty() && !arguments.until.read_text())
+    bad_input("--eval-segments needs --eval-ppl");
   check_tasks(arguments.eval_tasks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
@@ -238,8 +220,9 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (texts.repair) planned_repair = plan_repair(*texts.repair, checkpoint, compute, arguments);
   if (arguments.dry_run) {
     if (leads(processes)) {
-      show_dry_run({arguments.model, options.kind, options.budget, arguments.results.json}, to_plan, memory,
-                   planned_repair ? &*planned_repair : nullptr);
+      show_dry_run({arguments.model, options.kind, options.budget, arguments.results.json, arguments.until.any(),
+                    texts.held_out(arguments.until)},
+                   to_plan, memory, planned_repair ? &*planned_repair : nullptr);
     }
     return;
   }
@@ -247,6 +230,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   std::optional<FinishedRepair> repaired;  // what it holds is a part of the checkpoint, and so of a model's
   std::optional<Model> model(std::in_place, checkpoint, compute, memory.choice.residency, session.progress);
   fill_self_text(*model, texts.calibration, processes, session.progress);
+  if (texts.own_held_out) fill_self_text(*model, *texts.own_held_out, processes, session.progress);
   for (Corpus& text : texts.evaluation.texts) fill_self_text(*model, text, processes, session.progress);
   auto report = search_and_compare({arguments, source, checkpoint, options, memory, output, kept_rounds, session,
                                     processes, start, planned_repair ? &dense_states : nullptr},
@@ -267,6 +251,12 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   if (leads(processes)) finish(*report, arguments, checkpoint, output, format, kept_rounds, session.progress);
 }
 
+// What an earlier run wrote there --resume may write again.
+bool is_recipe_file(const std::string& path) {
+  std::error_code ignored;
+  return std::filesystem::is_regular_file(path, ignored) && is_recipe(read_file(path));
+}
+
 // Before any work: nothing that is read, or that nobody would want replaced, is written.
 void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
   check_one_output(arguments.results);
@@ -285,6 +275,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   guard.writes_file("--json", arguments.results.json, places.force || again);
   const std::string& samples = arguments.eval_tasks.log_samples;
   guard.writes_file("--log-samples", samples, places.force || (places.resume && are_samples(samples)));
+  guard.writes_file("--recipe", arguments.recipe, places.force || (places.resume && is_recipe_file(arguments.recipe)));
   guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
@@ -294,8 +285,9 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
 
 // A run that ends early says what became of its work.
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
+  arguments.speed_up_tokens = arguments.prompt_tokens;
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.results.json = arguments.eval_tasks.log_samples = "";
+    arguments.out = arguments.results.json = arguments.recipe = arguments.eval_tasks.log_samples = "";
     arguments.record = {};
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;
@@ -306,10 +298,10 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   check_search(arguments);
   guard_outputs(arguments, places);
   KeptRounds kept_rounds(places);
-  const auto with_closing_message = [&](const std::string& what) {
-    const std::string kept = kept_rounds.closing_message();
+  const auto with = [](const std::string& what, const std::string& kept) {
     return kept.empty() ? what : fmt::format("{}; {}", what, kept);
   };
+  const auto with_closing_message = [&](const std::string& what) { return with(what, kept_rounds.closing_message()); };
   try {
     run(arguments, kept_rounds, session, processes);
   } catch (const OtherEnded& other) {
@@ -319,6 +311,8 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
     if (other) throw OtherEnded(*other, with_closing_message(other->text()));
     if (kept_rounds.closing_message().empty()) throw;
     throw Interrupted(with_closing_message("stopped before the end"));
+  } catch (const ConditionNotMet& error) {
+    throw ConditionNotMet(with(error.what(), kept_rounds.closing_message("--resume with other conditions goes on")));
   } catch (const Error& error) {
     if (error.kind() != ErrorKind::failed) throw;
     throw Error(ErrorKind::failed, with_closing_message(error.what()));

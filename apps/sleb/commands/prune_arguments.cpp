@@ -1,5 +1,6 @@
 #include "apps/sleb/commands/prune_arguments.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "apps/sleb/options/arguments.h"
@@ -11,7 +12,12 @@ namespace {
 
 // --ratio 0.2 of 30 blocks is 6; the reference rounds up.
 int64_t blocks_to_remove(const PruneArguments& arguments, int64_t num_blocks) {
-  if (arguments.greedy.num_remove_blocks > 0) return arguments.greedy.num_remove_blocks;
+  const GreedyOptions& greedy = arguments.greedy;
+  if (greedy.num_remove_blocks > 0) return greedy.num_remove_blocks;
+  if (arguments.until.any() && arguments.ratio == 0) {
+    const int64_t between_barriers = num_blocks - greedy.early_barrier - greedy.latter_barrier;
+    return std::max<int64_t>(1, std::min(between_barriers, num_blocks - 1));
+  }
   const double ratio = arguments.ratio > 0 ? arguments.ratio : 0.2;
   return static_cast<int64_t>(std::ceil(ratio * static_cast<double>(num_blocks) - 1e-9));
 }
@@ -78,6 +84,22 @@ void add_search(CLI::App& command, PruneArguments& arguments) {
       ->type_name("BYTES");
 }
 
+void add_conditions(CLI::App& command, SizeConditions& until) {
+  const auto add = [&](const std::string& name, std::optional<double>& limit, double least, const std::string& help) {
+    command.add_option(name, limit, help)->check(between(least, 1e6))->type_name("X");
+  };
+  add("--until-perplexity", until.perplexity, 1,
+      "Remove blocks as long as the perplexity on held-out text is at most X times the dense model's; "
+      "--num-remove-blocks or --ratio is the most then (default: all). Held-out text is the first of --eval-ppl, or "
+      "without it what --eval-ppl would read of the calibration data set (wikitext2: its test split), its first "
+      "--eval-segments (default: 32,768 tokens)");
+  add("--until-kl", until.kl, 0,
+      "Likewise, as long as the divergence from the dense model on that text is at most X nats a token");
+  add("--speed-up", until.speed_up, 1,
+      "Remove blocks until a prompt of --prompt-tokens is read X times as fast, measured; with a limit on what that "
+      "may cost nothing is written if both can't be had");
+}
+
 void add_repair(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--repair", arguments.repair,
                    "After the search: fit what the kept blocks write to the dense model's hidden states, which gives "
@@ -94,6 +116,10 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   add_json(command, arguments.results.json, "Write the result");
+  command
+      .add_option("--recipe", arguments.recipe,
+                  "Write what sleb recipe says of the result: how mergekit and llama.cpp make the same model")
+      ->type_name("FILE.yml");
   add_table_format(command, arguments.results.format);
   add_records(command, arguments.record);
 }
@@ -120,6 +146,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
   command.add_option("--num-blocks", arguments.num_blocks)->check(at_least(1))->group("");  // the published code's
   add_calibration(command, arguments.calibration);
   add_search(command, arguments);
+  add_conditions(command, arguments.until);
   add_repair(command, arguments);
   add_evaluation(command, arguments);
   add_compute(command, arguments.compute);
@@ -133,6 +160,7 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "      --eval-tasks piqa,arc_easy --out SmolLM2-pruned\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --num-remove-blocks 6 --search best \\\n"
       "      --repair --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --until-perplexity 1.1 --out SmolLM2-pruned\n"
       "The published code's options are taken too: docs/reference.md says which.");
 }
 
@@ -143,6 +171,10 @@ void check_search(const PruneArguments& arguments) {
   }
   if (arguments.repair && arguments.units == "half") {
     bad_input("--repair: what is fitted are whole blocks; leave --units half out, or repair nothing");
+  }
+  if (!arguments.recipe.empty() && (arguments.repair || arguments.units == "half")) {
+    bad_input("--recipe {}: no recipe says {}; leave one of them out", arguments.recipe,
+              arguments.repair ? "what --repair fits" : "which halves of blocks go (--units half)");
   }
   if (arguments.confidence && arguments.search == "exact") {
     bad_input("--confidence {}: --search exact drops nothing; leave it out, or give --search race",

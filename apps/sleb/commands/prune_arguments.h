@@ -14,6 +14,7 @@
 #include "apps/sleb/options/run_records.h"
 #include "sleb/engine/compute.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/report/size_choice.h"
 #include "sleb/search/greedy.h"
 #include "sleb/search/search.h"
 
@@ -25,6 +26,8 @@ struct PruneArguments {
   CalibrationArguments calibration;
   GreedyOptions greedy;
   double ratio = 0;
+  SizeConditions until;         // with any, the number of blocks is the most that may go
+  int64_t speed_up_tokens = 0;  // prompt_tokens, in every process
   std::string units = "block";
   std::string search = "race";
   std::optional<double> confidence;      // SearchOptions' where it is not given
@@ -36,6 +39,7 @@ struct PruneArguments {
   ComputeOptions compute;
   ExportOptions output;
   std::string out;
+  std::string recipe;      // file; "": none
   std::string base_model;  // "org/name"; "": the model's own, if it has one
   std::vector<std::string> eval_texts;
   int64_t eval_segments = 0;  // 0: all

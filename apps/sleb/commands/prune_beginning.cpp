@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "apps/sleb/commands/prune_closing.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
@@ -95,6 +96,7 @@ std::string written_list(const OrderedJson& result) {
 // What --resume finds done already.
 void show_finished(const PruneTask& task, const OrderedJson& result, Progress& progress) {
   const PruneArguments& arguments = task.arguments;
+  write_recipe(arguments.recipe, result);
   write_json(arguments.results.json, result);
   warn_of_what_is_not_done(task, result, progress);
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
@@ -118,7 +120,10 @@ Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& op
   fingerprint.add("the number of segments", std::to_string(corpus.segments));
   fingerprint.add("--seqlen", std::to_string(corpus.seqlen));
   fingerprint.add("--seed", std::to_string(arguments.calibration.options.seed));
-  fingerprint.add("--num-remove-blocks", std::to_string(options.greedy.num_remove_blocks));
+  // Where a condition ends a search of blocks, its rounds are the same whatever the limit.
+  const bool by_condition = arguments.until.any() && options.greedy.units == Units::block;
+  fingerprint.add("--num-remove-blocks",
+                  by_condition ? "what a condition allows" : std::to_string(options.greedy.num_remove_blocks));
   if (arguments.units != "block") fingerprint.add("--units", arguments.units);
   fingerprint.add("--early-barrier", std::to_string(options.greedy.early_barrier));
   fingerprint.add("--latter-barrier", std::to_string(options.greedy.latter_barrier));

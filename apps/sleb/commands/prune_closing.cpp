@@ -6,26 +6,17 @@
 #include <utility>
 
 #include "apps/sleb/terminal/streams.h"
+#include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
 #include "sleb/eval/latency.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/export/recipe.h"
 #include "sleb/report/run_record.h"
 
 namespace sleb::app {
 namespace {
 
 constexpr int64_t prompt_repeats = 5;
-
-PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
-  const std::array plans = {Plan(), pruned};
-  const LatencyOptions options{.mode = LatencyMode::prompt,
-                               .prompt_tokens = prompt_tokens,
-                               .logits = LogitRows::last,
-                               .repeats = prompt_repeats};
-  const LatencyComparison speed = measure_latency(model, plans, options, progress);
-  const auto tokens = static_cast<double>(prompt_tokens);
-  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
-}
 
 void show(const PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, TableFormat format,
           Progress& progress) {
@@ -41,6 +32,17 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
 }
 
 }  // namespace
+
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress) {
+  const std::array plans = {Plan(), pruned};
+  const LatencyOptions options{.mode = LatencyMode::prompt,
+                               .prompt_tokens = prompt_tokens,
+                               .logits = LogitRows::last,
+                               .repeats = prompt_repeats};
+  const LatencyComparison speed = measure_latency(model, plans, options, progress);
+  const auto tokens = static_cast<double>(prompt_tokens);
+  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
+}
 
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
              EvaluationInputs inputs, const EvaluationRun& run, Progress& progress) {
@@ -60,10 +62,17 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
     evaluate(std::move(inputs), model, run, evaluation, progress);
     report.evaluation = std::move(evaluation);
   }
-  if (arguments.prompt_tokens > 0) {
+  if (arguments.prompt_tokens > 0 && !report.speed) {
     const Plan plan = plan_without(output.removal_list);
     report.speed = measure_prompt_speed(model, plan, arguments.prompt_tokens, progress);
   }
+}
+
+void write_recipe(const std::string& path, const OrderedJson& result) {
+  if (path.empty()) return;
+  const Json json = parse_json(result.dump(), "the result");
+  const PruneResult read(JsonView(json, "the result"));
+  write_file_atomically(path, text_of(recipe_of(read, read.removal_list())));
 }
 
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
@@ -71,6 +80,7 @@ void finish(const PruneReport& report, const PruneArguments& arguments, const Ch
   if (!arguments.out.empty()) {
     write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
   }
+  write_recipe(arguments.recipe, to_json(report));
   write_json(arguments.results.json, to_json(report));
   kept_rounds.remove();
   if (!arguments.results.json_to_output()) show(report, arguments, output, format, progress);

@@ -11,11 +11,17 @@
 
 namespace sleb::app {
 
-// Sizes, speed, and the evaluation that `inputs` asks for.
+// As the closing speed test measures it: the median of a few prompts, dense and pruned in turn.
+PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t prompt_tokens, Progress& progress);
+
+// Sizes, speed where it is not known yet, and the evaluation that `inputs` asks for.
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
              EvaluationInputs inputs, const EvaluationRun& run, Progress& progress);
 
-// Writes the checkpoint and the result, and shows it.
+// --recipe: what sleb recipe says of the result, sleb.json's.
+void write_recipe(const std::string& path, const OrderedJson& result);
+
+// Writes the checkpoint, the recipe and the result, and shows it.
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
             const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress);
 

@@ -1,15 +1,14 @@
 // sleb recipe: what mergekit and llama.cpp are told to make the same pruned model.
 
-#include <filesystem>
 #include <memory>
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/output_guard.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/file.h"
-#include "sleb/base/json.h"
 #include "sleb/export/recipe.h"
 
 namespace sleb::app {
@@ -17,19 +16,19 @@ namespace {
 
 struct RecipeArguments {
   std::string result;
+  std::string blocks;
   std::string model;
   std::string out;
   bool force = false;
 };
 
 void run(const RecipeArguments& arguments) {
-  std::filesystem::path file = arguments.result;
-  if (std::filesystem::is_directory(file)) file /= "sleb.json";
   OutputGuard guard;
-  guard.reads(file.string());
+  guard.reads(file_of_result(arguments.result));
   guard.writes_file("--out", arguments.out, arguments.force);
-  const Json result = parse_json(read_file(file, uint64_t{64} << 20), file.string());
-  const std::string text = text_of(recipe_of(JsonView(result, file.string()), arguments.model));
+  const PruneResult result = read_prune_result(arguments.result);
+  const std::vector<RemovalList> lists = sets_of(result, arguments.blocks);
+  const std::string text = text_of(recipe_of(result, lists.at(0), arguments.model));
   if (arguments.out.empty()) return write_output(text);
   write_file_atomically(arguments.out, text);
   print("written: {}\n", arguments.out);
@@ -45,6 +44,7 @@ void add_recipe(CLI::App& app, Session& session) {
                    "What sleb prune or sleb export left: a folder with a sleb.json, or that file (--json)")
       ->required()
       ->type_name("RESULT");
+  add_blocks(*command, arguments->blocks, SetsTaken::one);
   command
       ->add_option(
           "--model", arguments->model,

@@ -7,6 +7,7 @@
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"
+#include "apps/sleb/options/found_sets.h"
 #include "apps/sleb/options/output_guard.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
@@ -22,6 +23,7 @@ constexpr const char* default_dataset = "wikitext2";
 struct RepairArguments {
   std::string model;
   std::string removal_list;
+  FoundSets found_sets{.repairs = true};
   RepairTextArguments text;
   ComputeOptions compute;
   std::optional<uint64_t> state_memory;  // bytes
@@ -36,6 +38,7 @@ void guard_outputs(const RepairArguments& arguments) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
+  guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_folder("--out", arguments.out);
   guard.writes_file("--json", arguments.results.json, arguments.output.force);
 }
@@ -61,6 +64,7 @@ void run(RepairArguments arguments, Session& session) {
   if (arguments.text.datasets.empty()) arguments.text.datasets = {"self", default_dataset};
   check_repair_texts(arguments.text);
   guard_outputs(arguments);
+  read_found_sets(arguments.found_sets, arguments.removal_list);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
   check_output(output);
@@ -68,6 +72,7 @@ void run(RepairArguments arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
+  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
   output.removal_list = parse_removal_list(arguments.removal_list, spec);
   RepairOptions options = repair_options(checkpoint, output);
   check_repairable(checkpoint, options, arguments.model);
@@ -122,9 +127,9 @@ void add_repair(CLI::App& app, Session& session) {
   auto arguments = std::make_shared<RepairArguments>();
   add_model(*command, arguments->model);
   command->add_option("--removal-list", arguments->removal_list, "Blocks to leave out, as 5,4,9")
-      ->required()
       ->each([](const std::string& list) { whole_blocks(parse_removal_list(list), "--removal-list"); })
       ->type_name("LIST");
+  add_found_sets(*command, arguments->found_sets, SetsTaken::one);
   add_repair_text(*command, arguments->text, std::string("self,") + default_dataset);
   command->add_option("--seqlen", arguments->text.seqlen, "Tokens in a segment")
       ->capture_default_str()
@@ -149,9 +154,12 @@ void add_repair(CLI::App& app, Session& session) {
       "      --out SmolLM2-27\n"
       "  sleb repair HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
       "      --out SmolLM2-27 --repair-dataset self:49152,wikitext2,notes.txt \\\n"
-      "      --repair-tokens 81920");
-  command->callback([arguments, &session] {
+      "      --repair-tokens 81920\n"
+      "  sleb repair HuggingFaceTB/SmolLM2-135M --from SmolLM2-pruned --blocks 28 \\\n"
+      "      --out SmolLM2-28");
+  command->callback([command, arguments, &session] {
     check_alone(session, "repair");
+    check_blocks_given(*command);
     run(*arguments, session);
   });
 }
