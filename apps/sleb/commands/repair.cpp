@@ -36,7 +36,7 @@ void guard_outputs(const RepairArguments& arguments) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
-  guard.writes_folder("--out", arguments.out);
+  guard.writes_checkpoint("--out", arguments.out, arguments.output.force);
   guard.writes_file("--json", arguments.results.json, arguments.output.force);
 }
 
@@ -63,6 +63,7 @@ void run(RepairArguments arguments, Session& session) {
   guard_outputs(arguments);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
+  output.repaired = true;
   check_output(output);
   check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
@@ -106,8 +107,10 @@ void run(RepairArguments arguments, Session& session) {
 }
 
 void add_output(CLI::App& command, RepairArguments& arguments) {
-  command.add_option("--out", arguments.out, "Folder to write")->required()->type_name("DIR");
-  add_out_dtype(command, arguments.output.out_dtype);
+  command.add_option("--out", arguments.out, "Folder to write, or of a GGUF a file, FILE.gguf")
+      ->required()
+      ->type_name("DIR");
+  add_out_form(command, arguments.output);
   add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists");
   add_json(command, arguments.results.json, "Write the result");
