@@ -9,6 +9,7 @@
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/formats/encode.h"
+#include "sleb/export/gguf/converted_gguf.h"
 #include "sleb/export/gguf/gguf_output.h"
 #include "sleb/export/gguf/pruned_gguf.h"
 #include "sleb/export/halved_blocks.h"
@@ -38,7 +39,8 @@ std::optional<StoredType> chosen_type(const std::string& name) {
   if (name == "float32") return StoredType::f32;
   if (name == "bfloat16") return StoredType::bf16;
   if (name == "float16") return StoredType::f16;
-  bad_input("--out-dtype {}: not known; give auto, float32, bfloat16 or float16", name);
+  if (name == "q8_0") return StoredType::q8_0;
+  bad_input("--out-dtype {}: not known; give auto, float32, bfloat16, float16, or of a GGUF q8_0", name);
 }
 
 // What config.json calls it.
@@ -244,14 +246,16 @@ void check_gguf(const Checkpoint& checkpoint, const ExportOptions& options) {
   if (options.halves || has_single_halves(options.removal_list)) {
     bad_input("{}: a GGUF can't say that a block lacks one half; give a folder as --out, or remove whole blocks", out);
   }
-  if (!checkpoint.is_gguf()) {
-    bad_input("{}: a GGUF is written of a GGUF only, and {} is none; give a folder as --out", out,
-              checkpoint.path().string());
-  }
-  if (chosen_type(options.out_dtype) && !options.repaired) {
+  if (checkpoint.is_gguf() && chosen_type(options.out_dtype) && !options.repaired) {
     bad_input("--out-dtype {}: a GGUF's tensors stay as they are in a GGUF; leave it out, or give a folder as --out",
               options.out_dtype);
   }
+}
+
+PrunedGguf gguf_of(const Checkpoint& checkpoint, const ExportOptions& options, const GgufRecord& record) {
+  if (checkpoint.is_gguf()) return prune_gguf(checkpoint, record);
+  return convert_to_gguf(checkpoint, record,
+                         [&](const std::string& name) { return written_type(checkpoint, name, options); });
 }
 
 // How the user calls the model, without the folders that it lies in here.
@@ -268,7 +272,7 @@ void write_pruned_gguf(const Checkpoint& checkpoint, const ExportOptions& option
   check_output(options);  // hours may have passed
   std::vector<int64_t> removed;
   for (const Removal& removal : options.removal_list) removed.push_back(removal.block);
-  const PrunedGguf pruned = prune_gguf(checkpoint, {source_name(record.json), removed});
+  const PrunedGguf pruned = gguf_of(checkpoint, options, {source_name(record.json), removed});
   const auto names = write_gguf({options.out, options.shard_bytes, options.force}, pruned.content, progress);
   if (names.size() > 1) {
     progress.note(
@@ -283,14 +287,22 @@ StoredType written_type(const Checkpoint& checkpoint, const std::string& name, c
   if (is_gguf_output(options.out) && checkpoint.tensor(name).shape.size() < 2) return StoredType::f32;
   if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
   // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
-  return checkpoint.is_gguf() ? StoredType::bf16 : checkpoint.tensor(name).type;
+  if (checkpoint.is_gguf()) return StoredType::bf16;
+  const StoredType stored = checkpoint.tensor(name).type;
+  if (!is_gguf_output(options.out)) return stored;
+  // ggml has no 8-bit floats, and computes with nothing wider than float32.
+  const bool is_plain = stored == StoredType::f32 || stored == StoredType::f16 || stored == StoredType::bf16;
+  return is_plain ? stored : stored == StoredType::f64 ? StoredType::f32 : StoredType::bf16;
 }
 
 void check_output(const ExportOptions& options) {
-  chosen_type(options.out_dtype);
+  const auto chosen = chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
   if (is_gguf_output(options.out)) {
     return check_gguf_output(options.out, options.shard_bytes.has_value(), options.force);
+  }
+  if (chosen && is_quantized(*chosen)) {
+    bad_input("--out-dtype {}: safetensors have no such type; give a file, FILE.gguf, as --out", options.out_dtype);
   }
   if (options.force) return check_replaceable(options.out);
   if (fs::exists(followed(options.out))) {
@@ -302,7 +314,7 @@ std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions
   check_output(options);
   if (is_gguf_output(options.out)) {
     check_gguf(checkpoint, options);
-    return prune_gguf(checkpoint, {"", likely_gone(checkpoint, options)}).warnings;
+    return gguf_of(checkpoint, options, {"", likely_gone(checkpoint, options)}).warnings;
   }
   if (options.halves || has_single_halves(options.removal_list)) check_halves(checkpoint, options);
   PrunedConfig pruned =
@@ -328,9 +340,13 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
     size.bytes += transfer.layout.bytes();
   }
   if (is_gguf_output(options.out) && !has_single_halves(options.removal_list)) {
+    const auto type = [&](const std::string& name) { return written_type(checkpoint, name, options); };
+    const std::vector<int64_t> removed = blocks_gone(options.removal_list);
+    const std::vector<TensorLayout> tensors = checkpoint.is_gguf()
+                                                  ? prune_gguf(checkpoint, {"", removed}).content.tensors
+                                                  : converted_tensors(checkpoint, removed, type);
     size.bytes = 0;
-    const PrunedGguf pruned = prune_gguf(checkpoint, {"", blocks_gone(options.removal_list)});
-    for (const TensorLayout& tensor : pruned.content.tensors) size.bytes += tensor.bytes();
+    for (const TensorLayout& tensor : tensors) size.bytes += tensor.bytes();
   }
   return size;
 }

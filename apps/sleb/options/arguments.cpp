@@ -84,7 +84,9 @@ void add_model(CLI::App& command, std::string& model) {
 }
 
 void add_out_form(CLI::App& command, ExportOptions& options) {
-  command.add_option("--out-dtype", options.out_dtype, "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+  command
+      .add_option("--out-dtype", options.out_dtype,
+                  "auto (as stored; from a GGUF: bfloat16), float32, bfloat16, float16; to a GGUF q8_0 too")
       ->capture_default_str()
       ->type_name("TYPE");
   command

@@ -69,14 +69,14 @@ GgufFile as_read(const GgufContent& content, const std::vector<Source>& sources,
   return {label, decode(content.entries, label), std::move(tensors)};
 }
 
+}  // namespace
+
 void add_record(GgufEntries& entries, const GgufRecord& record, int64_t num_blocks) {
   set(entries, "sleb.version", gguf_value::string(SLEB_VERSION));
   set(entries, "sleb.source", gguf_value::string(record.source));
   set(entries, "sleb.source_block_count", gguf_value::u32(static_cast<uint32_t>(num_blocks)));
   set(entries, "sleb.removed_blocks", gguf_value::i32s(record.removed_blocks));
 }
-
-}  // namespace
 
 PrunedGguf prune_gguf(const Checkpoint& checkpoint, const GgufRecord& record) {
   const GgufFile& file = *checkpoint.gguf();

@@ -22,6 +22,8 @@ struct GgufRecord {
   std::vector<int64_t> removed_blocks;  // sleb.removed_blocks, numbered as there; sleb.source_block_count beside it
 };
 
+void add_record(GgufEntries& entries, const GgufRecord& record, int64_t num_blocks);
+
 // The tensors keep their bytes, types and order; those of blocks get their blocks' new numbers. What was put in a
 // tensor's place (Checkpoint::replace) is written in its own type. Both arguments have to outlive the result.
 // Throws Error(bad_input) if the architecture tells by a block's number, or by how many there are, what a block

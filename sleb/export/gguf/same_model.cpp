@@ -22,21 +22,6 @@ double scale_of_scores(const ModelSpec& spec) {
   return spec.attention_scale != 0 ? spec.attention_scale : 1 / std::sqrt(static_cast<double>(spec.head_dim));
 }
 
-// By how much rope_freqs or llama3 scaling divides each frequency (transformers, modeling_rope_utils.py).
-std::vector<double> divisors_of(const RopeSpec& rope) {
-  if (!rope.frequency_divisors.empty()) return {rope.frequency_divisors.begin(), rope.frequency_divisors.end()};
-  std::vector<double> divisors;
-  const auto context = static_cast<double>(rope.original_max_positions);
-  for (int64_t i = 0; i < rope.dims && rope.scaling == RopeSpec::Scaling::llama3; i += 2) {
-    const double turn = std::pow(rope.theta, static_cast<double>(i) / static_cast<double>(rope.dims));
-    const double turns = context / (2 * std::numbers::pi * turn);
-    const double ramp = (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
-    const double kept = std::clamp(ramp, 0.0, 1.0);
-    divisors.push_back(1 / ((1 - kept) / rope.factor + kept));
-  }
-  return divisors;
-}
-
 bool are_same(const RopeSpec& a, const RopeSpec& b) {
   const auto doubles = [](const std::vector<float>& values) {
     return std::vector<double>(values.begin(), values.end());
@@ -80,6 +65,20 @@ bool have_same_biases(const ModelSpec& a, const ModelSpec& b) {
 }
 
 }  // namespace
+
+std::vector<double> divisors_of(const RopeSpec& rope) {
+  if (!rope.frequency_divisors.empty()) return {rope.frequency_divisors.begin(), rope.frequency_divisors.end()};
+  std::vector<double> divisors;
+  const auto context = static_cast<double>(rope.original_max_positions);
+  for (int64_t i = 0; i < rope.dims && rope.scaling == RopeSpec::Scaling::llama3; i += 2) {
+    const double turn = std::pow(rope.theta, static_cast<double>(i) / static_cast<double>(rope.dims));
+    const double turns = context / (2 * std::numbers::pi * turn);
+    const double ramp = (turns - rope.low_freq_factor) / (rope.high_freq_factor - rope.low_freq_factor);
+    const double kept = std::clamp(ramp, 0.0, 1.0);
+    divisors.push_back(1 / ((1 - kept) / rope.factor + kept));
+  }
+  return divisors;
+}
 
 ModelSpec with_blocks(ModelSpec spec, const std::vector<int64_t>& kept) {
   const auto cut = [&](std::vector<int64_t>& values) {

@@ -15,4 +15,8 @@ ModelSpec with_blocks(ModelSpec spec, const std::vector<int64_t>& kept);
 // its blocks"; "" if there is none. Numbers may differ as far as float32 rounds.
 std::string difference(const ModelSpec& model, const ModelSpec& read);
 
+// By how much rope_freqs or llama3 scaling divides each frequency, [dims / 2] (transformers, modeling_rope_utils.py).
+// Empty for other kinds of rope.
+std::vector<double> divisors_of(const RopeSpec& rope);
+
 }  // namespace sleb
