@@ -112,6 +112,8 @@ def _change_metadata(writer: gguf.GGUFWriter, changes: dict) -> None:
         writer.kv_data[0].pop(key, None)
         if value is not ...:
             writer.add_key_value(key, value, kinds[type(value)])
+        if key == "general.alignment":
+            writer.data_alignment = value
 
 
 def _decoded(stored: np.ndarray, quantization: gguf.GGMLQuantizationType) -> np.ndarray:

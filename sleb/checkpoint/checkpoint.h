@@ -35,6 +35,8 @@ class Checkpoint {
   const std::filesystem::path& path() const { return path_; }
   const ModelSpec& spec() const { return spec_; }
   bool is_gguf() const { return gguf_ != nullptr; }
+  // The file that it was read from, nullptr for a folder.
+  const GgufFile* gguf() const { return gguf_.get(); }
   // What the user should know of it: members of the configuration that are not read, ...; one line each.
   const std::vector<std::string>& warnings() const { return warnings_; }
   uint64_t file_bytes() const;  // of the files that hold the tensors
@@ -63,6 +65,8 @@ class Checkpoint {
   // whoever reads it from now on gets them, but a tensor's name in the file and fingerprint() stay. They must outlive
   // the checkpoint.
   void replace(const std::string& name, StoredType type, Bytes data);
+  // Whether a tensor has been replaced.
+  bool is_replaced(const std::string& name) const { return replaced_.contains(name); }
   // Tells the system that a tensor's pages of the mapped file are not needed for now.
   void release(const std::string& name) const;
 

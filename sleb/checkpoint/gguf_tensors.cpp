@@ -20,28 +20,6 @@ const GgufArchitecture& architecture_of(const GgufFile& file) {
   return find_gguf_architecture(file.string("general.architecture"));
 }
 
-// Hugging Face's names by the GGUF's. "*" in a name: one tensor a head, of which the GGUF has a row each.
-std::map<std::string, std::string> new_names(const GgufArchitecture& architecture, const ModelSpec& spec) {
-  std::map<std::string, std::string> renamed;
-  const auto add = [&](std::string_view name, std::string_view new_name) {
-    for (const std::string_view ending : {".weight", ".bias"}) {
-      if (!new_name.empty()) renamed[fmt::format("{}{}", name, ending)] = fmt::format("{}{}", new_name, ending);
-    }
-  };
-  add("token_embd", spec.names.embedding);
-  add("token_embd_norm", spec.names.embedding_norm);
-  add("position_embd", spec.names.positions);
-  add("output_norm", spec.names.final_norm);
-  add("output", spec.names.head);
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Part part : all_parts) {
-      if (!spec.names.parts[part].empty())
-        add(gguf_part_name(architecture, spec, block, part), spec.part_name(block, part));
-    }
-  }
-  return renamed;
-}
-
 // Whether a name is that part's in some block.
 bool is_part(const ModelSpec& spec, const std::string& name, Part part) {
   const std::string_view own = spec.names.parts[part];
@@ -122,7 +100,16 @@ void reorder_rows(std::span<float> values, int64_t rows, Source source) {
   }
 }
 
-// Stored row 2j + s of a head holds row s * half + j.
+// Row 2j + s of a head from its row s * half + j.
+void put_pairs_side_by_side(std::span<float> values, int64_t rows, int64_t heads) {
+  const int64_t head_rows = rows / heads, half = head_rows / 2;
+  reorder_rows(values, rows, [&](int64_t row) {
+    const int64_t within = row % head_rows;
+    return row - within + within % 2 * half + within / 2;
+  });
+}
+
+// The reverse.
 void part_pairs(std::span<float> values, int64_t rows, int64_t heads) {
   const int64_t head_rows = rows / heads, half = head_rows / 2;
   reorder_rows(values, rows, [&](int64_t row) {
@@ -142,6 +129,18 @@ void group_rows(std::span<float> values, const ModelSpec& spec) {
   });
 }
 
+// The reverse.
+void ungroup_rows(std::span<float> values, const ModelSpec& spec) {
+  const int64_t groups = spec.num_kv_heads, queries = spec.num_heads / groups, dim = spec.head_dim;
+  reorder_rows(values, (spec.num_heads + 2 * groups) * dim, [&](int64_t row) {
+    const int64_t head = row / dim, others = head - spec.num_heads;
+    const int64_t group = others < 0 ? head / queries : others % groups;
+    const int64_t place = others < 0 ? head % queries : queries + others / groups;
+    return (group * (queries + 2) + place) * dim + row % dim;
+  });
+}
+
+// [columns, rows] to [rows, columns].
 void transpose(std::span<float> values, int64_t rows, int64_t columns) {
   const std::vector<float> before(values.begin(), values.end());
   for (int64_t row = 0; row < rows; ++row) {
@@ -153,9 +152,30 @@ void transpose(std::span<float> values, int64_t rows, int64_t columns) {
 
 }  // namespace
 
+std::map<std::string, std::string> hugging_face_names(const GgufArchitecture& architecture, const ModelSpec& spec) {
+  std::map<std::string, std::string> renamed;
+  const auto add = [&](std::string_view name, std::string_view new_name) {
+    for (const std::string_view ending : {".weight", ".bias"}) {
+      if (!new_name.empty()) renamed[fmt::format("{}{}", name, ending)] = fmt::format("{}{}", new_name, ending);
+    }
+  };
+  add("token_embd", spec.names.embedding);
+  add("token_embd_norm", spec.names.embedding_norm);
+  add("position_embd", spec.names.positions);
+  add("output_norm", spec.names.final_norm);
+  add("output", spec.names.head);
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Part part : all_parts) {
+      if (!spec.names.parts[part].empty())
+        add(gguf_part_name(architecture, spec, block, part), spec.part_name(block, part));
+    }
+  }
+  return renamed;
+}
+
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
   check_block_count(spec, file.tensors().size(), file.label());
-  const std::map<std::string, std::string> renamed = new_names(architecture_of(file), spec);
+  const std::map<std::string, std::string> renamed = hugging_face_names(architecture_of(file), spec);
   std::map<std::string, StoredTensor> tensors;
   for (const auto& [name, stored] : with_qkv_apart(file, spec)) {
     if (rope_tensors.contains(name)) continue;
@@ -187,6 +207,24 @@ void undo_conversion(const GgufFile& file, const ModelSpec& spec, const std::str
     for (float& value : values) value -= static_cast<float>(spec.norm_weight_offset);
   }
   if (is_transposed(spec, name, shape.size())) transpose(values, shape[0], shape[1]);
+}
+
+void convert(const GgufArchitecture& architecture, const ModelSpec& spec, const std::string& name,
+             const std::vector<int64_t>& shape, std::span<float> values) {
+  if (architecture.pairs_side_by_side) {
+    if (is_part(spec, name, Part::query)) put_pairs_side_by_side(values, shape[0], spec.num_heads);
+    if (is_part(spec, name, Part::key)) put_pairs_side_by_side(values, shape[0], spec.num_kv_heads);
+  }
+  if (spec.qkv_layout == QkvLayout::by_group && is_part(spec, name, Part::query)) ungroup_rows(values, spec);
+  if (spec.norm_weight_offset != 0 && is_norm_weight(spec, name)) {
+    for (float& value : values) value += static_cast<float>(spec.norm_weight_offset);
+  }
+  if (is_transposed(spec, name, shape.size())) transpose(values, shape[1], shape[0]);
+}
+
+std::vector<int64_t> converted_shape(const ModelSpec& spec, const std::string& name, std::vector<int64_t> shape) {
+  if (is_transposed(spec, name, shape.size())) std::swap(shape[0], shape[1]);
+  return shape;
 }
 
 }  // namespace sleb

@@ -3,14 +3,17 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/formats/encode.h"
+#include "sleb/export/gguf/converted_gguf.h"
+#include "sleb/export/gguf/gguf_output.h"
+#include "sleb/export/gguf/pruned_gguf.h"
 #include "sleb/export/halved_blocks.h"
+#include "sleb/export/output_folder.h"
 #include "sleb/export/pruned_config.h"
 
 namespace sleb {
@@ -18,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr const char* own_code = "auto_map";
+constexpr uint64_t usual_shard_bytes = 5'000'000'000;
 
 // Whether Python code goes with the model.
 bool keeps_code(const Checkpoint& checkpoint) {
@@ -35,7 +39,8 @@ std::optional<StoredType> chosen_type(const std::string& name) {
   if (name == "float32") return StoredType::f32;
   if (name == "bfloat16") return StoredType::bf16;
   if (name == "float16") return StoredType::f16;
-  bad_input("--out-dtype {}: not known; give auto, float32, bfloat16 or float16", name);
+  if (name == "q8_0") return StoredType::q8_0;
+  bad_input("--out-dtype {}: not known; give auto, float32, bfloat16, float16, or of a GGUF q8_0", name);
 }
 
 // What config.json calls it.
@@ -132,7 +137,8 @@ std::string shard_name(size_t index, size_t count) {
 
 void write_weights(const Checkpoint& checkpoint, const ExportOptions& options, const fs::path& folder,
                    Progress& progress) {
-  const auto shards = split_into_shards(plan_transfers(checkpoint, options), options.shard_bytes);
+  const auto shards =
+      split_into_shards(plan_transfers(checkpoint, options), options.shard_bytes.value_or(usual_shard_bytes));
   Json weight_map = Json::object();
   uint64_t total = 0;
   for (const auto& shard : shards) {
@@ -227,55 +233,77 @@ void check_halves(const Checkpoint& checkpoint, const ExportOptions& options) {
       checkpoint.path().string(), reason);
 }
 
-// Every file below `folder`, sorted.
-std::vector<std::string> files_below(const fs::path& folder) {
-  std::vector<std::string> names;
-  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-    if (!entry.is_directory() || entry.is_symlink()) names.push_back(entry.path().lexically_relative(folder).string());
-  }
-  std::ranges::sort(names);
-  return names;
+// The removal list; before a search it is not known what will go: that the first block will is the least convenient
+// case.
+std::vector<int64_t> likely_gone(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const bool unknown = options.removal_list.empty() && checkpoint.spec().num_blocks > 1;
+  return unknown ? std::vector<int64_t>{0} : blocks_gone(options.removal_list);
 }
 
-// What sleb.json says that sleb wrote beside it; nothing where it says nothing.
-std::vector<std::string> files_written_to(const fs::path& folder) {
-  std::vector<std::string> names;
-  try {
-    const Json record = parse_json(read_file(folder / "sleb.json", uint64_t{64} << 20), "sleb.json");
-    if (!record.contains("removal_list") || !record.contains("files")) return {};
-    for (const Json& name : record.at("files")) names.push_back(name.get<std::string>());
-  } catch (const std::exception&) {
-    return {};
+// Throws Error(bad_input) for what a GGUF can't be written of.
+void check_gguf(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const std::string out = options.out.string();
+  if (options.halves || has_single_halves(options.removal_list)) {
+    bad_input("{}: a GGUF can't say that a block lacks one half; give a folder as --out, or remove whole blocks", out);
   }
-  std::ranges::sort(names);
-  return names;
+  if (checkpoint.is_gguf() && chosen_type(options.out_dtype) && !options.repaired) {
+    bad_input("--out-dtype {}: a GGUF's tensors stay as they are in a GGUF; leave it out, or give a folder as --out",
+              options.out_dtype);
+  }
 }
 
-// --force is for what an earlier run wrote, not for a mistyped folder, nor for what somebody has put beside it.
-void check_replaceable(const fs::path& target) {
-  const fs::path folder = followed(target);
-  if (!fs::is_directory(folder) || fs::is_empty(folder)) return;
-  std::vector<std::string> foreign;
-  std::ranges::set_difference(files_below(folder), files_written_to(folder), std::back_inserter(foreign));
-  if (foreign.empty()) return;
-  const size_t shown = std::min<size_t>(foreign.size(), 3);
-  bad_input(
-      "{}: holds files that sleb did not write, which --force would delete: {}{}; move them, or give another folder",
-      target.string(), fmt::join(foreign.begin(), foreign.begin() + static_cast<std::ptrdiff_t>(shown), ", "),
-      foreign.size() > shown ? fmt::format(" and {} more", foreign.size() - shown) : "");
+PrunedGguf gguf_of(const Checkpoint& checkpoint, const ExportOptions& options, const GgufRecord& record) {
+  if (checkpoint.is_gguf()) return prune_gguf(checkpoint, record);
+  return convert_to_gguf(checkpoint, record,
+                         [&](const std::string& name) { return written_type(checkpoint, name, options); });
+}
+
+// How the user calls the model, without the folders that it lies in here.
+std::string source_name(const OrderedJson& record) {
+  const std::string name = record.value("model", "");
+  std::error_code ignored;
+  if (!fs::exists(name, ignored)) return name;
+  const fs::path path = fs::absolute(name).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
+void write_pruned_gguf(const Checkpoint& checkpoint, const ExportOptions& options, const ExportRecord& record,
+                       Progress& progress) {
+  check_output(options);  // hours may have passed
+  std::vector<int64_t> removed;
+  for (const Removal& removal : options.removal_list) removed.push_back(removal.block);
+  const PrunedGguf pruned = gguf_of(checkpoint, options, {source_name(record.json), removed});
+  const auto names = write_gguf({options.out, options.shard_bytes, options.force}, pruned.content, progress);
+  if (names.size() > 1) {
+    progress.note(
+        fmt::format("{}: in {} parts, {} to {}", options.out.string(), names.size(), names.front(), names.back()));
+  }
 }
 
 }  // namespace
 
 StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options) {
+  // ggml adds and multiplies by vectors in float32 only.
+  if (is_gguf_output(options.out) && checkpoint.tensor(name).shape.size() < 2) return StoredType::f32;
   if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
   // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
-  return checkpoint.is_gguf() ? StoredType::bf16 : checkpoint.tensor(name).type;
+  if (checkpoint.is_gguf()) return StoredType::bf16;
+  const StoredType stored = checkpoint.tensor(name).type;
+  if (!is_gguf_output(options.out)) return stored;
+  // ggml has no 8-bit floats, and computes with nothing wider than float32.
+  const bool is_plain = stored == StoredType::f32 || stored == StoredType::f16 || stored == StoredType::bf16;
+  return is_plain ? stored : stored == StoredType::f64 ? StoredType::f32 : StoredType::bf16;
 }
 
 void check_output(const ExportOptions& options) {
-  chosen_type(options.out_dtype);
+  const auto chosen = chosen_type(options.out_dtype);
   if (options.out.empty()) bad_input("--out: give a folder");
+  if (is_gguf_output(options.out)) {
+    return check_gguf_output(options.out, options.shard_bytes.has_value(), options.force);
+  }
+  if (chosen && is_quantized(*chosen)) {
+    bad_input("--out-dtype {}: safetensors have no such type; give a file, FILE.gguf, as --out", options.out_dtype);
+  }
   if (options.force) return check_replaceable(options.out);
   if (fs::exists(followed(options.out))) {
     bad_input("{}: exists already; give another folder, or --force to replace it", options.out.string());
@@ -284,13 +312,13 @@ void check_output(const ExportOptions& options) {
 
 std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
   check_output(options);
+  if (is_gguf_output(options.out)) {
+    check_gguf(checkpoint, options);
+    return gguf_of(checkpoint, options, {"", likely_gone(checkpoint, options)}).warnings;
+  }
   if (options.halves || has_single_halves(options.removal_list)) check_halves(checkpoint, options);
-  // Before a search it is not known what will go; that the first block will is the least convenient case.
-  const int64_t num_blocks = checkpoint.spec().num_blocks;
-  const bool unknown = options.removal_list.empty() && num_blocks > 1;
   PrunedConfig pruned =
-      new_config(checkpoint, options,
-                 kept_blocks(num_blocks, unknown ? std::vector<int64_t>{0} : blocks_gone(options.removal_list)));
+      new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, likely_gone(checkpoint, options)));
   checkpoint.check_scales();
   // Everything small is written and removed again: what can't be is better known before the search than after it.
   const StagedFolder trial(options.out, options.force);
@@ -311,11 +339,21 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
     if (!is_scale) size.parameters += checkpoint.tensor(transfer.source).elements();
     size.bytes += transfer.layout.bytes();
   }
+  if (is_gguf_output(options.out) && !has_single_halves(options.removal_list)) {
+    const auto type = [&](const std::string& name) { return written_type(checkpoint, name, options); };
+    const std::vector<int64_t> removed = blocks_gone(options.removal_list);
+    const std::vector<TensorLayout> tensors = checkpoint.is_gguf()
+                                                  ? prune_gguf(checkpoint, {"", removed}).content.tensors
+                                                  : converted_tensors(checkpoint, removed, type);
+    size.bytes = 0;
+    for (const TensorLayout& tensor : tensors) size.bytes += tensor.bytes();
+  }
   return size;
 }
 
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
                              Progress& progress) {
+  if (is_gguf_output(options.out)) return write_pruned_gguf(checkpoint, options, record, progress);
   if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
   for (const std::string& line : notes_on_code(checkpoint, options)) progress.note(line);

@@ -1,4 +1,4 @@
-// Writes a model with some blocks gone as a Hugging Face folder.
+// Writes a model with some blocks gone, as a Hugging Face folder or as a GGUF.
 #pragma once
 
 #include <cstdint>
@@ -15,15 +15,17 @@
 namespace sleb {
 
 struct ExportOptions {
-  std::filesystem::path out;
-  RemovalList removal_list;              // any order
-  bool halves = false;                   // a list that is not known yet may have halves of blocks
-  std::string out_dtype = "auto";        // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
-  uint64_t shard_bytes = 5'000'000'000;  // a shard's tensors are at most that large together
-  bool force = false;                    // replace an existing target
+  std::filesystem::path out;       // a folder, or a GGUF file by its ending, .gguf
+  RemovalList removal_list;        // any order
+  bool halves = false;             // a list that is not known yet may have halves of blocks
+  std::string out_dtype = "auto";  // auto: as stored, quantised types as bfloat16; float32, bfloat16, float16
+  // A shard's tensors are at most that large together; nothing: 5 GB, or of a GGUF one file.
+  std::optional<uint64_t> shard_bytes = {};
+  bool repaired = false;  // some tensors will be replaced, those of a GGUF as bfloat16 where out_dtype is auto
+  bool force = false;     // replace an existing target
 };
 
-// What goes into the folder beside the model.
+// What goes into the folder beside the model; a GGUF gets the model's name in it alone.
 struct ExportRecord {
   std::string card;  // README.md
   OrderedJson json;  // sleb.json; its "files" are added: the names of all that is written
@@ -51,7 +53,8 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
 
 // safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, model card and
 // sleb.json. Tensors pass through memory one at a time. The folder appears under its name only when
-// whole. Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted.
+// whole. Or a GGUF, of a GGUF: export/gguf/pruned_gguf.h. Throws Error(bad_input), Error(failed) where the disk
+// refuses, Interrupted.
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
                              Progress& progress);
 

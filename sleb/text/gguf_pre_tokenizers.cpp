@@ -110,7 +110,7 @@ OrderedJson nfc() {
 }
 
 struct Row {
-  std::vector<std::string_view> names;
+  std::vector<std::string_view> names;  // the first is the one to write
   GgufPreTokenizer parts;
 };
 
@@ -132,17 +132,17 @@ GgufPreTokenizer lines_of_pieces() {
 // "granite-embed-multi-311m", whose runs of newlines llama.cpp takes whole past the merges, and "whitespace".
 const std::vector<Row>& rows() {
   static const std::vector<Row> all = {
-      {{"", "default", "gpt-2", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "jais", "trillion", "jina-es",
+      {{"gpt-2", "", "default", "phi-2", "gigachat", "a.x-4.0", "mellum", "exaone4", "jais", "trillion", "jina-es",
         "jina-de", "jina-v2-es", "jina-v2-de", "jina-v1-en", "jina-v2-code", "roberta-bpe", "modern-bert",
         "granite-docling"},
        {nullptr, gpt2_alone(), false, false}},
-      {{"mpt", "olmo"}, {nfc(), gpt2_alone(), false, false}},
+      {{"olmo", "mpt"}, {nfc(), gpt2_alone(), false, false}},
       {{"smollm", "starcoder", "refact", "codeshell", "exaone", "minerva-7b", "mellum2"},
        {nullptr, digits_then_gpt2(), false, false}},
       {{"command-r"}, {nfc(), digits_then_gpt2(), false, false}},
-      {{"llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
+      {{"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"},
        {nullptr, splits({llama3}), true, true}},
-      {{"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"}, {nullptr, splits({llama3}), false, false}},
+      {{"glm4", "chatglm-bpe", "dbrx", "smaug-bpe"}, {nullptr, splits({llama3}), false, false}},
       {{"jais-2"}, {nullptr, splits({jais2}), false, false}},
       {{"minicpm5"}, {nullptr, splits({three_digits, minicpm5}), true, false}},
       {{"qwen2"}, {nfc(), splits({qwen2}), false, false}},
@@ -197,6 +197,12 @@ GgufPreTokenizer gguf_pre_tokenizer(std::string_view name, std::string_view labe
     }
   }
   bad_input("{}: tokenizer.ggml.pre {:?} is not supported", label, name);
+}
+
+std::vector<std::string_view> gguf_pre_tokenizer_names() {
+  std::vector<std::string_view> names;
+  for (const Row& row : rows()) names.push_back(row.names.front());
+  return names;
 }
 
 }  // namespace sleb

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "sleb/base/json.h"
 
@@ -19,5 +20,8 @@ struct GgufPreTokenizer {
 
 // Throws Error(bad_input), beginning with `label`, for a name that is not known. No name stands for GPT-2's.
 GgufPreTokenizer gguf_pre_tokenizer(std::string_view name, std::string_view label);
+
+// A name for each way to split texts: the one that most models with it have.
+std::vector<std::string_view> gguf_pre_tokenizer_names();
 
 }  // namespace sleb

@@ -37,7 +37,7 @@ void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   guard.reads(file_of_result(arguments.found_sets.result));
-  guard.writes_folder("--out", arguments.out);
+  guard.writes_checkpoint("--out", arguments.out, arguments.options.force);
   ExportOptions options = arguments.options;
   options.out = arguments.out;
   check_output(options);
@@ -69,20 +69,19 @@ void add_export(CLI::App& app, Session& session) {
   add_model(*command, arguments->model);
   add_removal_list(*command, arguments->removal_list, "; \"\" for none");
   add_found_sets(*command, arguments->found_sets, SetsTaken::one);
-  command->add_option("--out", arguments->out, "Folder to write")->required()->type_name("DIR");
-  add_out_dtype(*command, arguments->options.out_dtype);
-  command->add_option("--shard-bytes", arguments->options.shard_bytes, "Largest shard")
-      ->capture_default_str()
-      ->check(at_least(1))
-      ->type_name("BYTES");
+  command->add_option("--out", arguments->out, "Folder to write, or of a GGUF a file, FILE.gguf")
+      ->required()
+      ->type_name("DIR");
+  add_out_form(*command, arguments->options);
   add_base_model(*command, arguments->base_model);
-  command->add_flag("--force", arguments->options.force, "Replace DIR if it exists");
+  command->add_flag("--force", arguments->options.force, "Replace DIR or FILE if it exists");
   command->footer(
       "Examples:\n"
       "  sleb export HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13 \\\n"
       "      --out SmolLM2-27\n"
       "  sleb export HuggingFaceTB/SmolLM2-135M --from SmolLM2-pruned --blocks 28 \\\n"
-      "      --out SmolLM2-28");
+      "      --out SmolLM2-28\n"
+      "  sleb export model.Q4_K_M.gguf --removal-list 12,26,13 --out model-27.Q4_K_M.gguf");
   command->callback([command, arguments, &session] {
     check_alone(session, "export");
     check_blocks_given(*command);

@@ -188,6 +188,7 @@ void run(const PruneArguments& arguments, KeptRounds& kept_rounds, Session& sess
   check_tasks(arguments.eval_tasks);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
+  output.repaired = arguments.repair;
   const bool writes_out = !arguments.out.empty() && !kept_rounds.may_be_finished();
   if (writes_out) check_output(output);
   check_compute(arguments.compute);
@@ -270,7 +271,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   for (const auto& place : places_of_rows(arguments.eval_tasks)) guard.reads(place);
   for (const std::string& text : arguments.eval_texts) guard.reads(place_of_text(text));
   for (const std::string& text : arguments.repair_text.datasets) guard.reads(place_of_text(text));
-  guard.writes_folder("--out", arguments.out);
+  guard.writes_checkpoint("--out", arguments.out, places.force);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
   const std::string& samples = arguments.eval_tasks.log_samples;

@@ -108,9 +108,11 @@ void add_repair(CLI::App& command, PruneArguments& arguments) {
 }
 
 void add_output(CLI::App& command, PruneArguments& arguments) {
-  command.add_option("--out", arguments.out, "Folder to write the pruned checkpoint to (default: only search)")
+  command
+      .add_option("--out", arguments.out,
+                  "Folder to write the pruned checkpoint to, or of a GGUF a file, FILE.gguf (default: only search)")
       ->type_name("DIR");
-  add_out_dtype(command, arguments.output.out_dtype);
+  add_out_form(command, arguments.output);
   add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists, and kept rounds");
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");

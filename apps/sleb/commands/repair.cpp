@@ -39,7 +39,7 @@ void guard_outputs(const RepairArguments& arguments) {
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
   guard.reads(file_of_result(arguments.found_sets.result));
-  guard.writes_folder("--out", arguments.out);
+  guard.writes_checkpoint("--out", arguments.out, arguments.output.force);
   guard.writes_file("--json", arguments.results.json, arguments.output.force);
 }
 
@@ -67,6 +67,7 @@ void run(RepairArguments arguments, Session& session) {
   read_found_sets(arguments.found_sets, arguments.removal_list);
   ExportOptions output = arguments.output;
   output.out = arguments.out;
+  output.repaired = true;
   check_output(output);
   check_compute(arguments.compute);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
@@ -111,8 +112,10 @@ void run(RepairArguments arguments, Session& session) {
 }
 
 void add_output(CLI::App& command, RepairArguments& arguments) {
-  command.add_option("--out", arguments.out, "Folder to write")->required()->type_name("DIR");
-  add_out_dtype(command, arguments.output.out_dtype);
+  command.add_option("--out", arguments.out, "Folder to write, or of a GGUF a file, FILE.gguf")
+      ->required()
+      ->type_name("DIR");
+  add_out_form(command, arguments.output);
   add_base_model(command, arguments.base_model);
   command.add_flag("--force", arguments.output.force, "Replace DIR or FILE if it exists");
   add_json(command, arguments.results.json, "Write the result");

@@ -83,10 +83,18 @@ void add_model(CLI::App& command, std::string& model) {
       ->type_name("MODEL");
 }
 
-void add_out_dtype(CLI::App& command, std::string& out_dtype) {
-  command.add_option("--out-dtype", out_dtype, "auto (as stored; GGUF: bfloat16), float32, bfloat16, float16")
+void add_out_form(CLI::App& command, ExportOptions& options) {
+  command
+      .add_option("--out-dtype", options.out_dtype,
+                  "auto (as stored; from a GGUF: bfloat16), float32, bfloat16, float16; to a GGUF q8_0 too")
       ->capture_default_str()
       ->type_name("TYPE");
+  command
+      .add_option("--shard-bytes", options.shard_bytes,
+                  "Largest shard; a GGUF that is larger is divided, as llama-gguf-split does (default: 5000000000, a "
+                  "GGUF in one file)")
+      ->check(at_least(1))
+      ->type_name("BYTES");
 }
 
 void add_base_model(CLI::App& command, std::string& base_model) {

@@ -8,6 +8,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
+#include "sleb/export/pruned_checkpoint.h"
 #include "sleb/hub/model_source.h"
 
 namespace sleb::app {
@@ -29,8 +30,8 @@ CLI::Validator byte_size();
 void add_model(CLI::App& command, std::string& model);
 // --base-model of commands that write a model card.
 void add_base_model(CLI::App& command, std::string& base_model);
-// --out-dtype, the type in which tensors are written.
-void add_out_dtype(CLI::App& command, std::string& out_dtype);
+// --out-dtype and --shard-bytes: the type in which tensors are written, and in how large files.
+void add_out_form(CLI::App& command, ExportOptions& options);
 // Opens the checkpoint, and says what the user should know of it.
 Checkpoint open_model(const ModelSource& model, Progress& progress);
 void note_warnings(const std::vector<std::string>& warnings, Progress& progress);

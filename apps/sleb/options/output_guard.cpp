@@ -13,6 +13,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/base/written_into.h"
+#include "sleb/export/gguf/gguf_output.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
@@ -197,6 +198,13 @@ void OutputGuard::writes_folder(std::string_view option, const std::string& path
     }
   }
   outputs_.emplace_back(option, place);
+}
+
+void OutputGuard::writes_checkpoint(std::string_view option, const std::string& path, bool replace) {
+  if (!is_gguf_output(path)) return writes_folder(option, path);
+  check_gguf_output(path, false, replace);
+  writes_file(option, path, replace);
+  for (const fs::path& part : parts_of_gguf(followed(path))) check_no_input(option, part);
 }
 
 }  // namespace sleb::app

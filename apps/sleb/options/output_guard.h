@@ -38,6 +38,10 @@ class OutputGuard {
   // the working directory, a home directory, a mount point or the root, or if it is a file.
   void writes_folder(std::string_view option, const std::string& path);
 
+  // A checkpoint: a folder, or by its ending a GGUF file, whose parts may get names of their own. Throws
+  // Error(bad_input) as writes_folder and writes_file do.
+  void writes_checkpoint(std::string_view option, const std::string& path, bool replace);
+
  private:
   using Identity = std::pair<dev_t, ino_t>;
 

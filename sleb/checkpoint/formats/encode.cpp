@@ -1,6 +1,8 @@
 #include "sleb/checkpoint/formats/encode.h"
 
+#include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 
 #include "sleb/base/error.h"
@@ -38,11 +40,34 @@ std::vector<std::byte> encode_halves(std::span<const float> values, uint16_t (*c
   return out;
 }
 
+// ggml-quants.c, quantize_row_q8_0_ref: 32 values share a scale, the largest magnitude / 127, which is stored as F16.
+std::vector<std::byte> encode_q8_0(std::span<const float> values) {
+  constexpr size_t block = 32;
+  if (values.size() % block != 0) bad_input("{} values are not whole Q8_0 blocks of {}", values.size(), block);
+  std::vector<std::byte> out;
+  out.reserve(values.size() / block * (2 + block));
+  for (size_t begin = 0; begin < values.size(); begin += block) {
+    float largest = 0;
+    for (const float value : values.subspan(begin, block)) largest = std::max(largest, std::abs(value));
+    const float scale = largest / 127;
+    const float inverse = scale != 0 ? 1 / scale : 0;
+    const uint16_t stored = to_float16(scale);
+    out.push_back(static_cast<std::byte>(stored & 0xffU));
+    out.push_back(static_cast<std::byte>(stored >> 8));
+    for (const float value : values.subspan(begin, block)) {
+      const float quant = std::round(value * inverse);
+      out.push_back(static_cast<std::byte>(static_cast<int8_t>(std::isfinite(quant) ? quant : 0)));
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::vector<std::byte> encode(StoredType type, std::span<const float> values) {
   if (type == StoredType::bf16) return encode_halves(values, to_bfloat16);
   if (type == StoredType::f16) return encode_halves(values, to_float16);
+  if (type == StoredType::q8_0) return encode_q8_0(values);
   if (type != StoredType::f32) bad_input("weights can't be written as {}", name_of(type));
   const auto bytes = std::as_bytes(values);
   return {bytes.begin(), bytes.end()};

@@ -12,11 +12,16 @@ GgufFile::GgufFile(const std::filesystem::path& path) {
   label_ = parts[0].label;
   version_ = parts[0].version;
   metadata_ = std::move(parts[0].metadata);
+  encoded_ = std::move(parts[0].encoded);
   for (GgufPart& part : parts) {
     tensors_.merge(part.tensors);
+    tensor_names_.insert(tensor_names_.end(), part.tensor_names.begin(), part.tensor_names.end());
     files_.push_back(std::move(part.file));
   }
 }
+
+GgufFile::GgufFile(std::string label, GgufMetadata metadata, std::map<std::string, StoredTensor> tensors)
+    : label_(std::move(label)), metadata_(std::move(metadata)), tensors_(std::move(tensors)) {}
 
 uint64_t GgufFile::file_bytes() const {
   uint64_t sum = 0;

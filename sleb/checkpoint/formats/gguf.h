@@ -24,6 +24,8 @@ class GgufFile {
   // reader is the judge, and for parts that do not make a whole (gguf/split.h). A tensor type that StoredType lacks is
   // refused by its ggml name, and so is a file that is big-endian or has arrays of arrays.
   explicit GgufFile(const std::filesystem::path& path);
+  // One that is still to be written: the tensors' data lie elsewhere, and outlive it.
+  GgufFile(std::string label, GgufMetadata metadata, std::map<std::string, StoredTensor> tensors);
 
   // The path as given, or of the first part: where the metadata is, for messages.
   const std::string& label() const { return label_; }
@@ -31,6 +33,9 @@ class GgufFile {
   const GgufMetadata& metadata() const { return metadata_; }
   // Shapes outermost first (GGUF stores them innermost first).
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
+  // Metadata and tensors as they stand in the file, part after part; of the metadata the first part's.
+  const std::vector<EncodedGgufValue>& encoded_metadata() const { return encoded_; }
+  const std::vector<std::string>& tensor_names() const { return tensor_names_; }
   uint64_t file_bytes() const;  // of all parts
   // The files as they are, in the parts' order.
   std::vector<Bytes> contents() const;
@@ -57,6 +62,8 @@ class GgufFile {
   std::string label_;
   uint32_t version_ = 0;
   GgufMetadata metadata_;
+  std::vector<EncodedGgufValue> encoded_;
+  std::vector<std::string> tensor_names_;
   std::map<std::string, StoredTensor> tensors_;
 };
 

@@ -254,14 +254,11 @@ std::set<std::string> SafetensorsReader::add_file(const fs::path& path) {
   return names;
 }
 
-uint64_t TensorLayout::bytes() const {
-  const std::optional<int64_t> elements = count_elements(shape);
-  if (!elements || is_quantized(type)) failed("tensor {}: can't be stored as safetensors", quote(name));
-  return encoded_bytes(type, *elements);
-}
-
 SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorLayout> layout)
     : file_(path), label_(path.string()), layout_(std::move(layout)) {
+  for (const TensorLayout& tensor : layout_) {
+    if (is_quantized(tensor.type)) failed("tensor {}: can't be stored as safetensors", quote(tensor.name));
+  }
   const std::string header = header_of(layout_);
   const uint64_t length = header.size();
   file_.write(std::as_bytes(std::span(&length, 1)));

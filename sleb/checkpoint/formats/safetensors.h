@@ -45,18 +45,9 @@ class SafetensorsReader {
   std::set<std::string> skipped_;
 };
 
-// What a file will hold: known before the first byte is written, since the header comes first.
-struct TensorLayout {
-  std::string name;
-  StoredType type;  // not a quantised one
-  std::vector<int64_t> shape;
-
-  uint64_t bytes() const;
-};
-
-// Writes one safetensors file, tensor by tensor in the order of `layout`; the header carries {"format": "pt"}, without
-// which transformers refuses a file. Tensor data begins at a multiple of 8 bytes.
-// Throws Error(failed) where the disk refuses, and for calls that do not follow the layout.
+// Writes one safetensors file, tensor by tensor in the order of `layout`, none of them quantised; the header carries
+// {"format": "pt"}, without which transformers refuses a file. Tensor data begins at a multiple of 8 bytes. Throws
+// Error(failed) where the disk refuses, and for calls that do not follow the layout.
 class SafetensorsWriter {
  public:
   SafetensorsWriter(const std::filesystem::path& path, std::vector<TensorLayout> layout);

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstring>
 
+#include "sleb/base/error.h"
 #include "sleb/checkpoint/formats/quants/blocks_of_32.h"
 #include "sleb/checkpoint/formats/quants/codebooks.h"
 #include "sleb/checkpoint/formats/quants/k_quants.h"
@@ -98,6 +99,12 @@ int64_t bytes_per_block(StoredType type) {
 
 int64_t StoredTensor::elements() const {
   return count_elements(shape).value();
+}
+
+uint64_t TensorLayout::bytes() const {
+  const std::optional<int64_t> elements = count_elements(shape);
+  if (!elements) failed("tensor {}: too large", quote(name));
+  return encoded_bytes(type, *elements);
 }
 
 std::optional<int64_t> count_elements(std::span<const int64_t> shape) {

@@ -55,6 +55,15 @@ struct StoredTensor {
   int64_t elements() const;
 };
 
+// A tensor that a file will hold: known before the first byte is written, since the header comes first.
+struct TensorLayout {
+  std::string name;
+  StoredType type;
+  std::vector<int64_t> shape;
+
+  uint64_t bytes() const;
+};
+
 // The product of non-negative dimensions (1 for none). Nothing if it, or the product of the first few, exceeds 2^60:
 // at up to 8 bytes each, the bytes of the elements then still fit 63 bits.
 std::optional<int64_t> count_elements(std::span<const int64_t> shape);

@@ -1,5 +1,7 @@
 #include "sleb/text/chat/chat_template.h"
 
+#include "sleb/text/chat/chat_template_text.h"
+
 #include <utility>
 
 #include "sleb/base/error.h"
@@ -48,6 +50,19 @@ std::optional<std::string> find_file(const fs::path& path) {
   return read_file(path, largest_file);
 }
 
+std::optional<Source> source_in(const fs::path& folder) {
+  std::optional<Source> source;
+  if (auto text = find_file(folder / "chat_template.jinja")) {
+    source = Source{*std::move(text), (folder / "chat_template.jinja").string()};
+  }
+  for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
+    const std::string label = (folder / name).string();
+    const auto text = source ? std::nullopt : find_file(label);
+    if (text) source = source_of(JsonView(parse_json(*text, label), label));
+  }
+  return source;
+}
+
 std::optional<ChatTemplate> chat_template(const std::optional<Source>& source, OrderedJson special_tokens) {
   if (!source) return {};
   return ChatTemplate(source->text, source->label, std::move(special_tokens));
@@ -79,19 +94,16 @@ std::optional<ChatTemplate> chat_template_of_config(std::string_view tokenizer_c
 }
 
 std::optional<ChatTemplate> chat_template_of_folder(const fs::path& folder) {
-  std::optional<Source> source;
-  if (auto text = find_file(folder / "chat_template.jinja")) {
-    source = Source{*std::move(text), (folder / "chat_template.jinja").string()};
-  }
-  for (const char* name : {"tokenizer_config.json", "chat_template.json"}) {
-    const std::string label = (folder / name).string();
-    const auto text = source ? std::nullopt : find_file(label);
-    if (text) source = source_of(JsonView(parse_json(*text, label), label));
-  }
+  const std::optional<Source> source = source_in(folder);
   if (!source) return {};
   OrderedJson tokens = OrderedJson::object();
   for (const auto& [role, token] : special_tokens_of_folder(folder)) tokens[role] = token;
   return chat_template(source, std::move(tokens));
+}
+
+std::optional<std::string> chat_template_text_of_folder(const fs::path& folder) {
+  std::optional<Source> source = source_in(folder);
+  return source ? std::optional(std::move(source->text)) : std::nullopt;
 }
 
 }  // namespace sleb

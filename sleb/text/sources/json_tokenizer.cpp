@@ -88,14 +88,7 @@ void rebuild(const TokenizerClass& own, const FolderFiles& files, Json& document
   if (own.own_post_processor) document["post_processor"] = nullptr;
 }
 
-}  // namespace
-
-bool names_byte_level(std::string_view text) {
-  return text.find("\"ByteLevel\"") != text.npos;
-}
-
-Tokenizer tokenizer_of_json_folder(const fs::path& folder) {
-  const FolderFiles files = read_files(folder);
+Json document_of(const FolderFiles& files) {
   Json document = parse_json(files.text, files.label);
   if (!document.is_object()) bad_input("{}: expected an object", files.label);
   if (const TokenizerClass* own = class_of(files).own) {
@@ -103,7 +96,22 @@ Tokenizer tokenizer_of_json_folder(const fs::path& folder) {
   } else {
     add_tokens_beside(files, document);
   }
-  return Tokenizer::from_document(document, files.label, files.config.split_special_tokens);
+  return document;
+}
+
+}  // namespace
+
+bool names_byte_level(std::string_view text) {
+  return text.find("\"ByteLevel\"") != text.npos;
+}
+
+Json tokenizer_document_of_json_folder(const fs::path& folder) {
+  return document_of(read_files(folder));
+}
+
+Tokenizer tokenizer_of_json_folder(const fs::path& folder) {
+  const FolderFiles files = read_files(folder);
+  return Tokenizer::from_document(document_of(files), files.label, files.config.split_special_tokens);
 }
 
 std::optional<std::string> warning_of_json_folder(const fs::path& folder) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "sleb/base/json.h"
 #include "sleb/text/tokenizer.h"
 
 namespace sleb {
@@ -17,6 +18,9 @@ namespace sleb {
 //   parts itself.
 // Throws Error(bad_input).
 Tokenizer tokenizer_of_json_folder(const std::filesystem::path& folder);
+
+// The same as the content of one tokenizer.json, but for the ids of tokens that only other files name.
+Json tokenizer_document_of_json_folder(const std::filesystem::path& folder);
 
 // Whether the text of a tokenizer.json names the component ByteLevel, which AutoTokenizer looks for.
 bool names_byte_level(std::string_view text);

@@ -12,6 +12,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
+#include "sleb/checkpoint/formats/gguf/type_numbers.h"
 
 namespace sleb {
 namespace {
@@ -21,16 +22,7 @@ constexpr uint32_t most_dimensions = 4;                 // GGML_MAX_DIMS
 constexpr uint64_t least_metadata_bytes = 8 + 4 + 1;    // key length, value type, value
 constexpr uint64_t least_tensor_bytes = 8 + 4 + 4 + 8;  // name length, dimensions, type, offset
 
-enum ValueType : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
-
-// ggml's name of every type number it ever gave out (ggml.h, enum ggml_type).
-constexpr auto ggml_type_names = std::to_array<std::string_view>({
-    "F32",        "F16",        "Q4_0",       "Q4_1",  "Q4_2",     "Q4_3",     "Q5_0",     "Q5_1",    "Q8_0",
-    "Q8_1",       "Q2_K",       "Q3_K",       "Q4_K",  "Q5_K",     "Q6_K",     "Q8_K",     "IQ2_XXS", "IQ2_XS",
-    "IQ3_XXS",    "IQ1_S",      "IQ4_NL",     "IQ3_S", "IQ2_S",    "IQ4_XS",   "I8",       "I16",     "I32",
-    "I64",        "F64",        "IQ1_M",      "BF16",  "Q4_0_4_4", "Q4_0_4_8", "Q4_0_8_8", "TQ1_0",   "TQ2_0",
-    "IQ4_NL_4_4", "IQ4_NL_4_8", "IQ4_NL_8_8", "MXFP4", "NVFP4",    "Q1_0",     "Q2_0",
-});
+using enum GgufValueType;
 
 // Reads forward through the bytes, never past their end. `place` is where in the file the caller is, for messages.
 class Cursor {
@@ -114,9 +106,9 @@ auto read_array(Cursor& cursor, const std::string& place) {
 }
 
 GgufValue read_value(Cursor& cursor, const std::string& place) {
-  auto type = cursor.read<uint32_t>(place);
+  auto type = static_cast<GgufValueType>(cursor.read<uint32_t>(place));
   const bool is_array = type == array;
-  if (is_array) type = cursor.read<uint32_t>(place);
+  if (is_array) type = static_cast<GgufValueType>(cursor.read<uint32_t>(place));
   const auto read = [&]<typename Value>() -> GgufValue {
     if (is_array) return read_array<Value>(cursor, place);
     return read_scalar<Value>(cursor, place);
@@ -149,20 +141,20 @@ GgufValue read_value(Cursor& cursor, const std::string& place) {
     case f64:
       return read.operator()<double>();
     default:
-      bad_input("{}: unknown value type {}", place, type);
+      bad_input("{}: unknown value type {}", place, static_cast<uint32_t>(type));
   }
 }
 
-GgufMetadata read_metadata(Cursor& cursor, uint64_t count, const std::string& label) {
-  GgufMetadata metadata;
+void read_metadata(Cursor& cursor, uint64_t count, GgufPart& part) {
   for (uint64_t i = 0; i < count; ++i) {
-    std::string key = cursor.read_string(fmt::format("{}: key of metadata {}", label, i));
-    const std::string place = metadata_place(label, key);
-    if (metadata.contains(key)) bad_input("{}: given twice", place);
+    std::string key = cursor.read_string(fmt::format("{}: key of metadata {}", part.label, i));
+    const std::string place = metadata_place(part.label, key);
+    if (part.metadata.contains(key)) bad_input("{}: given twice", place);
+    const uint64_t begin = cursor.position();
     GgufValue value = read_value(cursor, place);
-    metadata.emplace(std::move(key), std::move(value));
+    part.encoded.push_back({key, part.file.bytes().subspan(begin, cursor.position() - begin)});
+    part.metadata.emplace(std::move(key), std::move(value));
   }
-  return metadata;
 }
 
 // A tensor whose data is not yet found: it begins `offset` bytes into the data.
@@ -242,6 +234,14 @@ std::string metadata_place(const std::string& label, std::string_view key) {
   return fmt::format("{}: metadata {}", label, quote(key));
 }
 
+uint64_t alignment_of(const GgufMetadata& metadata, const std::string& label) {
+  const int64_t alignment = find_integer(metadata, "general.alignment", label).value_or(default_alignment);
+  if (alignment <= 0 || !std::has_single_bit(static_cast<uint64_t>(alignment))) {
+    bad_input("{}: {} is not a power of two", metadata_place(label, "general.alignment"), alignment);
+  }
+  return static_cast<uint64_t>(alignment);
+}
+
 std::optional<int64_t> find_integer(const GgufMetadata& metadata, const std::string& key, const std::string& label) {
   const auto found = metadata.find(key);
   if (found == metadata.end()) return {};
@@ -252,25 +252,30 @@ std::optional<int64_t> find_integer(const GgufMetadata& metadata, const std::str
   return static_cast<int64_t>(*value);
 }
 
+GgufValue decode_gguf_value(Bytes encoded, const std::string& place) {
+  Cursor cursor(encoded);
+  GgufValue value = read_value(cursor, place);
+  if (cursor.remaining() > 0) bad_input("{}: {} bytes follow its value", place, cursor.remaining());
+  return value;
+}
+
 GgufPart read_gguf_part(const std::filesystem::path& path) {
   GgufPart part{.file = MappedFile(path), .label = path.string()};
   Cursor cursor(part.file.bytes());
   part.version = read_version(cursor, part.label);
   const uint64_t tensor_count = cursor.read_count(least_tensor_bytes, part.label + ": number of tensors");
   const uint64_t metadata_count = cursor.read_count(least_metadata_bytes, part.label + ": number of metadata");
-  part.metadata = read_metadata(cursor, metadata_count, part.label);
+  read_metadata(cursor, metadata_count, part);
   std::vector<DescribedTensor> described;
   for (uint64_t i = 0; i < tensor_count; ++i) described.push_back(read_tensor(cursor, i, part.label));
 
-  const int64_t alignment = find_integer(part.metadata, "general.alignment", part.label).value_or(default_alignment);
-  if (alignment <= 0 || !std::has_single_bit(static_cast<uint64_t>(alignment))) {
-    bad_input("{}: {} is not a power of two", metadata_place(part.label, "general.alignment"), alignment);
-  }
+  const uint64_t alignment = alignment_of(part.metadata, part.label);
   const Bytes bytes = part.file.bytes();
-  const uint64_t begin = align_up(cursor.position(), static_cast<uint64_t>(alignment));
-  place_data(described, bytes.subspan(std::min<uint64_t>(begin, bytes.size())), static_cast<uint64_t>(alignment));
+  const uint64_t begin = align_up(cursor.position(), alignment);
+  place_data(described, bytes.subspan(std::min<uint64_t>(begin, bytes.size())), alignment);
   for (auto& [tensor, offset, place] : described) {
     const std::string name = tensor.name;
+    part.tensor_names.push_back(name);
     if (!part.tensors.emplace(name, std::move(tensor)).second) bad_input("{}: described twice", place);
   }
   return part;

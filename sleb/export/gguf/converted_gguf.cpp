@@ -1,0 +1,246 @@
+#include "sleb/export/gguf/converted_gguf.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/gguf_spec.h"
+#include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/formats/encode.h"
+#include "sleb/checkpoint/gguf_tensors.h"
+#include "sleb/export/gguf/model_metadata.h"
+#include "sleb/export/gguf/same_model.h"
+#include "sleb/export/pruned_config.h"
+#include "sleb/text/gguf_from_folder.h"
+
+namespace sleb {
+namespace {
+namespace fs = std::filesystem;
+
+// A tensor of the new file, and of what it is made: one tensor, one for each head, or values.
+struct Source {
+  std::vector<std::string> names;
+  std::vector<float> values;
+};
+
+struct Tensors {
+  std::vector<TensorLayout> layout;
+  std::vector<Source> sources;
+
+  void add(TensorLayout tensor, Source source) {
+    layout.push_back(std::move(tensor));
+    sources.push_back(std::move(source));
+  }
+};
+
+const Family& family_of(const Checkpoint& checkpoint) {
+  const Family& family = *find_family(checkpoint.spec().family);
+  const std::string path = checkpoint.path().string();
+  if (family.gguf_architecture.empty()) {
+    bad_input("{}: no GGUF architecture is known here for {} models; give a folder as --out", path, family.model_type);
+  }
+  if (checkpoint.spec().is_multimodal) {
+    bad_input(
+        "{}: has other parts beside the language model, which go into a file of their own in GGUF; give a folder "
+        "as --out",
+        path);
+  }
+  if (!checkpoint.spec().has_all_halves()) {
+    bad_input("{}: some of its blocks lack one half, which a GGUF can't say; give a folder as --out", path);
+  }
+  const PartNames& parts = checkpoint.spec().names.parts;
+  if (find_gguf_architecture(family.gguf_architecture).pairs_side_by_side && parts[Part::query] == parts[Part::key]) {
+    bad_input("{}: how a GGUF holds {}'s queries, keys and values is not known here; give a folder as --out", path,
+              family.model_type);
+  }
+  return family;
+}
+
+// A stored tensor's name in the new file, by its name with "*" in the place of a head's number.
+std::map<std::string, std::string> gguf_names(const GgufArchitecture& architecture, const ModelSpec& spec) {
+  std::map<std::string, std::string> names;
+  for (const auto& [own, name] : hugging_face_names(architecture, spec)) {
+    if (!own.starts_with("blk.")) names.emplace(name, own);
+  }
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Part part : all_parts) {
+      if (!spec.has_weight(part)) continue;
+      const std::string own = gguf_part_name(architecture, spec, block, part);
+      for (const std::string_view ending : {".weight", ".bias"}) {
+        names.emplace(fmt::format("{}{}", spec.part_name(block, part), ending), fmt::format("{}{}", own, ending));
+      }
+    }
+  }
+  return names;
+}
+
+// "model.layers.0.self_attn.q_layernorm.norms.*.weight" for that of head 3.
+std::string without_head(const std::string& name) {
+  const size_t end = name.rfind('.');
+  const size_t begin = end == name.npos || end == 0 ? name.npos : name.rfind('.', end - 1);
+  const bool is_number =
+      begin != name.npos && begin + 1 < end && name.find_first_not_of("0123456789", begin + 1) == end;
+  return is_number ? name.substr(0, begin + 1) + "*" + name.substr(end) : name;
+}
+
+// conversion/base.py, prepare_tensors.
+StoredType stored_type(const TensorLayout& tensor, StoredType matrix) {
+  const bool is_matrix = tensor.shape.size() > 1 && tensor.name.ends_with(".weight") &&
+                         !tensor.name.ends_with("_norm.weight") && tensor.name != "position_embd.weight";
+  if (!is_matrix) return StoredType::f32;
+  return tensor.shape.back() % elements_per_block(matrix) == 0 ? matrix : StoredType::f16;
+}
+
+// rope_freqs.weight and rope_factors_*.weight.
+void add_rope_tensors(const ModelSpec& spec, Tensors& tensors) {
+  const auto add = [&](const char* name, std::vector<float> values) {
+    if (!values.empty()) tensors.add({name, StoredType::f32, {std::ssize(values)}}, {{}, values});
+  };
+  if (spec.ropes.empty()) return;
+  const std::vector<double> divisors = divisors_of(spec.ropes[0]);
+  add("rope_freqs.weight", {divisors.begin(), divisors.end()});
+  add("rope_factors_long.weight", spec.ropes[0].long_divisors);
+  add("rope_factors_short.weight", spec.ropes[0].short_divisors);
+}
+
+// "model.layers.3..." is "blk.2..." without block 2.
+std::string renumbered(const std::string& name, int64_t block, int64_t place) {
+  const std::string old = fmt::format("blk.{}.", block);
+  return fmt::format("blk.{}.{}", place, name.substr(old.size()));
+}
+
+Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& architecture,
+                     const std::vector<int64_t>& kept, const MatrixType& type) {
+  const ModelSpec& spec = checkpoint.spec();
+  const auto names = gguf_names(architecture, spec);
+  Tensors tensors;
+  add_rope_tensors(spec, tensors);
+  for (const std::string& name : checkpoint.tensor_names()) {
+    auto found = names.find(name);
+    const bool of_head = found == names.end();
+    if (of_head) found = names.find(without_head(name));
+    if (found == names.end()) {
+      bad_input("{}: tensor '{}' has no name in a GGUF", checkpoint.path().string(), name);
+    }
+    std::string own = found->second;
+    if (const auto block = block_of(spec, name)) {
+      const auto place = std::ranges::find(kept, *block);
+      if (place == kept.end()) continue;
+      own = renumbered(own, *block, place - kept.begin());
+    }
+    if (of_head && !tensors.layout.empty() && tensors.layout.back().name == own) {
+      ++tensors.layout.back().shape[0];
+      tensors.sources.back().names.push_back(name);
+      continue;
+    }
+    TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, checkpoint.tensor(name).shape)};
+    if (of_head) tensor.shape.insert(tensor.shape.begin(), 1);
+    tensor.type = stored_type(tensor, type(name));
+    tensors.add(std::move(tensor), {{name}, {}});
+  }
+  return tensors;
+}
+
+void write_source(const Checkpoint& checkpoint, const GgufArchitecture& architecture, const Source& source,
+                  StoredType type, GgufWriter& writer) {
+  if (source.names.empty()) writer.write(encode(type, source.values));
+  for (const std::string& name : source.names) {
+    const StoredTensor& stored = checkpoint.tensor(name);
+    std::vector<float> values(static_cast<size_t>(stored.elements()));
+    checkpoint.read(name, values);
+    convert(architecture, checkpoint.spec(), name, stored.shape, values);
+    writer.write(encode(type, values));
+    checkpoint.release(name);
+  }
+}
+
+// As a reader will see the file. Only what it reads of rope is there to be read.
+GgufFile as_read(const GgufEntries& entries, const Tensors& tensors, const std::string& label) {
+  std::map<std::string, StoredTensor> seen;
+  for (size_t i = 0; i < tensors.layout.size(); ++i) {
+    const auto& [name, type, shape] = tensors.layout[i];
+    seen.emplace(name, StoredTensor{name, type, shape, std::as_bytes(std::span(tensors.sources[i].values))});
+  }
+  return {label, decode(entries, label), std::move(seen)};
+}
+
+// llama_ftype: by the type of most of the matrices.
+std::optional<uint32_t> file_type(const Tensors& tensors) {
+  std::map<StoredType, uint64_t> bytes;
+  for (const TensorLayout& tensor : tensors.layout) {
+    if (tensor.shape.size() > 1) bytes[tensor.type] += tensor.bytes();
+  }
+  if (bytes.empty()) return {};
+  const auto most = std::ranges::max_element(bytes, {}, [](const auto& entry) { return entry.second; })->first;
+  switch (most) {
+    case StoredType::f32:
+      return 0;
+    case StoredType::f16:
+      return 1;
+    case StoredType::q8_0:
+      return 7;
+    case StoredType::bf16:
+      return 32;
+    default:
+      return {};
+  }
+}
+
+std::string model_name(const Checkpoint& checkpoint, const GgufRecord& record, size_t kept) {
+  const std::string source = record.source.empty() ? checkpoint.path().filename().string() : record.source;
+  const std::string name = source.substr(source.rfind('/') + 1);  // of "org/name"
+  const int64_t blocks = checkpoint.spec().num_blocks;
+  return static_cast<int64_t>(kept) == blocks ? name : fmt::format("{} ({} of {} blocks)", name, kept, blocks);
+}
+
+bool has_tokenizer(const fs::path& folder) {
+  std::error_code ignored;
+  return std::ranges::any_of(std::array{"tokenizer.json", "tokenizer.model", "vocab.json"},
+                             [&](const char* name) { return fs::exists(folder / name, ignored); });
+}
+
+}  // namespace
+
+PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& record, const MatrixType& type) {
+  const Family& family = family_of(checkpoint);
+  const GgufArchitecture& architecture = find_gguf_architecture(family.gguf_architecture);
+  const std::vector<int64_t> kept = kept_blocks(checkpoint.spec().num_blocks, record.removed_blocks);
+  const ModelSpec spec = with_blocks(checkpoint.spec(), kept);
+  const std::string label = checkpoint.path().string();
+  checkpoint.check_scales();
+  Tensors tensors = plan_tensors(checkpoint, architecture, kept, type);
+  PrunedGguf converted{{{}, tensors.layout, 32, {}}, {}};
+  GgufEntries& entries = converted.content.entries;
+  set(entries, "general.architecture", gguf_value::string(family.gguf_architecture));
+  set(entries, "general.type", gguf_value::string("model"));
+  set(entries, "general.name", gguf_value::string(model_name(checkpoint, record, kept.size())));
+  if (const auto number = file_type(tensors)) set(entries, "general.file_type", gguf_value::u32(*number));
+  set(entries, "general.quantization_version", gguf_value::u32(2));
+  add_model(entries, spec, family);
+  const std::string other = difference(spec, spec_from_gguf(as_read(entries, tensors, label)));
+  if (!other.empty()) {
+    bad_input("{}: a {} GGUF can't express {}; give a folder as --out", label, family.gguf_architecture, other);
+  }
+  if (has_tokenizer(checkpoint.path())) {
+    add_vocabulary(entries, gguf_vocabulary_of_folder(checkpoint.path(), spec.vocabulary_size));
+  } else {
+    converted.warnings.push_back(fmt::format("{}: holds no tokenizer, and llama.cpp loads no GGUF without one", label));
+  }
+  add_record(entries, record, checkpoint.spec().num_blocks);
+  converted.content.write = [&checkpoint, &architecture, tensors = std::move(tensors)](size_t i, GgufWriter& writer) {
+    write_source(checkpoint, architecture, tensors.sources[i], tensors.layout[i].type, writer);
+  };
+  return converted;
+}
+
+std::vector<TensorLayout> converted_tensors(const Checkpoint& checkpoint, const std::vector<int64_t>& removed_blocks,
+                                            const MatrixType& type) {
+  const GgufArchitecture& architecture = find_gguf_architecture(family_of(checkpoint).gguf_architecture);
+  return plan_tensors(checkpoint, architecture, kept_blocks(checkpoint.spec().num_blocks, removed_blocks), type).layout;
+}
+
+}  // namespace sleb
