@@ -1,0 +1,53 @@
+#include "apps/sleb/options/report_file.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "sleb/base/error.h"
+
+namespace sleb::app {
+namespace {
+
+std::string ending_of(const std::string& file) {
+  std::string ending = std::filesystem::path(file).extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending == ".htm" ? ".html" : ending;
+}
+
+std::string short_name(const std::filesystem::path& file) {
+  std::filesystem::path path = file;
+  if (!path.has_filename()) path = path.parent_path();  // "folder/"
+  if (path.filename() == "sleb.json" && path.has_parent_path()) path = path.parent_path();
+  return path.extension() == ".json" ? path.stem().string() : path.filename().string();
+}
+
+}  // namespace
+
+void check_report_file(std::string_view option, const std::string& file) {
+  const std::string ending = ending_of(file);
+  if (ending == ".html" || ending == ".svg" || ending == ".json") return;
+  if (ending == ".png") {
+    bad_input(
+        "{} {}: sleb draws no PNG; write an .svg, and make one of it with rsvg-convert --zoom 2 FILE.svg -o FILE.png",
+        option, file);
+  }
+  bad_input("{} {}: the ending says what is written; give one of .html, .svg and .json", option, file);
+}
+
+std::string report_text(const std::string& file, std::span<const page::NamedResult> results) {
+  const std::string ending = ending_of(file);
+  if (ending == ".json") return page::numbers_of(results).dump(2) + "\n";
+  return ending == ".svg" ? page::picture_of(results) : page::page_of(results);
+}
+
+std::vector<std::string> names_of(std::span<const std::string> files) {
+  std::vector<std::string> names;
+  for (const std::string& file : files) names.push_back(short_name(file));
+  std::vector<std::string> unique = names;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (std::ranges::count(names, names[i]) > 1 || names[i].empty()) unique[i] = files[i];
+  }
+  return unique;
+}
+
+}  // namespace sleb::app
