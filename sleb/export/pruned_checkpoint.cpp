@@ -17,6 +17,8 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* picture_name = "sleb.svg";
+
 constexpr const char* own_code = "auto_map";
 
 // Whether Python code goes with the model.
@@ -267,6 +269,10 @@ void check_replaceable(const fs::path& target) {
 
 }  // namespace
 
+std::string card_picture(const std::string& alternative_text) {
+  return fmt::format("![{}]({})\n\n", alternative_text, picture_name);
+}
+
 StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options) {
   if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
   // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
@@ -326,6 +332,7 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
   if (has_single_halves(options.removal_list)) write_code_for_halves(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);
   write_file_atomically(staged.path() / "README.md", record.card);
+  write_file_atomically(staged.path() / picture_name, record.picture);
   record.json["files"] = files_below(staged.path());
   record.json["files"].push_back("sleb.json");
   write_file_atomically(staged.path() / "sleb.json", record.json.dump(2) + "\n");

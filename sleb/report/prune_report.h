@@ -27,6 +27,8 @@ struct PromptSpeed {
   int64_t prompt_tokens;
   double dense;  // tokens per second, median
   double pruned;
+  std::vector<double> dense_seconds;  // of each repeat
+  std::vector<double> pruned_seconds;
 };
 
 struct PruneRepair {
@@ -44,6 +46,7 @@ struct PruneReport {
   int64_t early_barrier;  // blocks
   int64_t latter_barrier;
   Compute compute;
+  std::string processor;  // its name; "": not known
   std::string search;
   std::optional<double> confidence;  // of a race
   std::optional<double> budget;      // of a search for better sets, in exact greedy searches
@@ -64,7 +67,7 @@ OrderedJson to_json(const PruneReport& report);
 Table comparison_table(const PruneReport& report);
 // "comparison", "best sets" of a search for such, and those of the evaluation.
 std::vector<NamedTable> tables_of(const PruneReport& report);
-// README.md of the checkpoint: front matter, what was removed, the table, the command.
+// README.md of the checkpoint: front matter, what was removed, the picture beside it, the table, the command.
 std::string model_card(const PruneReport& report);
 
 }  // namespace sleb

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 
@@ -94,6 +95,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
   command.add_flag("--resume", arguments.resume, "Go on where the same command was stopped or killed");
   command.add_flag("--dry-run", arguments.dry_run, "Say what memory and time the search would take, and end");
   add_json(command, arguments.results.json, "Write the result");
+  add_report_file(command, arguments.report);
   add_table_format(command, arguments.results.format);
   add_records(command, arguments.record);
 }

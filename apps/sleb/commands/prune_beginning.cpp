@@ -3,6 +3,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 
@@ -96,6 +97,7 @@ std::string written_list(const OrderedJson& result) {
 void show_finished(const PruneTask& task, const OrderedJson& result, Progress& progress) {
   const PruneArguments& arguments = task.arguments;
   write_json(arguments.results.json, result);
+  write_report(arguments.report, result);
   warn_of_what_is_not_done(task, result, progress);
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
   if (arguments.results.json_to_output() || arguments.results.format) {

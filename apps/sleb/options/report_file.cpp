@@ -4,6 +4,8 @@
 #include <filesystem>
 
 #include "sleb/base/error.h"
+#include "sleb/base/file.h"
+#include "sleb/base/json.h"
 
 namespace sleb::app {
 namespace {
@@ -32,6 +34,30 @@ void check_report_file(std::string_view option, const std::string& file) {
         option, file);
   }
   bad_input("{} {}: the ending says what is written; give one of .html, .svg and .json", option, file);
+}
+
+void add_report_file(CLI::App& command, std::string& file) {
+  command
+      .add_option("--report", file,
+                  "Write a page that shows the result: .html; or its pictures, .svg; or its numbers, .json")
+      ->type_name("FILE");
+}
+
+void write_report(const std::string& file, const OrderedJson& result) {
+  if (file.empty()) return;
+  const Json json = parse_json(result.dump(), "the result");
+  const result::PruneResult read = result::prune_result(JsonView(json, "the result"));
+  const page::NamedResult one{"", &read};
+  write_file_atomically(file, report_text(file, std::span(&one, 1)));
+}
+
+std::string picture_of(const OrderedJson& result, const RemovalList& removed, int64_t num_blocks) {
+  try {
+    const Json json = parse_json(result.dump(), "the result");
+    return page::picture_of(result::prune_result(JsonView(json, "the result")));
+  } catch (const Error&) {  // a model beyond what a map can show: no reason not to write it
+    return page::picture_of(removed, num_blocks);
+  }
 }
 
 std::string report_text(const std::string& file, std::span<const page::NamedResult> results) {

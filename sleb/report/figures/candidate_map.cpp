@@ -104,9 +104,15 @@ void add_readout(Drawing& drawing, const std::vector<std::string>& lines, double
   drawing.add("</g>");
 }
 
-void add_readout_place(Drawing& drawing, double y) {
-  drawing.text(4, y, "Point at a cell, or tab to it, for its numbers.", "muted hint");
+void add_hint(Drawing& drawing, double y) {
+  drawing.text(4, y, "Point at a cell, or tab to it, for its numbers.", "small muted hint");
 }
+
+struct Legend {
+  std::string title;   // of the colours
+  const char* winner;  // what the marked cell of a row is
+  bool has_dropped;
+};
 
 struct CellLook {
   double x, y, width, height;
@@ -140,16 +146,16 @@ void add_colour_bar(Drawing& drawing, const Colours& colours, double x, double y
 }
 
 // What the marks mean, in two lines at most; returns the lower end.
-double add_key(Drawing& drawing, double x, double y, bool has_dropped) {
+double add_key(Drawing& drawing, double x, double y, const Legend& legend) {
   const std::string colour = cividis(0.25);
   const auto one = [&](bool removed, bool near_tie, bool dropped, const char* words) {
     add_cell(drawing, {x, y, 18, row_height, removed, near_tie, dropped, colour});
     drawing.text(x + 24, y + 15, words, "small");
     y += row_height;
   };
-  one(true, false, false, "removed");
+  one(true, false, false, legend.winner);
   one(false, true, false, "near tie: within two standard errors");
-  if (has_dropped) one(false, false, true, "dropped early: judged by a part of the text");
+  if (legend.has_dropped) one(false, false, true, "dropped early: judged by a part of the text");
   return y;
 }
 
@@ -161,16 +167,21 @@ bool has_dropped(const PruneResult& result) {
   });
 }
 
-// The key beside the colours where there is room, else below them.
-double add_legend(Drawing& drawing, const Colours& colours, double top, const std::string& title, bool dropped) {
-  add_colour_bar(drawing, colours, 4, top + 14, title);
-  const bool beside = drawing.width() > 560;
-  return std::max(top + 48, add_key(drawing, beside ? 270 : 4, beside ? top : top + 50, dropped));
+constexpr double beside = 560;  // the width from which the key has room at the colours' side
+
+double legend_height(double width, bool has_dropped) {
+  const double key = row_height * (has_dropped ? 3 : 2);
+  return std::max(4 * line_height, width > beside ? std::max(48.0, key) : 50 + key) + 26;
 }
 
-double legend_height(double width, bool dropped) {
-  const double key = row_height * (dropped ? 3 : 2);
-  return width > 560 ? std::max(48.0, key) : 50 + key;
+// The colours and the marks; on a page they give way to the numbers of the cell that is pointed at.
+void add_legend(Drawing& drawing, const Colours& colours, double top, const Legend& legend, Medium medium) {
+  drawing.add(R"(<g class="legend">)");
+  add_colour_bar(drawing, colours, 4, top + 14, legend.title);
+  const bool at_side = drawing.width() > beside;
+  const double end = std::max(top + 48, add_key(drawing, at_side ? 320 : 4, at_side ? top : top + 50, legend));
+  if (medium == Medium::page) add_hint(drawing, end + 18);
+  drawing.add("</g>");
 }
 
 }  // namespace
@@ -214,12 +225,11 @@ Drawing candidate_map(const PruneResult& result, Cost cost, Medium medium) {
   const double width =
       std::max(340.0, left + cell_width(result.num_blocks) * static_cast<double>(result.num_blocks) + right);
   const bool dropped = has_dropped(result);
-  const double readout = medium == Medium::page ? 4 * line_height + 8 : 0, top = 24;
-  Drawing drawing(width, top + rows + 30 + readout + legend_height(width, dropped) + 8);
+  const double top = 24, legend_top = top + rows + 34;
+  Drawing drawing(width, legend_top + legend_height(width, dropped));
   drawing.text(left - 8, top - 9, "round", "small muted", Anchor::end);
   const double end = left + cell_width(result.num_blocks) * static_cast<double>(result.num_blocks);
   drawing.text(end + 10, top - 9, "removed", "small muted");
-  const double readout_top = top + rows + 40;
   auto next_cost = costs.begin();
   for (size_t i = 0; i < result.rounds.size(); ++i) {
     const Round& round = result.rounds[i];
@@ -234,15 +244,16 @@ Drawing candidate_map(const PruneResult& result, Cost cost, Medium medium) {
       drawing.begin_part("cell", joined(lines), data_of(i, candidate));
       add_cell(drawing, {x, y, cell, row_height, k == round.winner, result::is_near_tie(candidate.score),
                          result::is_dropped_early(candidate.score, result), colours(added)});
-      if (medium == Medium::page) add_readout(drawing, lines, x, readout_top);
+      if (medium == Medium::page) add_readout(drawing, lines, x, legend_top + 14);
       drawing.end_part();
     }
     drawing.text(end + 10, y + 15, text_of(round.removed), "small strong");
   }
   add_block_axis(drawing, result.num_blocks, left, top + rows);
-  if (medium == Medium::page) add_readout_place(drawing, readout_top);
-  add_legend(drawing, colours, top + rows + 30 + readout,
-             fmt::format("added to the {}, nats per token", cost == Cost::loss ? "loss" : "KL divergence"), dropped);
+  add_legend(drawing, colours, legend_top,
+             {fmt::format("added to the {}, nats per token", cost == Cost::loss ? "loss" : "KL divergence"), "removed",
+              dropped},
+             medium);
   return drawing;
 }
 
@@ -258,8 +269,8 @@ Drawing race_map(const PruneResult& result, Medium medium) {
   const double cell = cell_width(static_cast<int64_t>(most)), top = 24;
   const double rows = row_height * static_cast<double>(result.races.size());
   const double width = std::max(340.0, names + cell * static_cast<double>(most) + 16);
-  const double readout = medium == Medium::page ? 4 * line_height + 8 : 0;
-  Drawing drawing(width, top + rows + 12 + readout + legend_height(width, true) + 8);
+  const double legend_top = top + rows + 16;
+  Drawing drawing(width, legend_top + legend_height(width, true));
   drawing.text(names - 8, top - 9, "race", "small muted", Anchor::end);
   drawing.text(names, top - 9, "candidates, the best first", "small muted");
   for (size_t i = 0; i < result.races.size(); ++i) {
@@ -281,14 +292,14 @@ Drawing race_map(const PruneResult& result, Medium medium) {
       const double x = names + cell * static_cast<double>(k);
       add_cell(drawing, {x, y, cell, row_height, is_best, result::is_near_tie(score),
                          result::is_dropped_early(score, result), colours(score.difference.value)});
-      if (medium == Medium::page) add_readout(drawing, lines, x, top + rows + 20);
+      if (medium == Medium::page) add_readout(drawing, lines, x, legend_top + 14);
       drawing.end_part();
     }
   }
-  if (medium == Medium::page) add_readout_place(drawing, top + rows + 20);
-  add_legend(drawing, colours, top + rows + 12 + readout,
-             fmt::format("above the best's {}, nats per token", result.criterion == "kl" ? "KL divergence" : "loss"),
-             true);
+  add_legend(drawing, colours, legend_top,
+             {fmt::format("above the best's {}, nats per token", result.criterion == "kl" ? "KL" : "loss"),
+              "the best of its race", true},
+             medium);
   return drawing;
 }
 

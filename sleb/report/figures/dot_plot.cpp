@@ -12,9 +12,9 @@
 namespace sleb::page {
 namespace {
 
-constexpr double width = 460;
+constexpr double width = 400;
 constexpr double left = 84;
-constexpr double right = 118;
+constexpr double right = 108;
 constexpr double row_height = 22;
 constexpr double title_height = 26;
 

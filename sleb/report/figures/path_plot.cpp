@@ -13,8 +13,8 @@ namespace {
 
 using result::PathPoint;
 
-constexpr double width = 460;
-constexpr double left = 58;
+constexpr double width = 400;
+constexpr double left = 50;
 constexpr double right = 18;
 constexpr double loss_height = 190;
 constexpr double kl_height = 96;
@@ -111,21 +111,28 @@ std::optional<Line> greedy_line(const result::PruneResult& result) {
   return Line{"greedy removal", result::greedy_path(result), "greedy"};
 }
 
-void draw_key(Drawing& drawing, std::span<const Line> lines, double y) {
-  double x = left;
+// Where each line's name stands in the key, and the height of all.
+std::pair<std::vector<std::pair<double, double>>, double> key_layout(std::span<const Line> lines) {
+  std::vector<std::pair<double, double>> places;
+  double x = left, y = 0;
   for (const Line& line : lines) {
-    const std::string name = shortened(line.name, 34);
-    const double needed = 44 + 7.2 * static_cast<double>(name.size());
+    const double needed = 46 + 6.6 * static_cast<double>(shortened(line.name, 34).size());
     if (x > left && x + needed > width) x = left, y += 20;
-    drawing.add(fmt::format(R"(<polyline points="{},{} {},{}" class="path {}"/>)", x, y, x + 24, y, line.cls));
-    drawing.circle(x + 12, y, 4, line.cls);
-    drawing.text(x + 30, y + 4, name, "small");
+    places.emplace_back(x, y);
     x += needed;
   }
+  return {places, y + 20};
 }
 
-double key_height(std::span<const Line> lines) {
-  return 24.0 + 20.0 * static_cast<double>(lines.size());
+void draw_key(Drawing& drawing, std::span<const Line> lines, double top_of_key) {
+  const auto places = key_layout(lines).first;
+  for (size_t i = 0; i < lines.size(); ++i) {
+    const Line& line = lines[i];
+    const double x = places[i].first, y = top_of_key + places[i].second;
+    drawing.add(fmt::format(R"(<polyline points="{},{} {},{}" class="path {}"/>)", x, y, x + 24, y, line.cls));
+    drawing.circle(x + 12, y, 4, line.cls);
+    drawing.text(x + 30, y + 4, shortened(line.name, 34), "small");
+  }
 }
 
 double most_blocks(std::span<const Line> lines) {
@@ -176,7 +183,7 @@ Drawing path_plot(const result::PruneResult& result) {
   const auto knee = result::knee_of(lines[0].path);
   if (knee) draw_knee(drawing, loss, lines[0].path[*knee]);
   for (size_t i = lines.size(); i-- > 0;) {
-    draw_points(drawing, loss, lines[i], false, i == 0 && lines[i].path.size() <= 14);
+    draw_points(drawing, loss, lines[i], false, i == 0 && lines.size() == 1 && lines[i].path.size() <= 14);
     draw_points(drawing, kl, lines[i], true, false);
   }
   if (result.repair) {
@@ -209,7 +216,7 @@ Drawing path_plot(std::span<const NamedResult> results) {
   const auto [least_kl, most_kl] = range(lines, &PathPoint::kl);
   const Panel kl{"KL divergence from the dense model, nats per token", x,
                  padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top), kl_top, kl_height};
-  Drawing drawing(width, kl_top + kl_height + 46 + key_height(lines));
+  Drawing drawing(width, kl_top + kl_height + 54 + key_layout(lines).second);
   loss.draw_axes(drawing);
   kl.draw_axes(drawing);
   for (const Line& line : lines) {

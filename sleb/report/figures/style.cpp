@@ -71,8 +71,10 @@ figcaption { color: var(--muted); font-size: 0.94rem; max-width: 46rem; margin-t
 .scroll { overflow-x: auto; padding: 4px 0; }
 .scroll:focus-visible, summary:focus-visible, a:focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 figure svg { display: block; }
-figure.plot svg { width: 100%; max-width: 560px; height: auto; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); gap: 8px 40px; }
+figure.plot svg { width: 100%; max-width: 480px; height: auto; }
+.pair { columns: 2 380px; column-gap: 48px; }
+.pair section { break-inside: avoid; padding-top: 1px; }
+.pair h2 { margin-top: 40px; }
 .cell, .point { outline: none; }
 .cell:hover .fill, .cell:focus .fill { stroke: var(--ink); stroke-width: 2; }
 .point:hover circle, .point:focus circle, .point:hover rect, .point:focus rect, .point:hover polygon,
@@ -80,13 +82,16 @@ figure.plot svg { width: 100%; max-width: 560px; height: auto; }
 .tip { display: none; }
 .cell:hover .tip, .cell:focus .tip { display: inline; }
 svg:has(.cell:hover) .cell:focus:not(:hover) .tip { display: none; }
-svg:has(.cell:hover) .hint, svg:has(.cell:focus) .hint { display: none; }
+svg:has(.cell:hover) .legend, svg:has(.cell:focus) .legend { visibility: hidden; }
 table { border-collapse: collapse; font-size: 0.94rem; font-variant-numeric: tabular-nums; margin: 8px 0; }
 th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid var(--grid); vertical-align: top; }
 th { font-weight: 600; }
 thead th { border-bottom-color: var(--line); vertical-align: bottom; }
-th:first-child, td.words { text-align: left; }
-td.words { min-width: 9rem; max-width: 24rem; overflow-wrap: anywhere; }
+th:first-child, td.words, th.words { text-align: left; }
+th:first-child { max-width: 16rem; overflow-wrap: anywhere; }
+td { white-space: nowrap; }
+td.words { white-space: normal; max-width: 22rem; }
+td.list { white-space: normal; min-width: 10rem; }
 tr.chosen td, tr.chosen th { font-weight: 600; }
 caption { text-align: left; color: var(--muted); padding-bottom: 4px; }
 details { margin: 12px 0; }

@@ -67,7 +67,7 @@ std::string runs_table(std::span<const NamedResult> results) {
         word_cell(result.search + (result.repair ? ", repair" : "")),
         word_cell(result.criterion),
         count_cell(result.calibration.seed),
-        word_cell(text_of(result.removal_list)),
+        list_cell(result.removal_list),
         word_cell(fmt::format("{:g} of {}", blocks_in(result.removal_list), result.num_blocks)),
         number_cell(loss),
         number_cell(result::path_of(result).back().kl),

@@ -52,8 +52,10 @@ std::string cost_in_words(const PruneResult& result) {
       const auto words = [](const result::TextRow& row) {
         return number_text(row.perplexity.value, row.perplexity.error);
       };
-      return fmt::format("perplexity on {} goes from {} to {}{}", shortened(text.text, 60), words(*dense),
+      const auto& more = removed->difference;
+      return fmt::format("perplexity on {} goes from {} to {}{}{}", shortened(text.text, 60), words(*dense),
                          words(*removed),
+                         more ? fmt::format(" ({} nats per token more)", number_text(more->value, more->error)) : "",
                          repaired != nullptr ? fmt::format(", and back to {} with repair", words(*repaired)) : "");
     }
   }
@@ -64,6 +66,12 @@ std::string cost_in_words(const PruneResult& result) {
     words += fmt::format(", and back to {} with repair", number_text(std::exp(result.per_token(result.repair->loss))));
   }
   return words;
+}
+
+std::string spaced(const RemovalList& list) {
+  std::string text;
+  for (const Removal& removal : list) text += (text.empty() ? "" : ", ") + text_of(removal);
+  return text;
 }
 
 std::string gain_in_words(const PruneResult& result) {
@@ -91,14 +99,14 @@ std::string sections_of(const PruneResult& result) {
 
 std::string in_a_sentence(const PruneResult& result) {
   return fmt::format("Without {:g} of its {} blocks ({}), {}.{}", blocks_in(result.removal_list), result.num_blocks,
-                     shortened(text_of(result.removal_list), 200), cost_in_words(result), gain_in_words(result));
+                     shortened(spaced(result.removal_list), 300), cost_in_words(result), gain_in_words(result));
 }
 
 std::string page_of(const PruneResult& result) {
   const std::string title = fmt::format("{} without {:g} of {} blocks", short_name(result.model),
                                         blocks_in(result.removal_list), result.num_blocks);
-  return document(title, fmt::format("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n{}", escaped(title),
-                                     escaped(in_a_sentence(result)), sections_of(result)));
+  return document(title, fmt::format("<h1>{}</h1>\n<p class=\"lead\">{}</p>\n{}{}", escaped(title),
+                                     escaped(in_a_sentence(result)), gone_figure(result), sections_of(result)));
 }
 
 std::string page_of(std::span<const NamedResult> results) {

@@ -110,8 +110,8 @@ std::string path_section(const PruneResult& result) {
   for (size_t i = 0; i < path.size(); ++i) {
     const auto& point = path[i];
     table.add(fmt::format("{:g}", point.blocks),
-              {word_cell(point.removed.empty() ? "none" : text_of(point.removed)), number_cell(point.loss),
-               number_cell(point.per_token), number_cell(point.perplexity), number_cell(point.kl)},
+              {list_cell(point.removed), number_cell(point.loss), number_cell(point.per_token),
+               number_cell(point.perplexity), number_cell(point.kl)},
               knee == i);
   }
   return fmt::format("<h2>What removing more costs</h2>\n{}{}",
@@ -119,21 +119,21 @@ std::string path_section(const PruneResult& result) {
                      details("path-numbers", "The path as a table", table.html()));
 }
 
+std::string gone_figure(const PruneResult& result) {
+  const Strip strip{"removed", result.removal_list, ""};
+  return figure(strips(std::span(&strip, 1), result.num_blocks), FigureKind::map, "Which blocks are gone", "");
+}
+
 std::string sets_section(const PruneResult& result) {
+  if (result.best_sets.empty()) return "";
   std::vector<Strip> rows;
-  if (result.best_sets.empty()) {
-    rows.push_back({"removed", result.removal_list, ""});
-  } else {
-    for (const result::BestSet& set : result.best_sets) {
-      rows.push_back({fmt::format("{} {}", set.size, result.halves ? "halves" : "blocks"), set.blocks,
-                      fmt::format("KL {}", number_text(set.kl))});
-    }
+  for (const result::BestSet& set : result.best_sets) {
+    rows.push_back({fmt::format("{} {}", set.size, result.halves ? "halves" : "blocks"), set.blocks,
+                    fmt::format("KL {}", number_text(set.kl))});
   }
-  std::string html = fmt::format(
-      "<h2>Which blocks are gone</h2>\n{}",
-      figure(strips(rows, result.num_blocks), FigureKind::map, "Which blocks are gone",
-             result.best_sets.empty() ? "From the first block on the left to the last."
-                                      : "The best set found of each size; the last line is what was removed."));
+  std::string html = "<h2>The best sets</h2>\n" +
+                     figure(strips(rows, result.num_blocks), FigureKind::map, "The best set found of each size",
+                            "The best set found of each size; the last line is what was removed.");
   if (result.races.empty()) return html;
   return html + "<h3>Races for better sets</h3>\n" +
          figure(
@@ -144,42 +144,48 @@ std::string sets_section(const PruneResult& result) {
 std::string perplexity_section(const PruneResult& result) {
   if (result.texts.empty()) return "";
   std::vector<DotGroup> groups;
-  HtmlTable table("Perplexity",
-                  {"text", "model", "perplexity", "difference, nats per token", "KL", "segments x tokens"});
+  std::string tables;
   for (const result::TextPerplexity& text : result.texts) {
     DotGroup group{text.text, {}};
+    HtmlTable table(
+        fmt::format("{}, {} segments of {} tokens", text.text, count_text(text.segments), count_text(text.seqlen)),
+        {"", "perplexity", "nats per token more", "KL"});
     for (const result::TextRow& row : text.rows) {
       group.dots.push_back(dot(row.model, row.perplexity));
-      table.add(text.text, {word_cell(name_of(row.model)), measured_cell(row.perplexity), measured_cell(row.difference),
-                            measured_cell(row.divergence),
-                            word_cell(fmt::format("{} x {}", count_text(text.segments), count_text(text.seqlen)))});
+      table.add(name_of(row.model),
+                {measured_cell(row.perplexity), measured_cell(row.difference), measured_cell(row.divergence)});
     }
+    tables += table.html();
     groups.push_back(std::move(group));
   }
   return "<h2>Perplexity on other text</h2>\n" +
-         figure(dot_plot(groups, "perplexity", DotAxis::logarithmic), FigureKind::plot, "Perplexity of each model",
-                "Bars: one standard error to both sides. Differences between models of one text are far surer than "
-                "their bars look, as they are of the same tokens; the table has their own errors.") +
-         table.html();
+         figure(
+             dot_plot(groups, "perplexity", DotAxis::logarithmic), FigureKind::plot, "Perplexity of each model",
+             "Bars: one standard error to both sides. Differences between models on one text are surer than the bars "
+             "look, as they are of the same tokens: the table has their own errors.") +
+         tables;
 }
 
 std::string task_section(const PruneResult& result) {
   if (result.tasks.empty()) return "";
   std::vector<DotGroup> groups;
-  HtmlTable table("Tasks", {"task", "metric", "model", "value", "difference to dense", "questions"});
+  std::string tables;
   for (const result::TaskMetric& task : result.tasks) {
-    DotGroup group{fmt::format("{}, {}", task.task, task.metric), {}};
+    const std::string title = fmt::format("{}, {}", task.task, task.metric);
+    DotGroup group{title, {}};
+    HtmlTable table(fmt::format("{}, {} questions", title, count_text(task.questions)),
+                    {"", "value", "difference to dense"});
     for (const result::TaskRow& row : task.rows) {
       group.dots.push_back(dot(row.model, row.value));
-      table.add(task.task, {word_cell(task.metric), word_cell(name_of(row.model)), measured_cell(row.value),
-                            measured_cell(row.difference), count_cell(task.questions)});
+      table.add(name_of(row.model), {measured_cell(row.value), measured_cell(row.difference)});
     }
+    tables += table.html();
     groups.push_back(std::move(group));
   }
   return "<h2>Zero-shot tasks</h2>\n" +
-         figure(dot_plot(groups, "share, or the metric's own unit", DotAxis::linear), FigureKind::plot,
+         figure(dot_plot(groups, "value of the metric", DotAxis::linear), FigureKind::plot,
                 "Task metrics of each model", "Bars: one standard error to both sides.") +
-         table.html();
+         details("task-numbers", "The tasks as tables", tables);
 }
 
 std::string size_and_speed_section(const PruneResult& result) {

@@ -10,6 +10,8 @@ namespace sleb::page {
 
 std::string map_section(const result::PruneResult& result);
 std::string path_section(const result::PruneResult& result);
+// Which blocks are gone.
+std::string gone_figure(const result::PruneResult& result);
 // Search for better sets: which sets, and the races.
 std::string sets_section(const result::PruneResult& result);
 std::string perplexity_section(const result::PruneResult& result);

@@ -27,6 +27,12 @@ std::string word_cell(std::string_view text) {
   return fmt::format(R"(<td class="words">{}</td>)", escaped(text));
 }
 
+std::string list_cell(const RemovalList& list) {
+  std::string text;
+  for (const Removal& removal : list) text += (text.empty() ? "" : ", ") + text_of(removal);
+  return fmt::format(R"(<td class="words list">{}</td>)", text.empty() ? "none" : text);
+}
+
 HtmlTable::HtmlTable(std::string_view caption, const std::vector<std::string>& columns) : caption_(caption) {
   body_ = fmt::format("<table><caption>{}</caption>\n<thead><tr>", escaped(caption));
   for (const std::string& column : columns) body_ += fmt::format(R"(<th scope="col">{}</th>)", escaped(column));

@@ -17,6 +17,7 @@ std::string number_cell(double value, const std::string& text);
 std::string count_cell(int64_t count);
 std::string measured_cell(const std::optional<result::Measured>& measured);
 std::string word_cell(std::string_view text);
+std::string list_cell(const RemovalList& list);  // "none" of an empty one
 
 class HtmlTable {
  public:

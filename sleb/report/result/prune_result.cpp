@@ -10,7 +10,7 @@
 namespace sleb::result {
 namespace {
 
-constexpr int64_t most_blocks = 4096;
+constexpr int64_t most_blocks = 1024;
 constexpr int64_t most_tokens = int64_t{1} << 40;
 constexpr double largest_amount = 1e18;
 
@@ -76,12 +76,13 @@ Repair repair_of(const JsonView& json) {
 std::vector<std::pair<std::string, std::string>> machine_of(const JsonView& json) {
   std::vector<std::pair<std::string, std::string>> machine = {{"device", json.at("device").string()},
                                                               {"type", json.at("dtype").string()}};
-  const auto more = json.find("machine");
-  if (!more) return machine;
-  for (const char* key : {"processor", "cards", "threads", "processes", "sleb"}) {
-    const auto value = more->find(key);
-    if (!value) continue;
-    machine.emplace_back(key, value->is_string() ? value->string() : std::to_string(value->integer()));
+  if (const auto processor = json.find("processor")) machine.emplace_back("processor", processor->string());
+  const auto fingerprint = json.find("fingerprint");
+  if (!fingerprint) return machine;
+  const std::pair<const char*, const char*> entries[] = {
+      {"what computes", "cards"}, {"--threads", "threads"}, {"the number of processes", "processes"}, {"sleb", "sleb"}};
+  for (const auto& [key, name] : entries) {
+    if (const auto value = fingerprint->find(key)) machine.emplace_back(name, value->string());
   }
   return machine;
 }

@@ -9,7 +9,7 @@
 namespace sleb::result {
 namespace {
 
-constexpr size_t most_candidates = 1'000'000;  // of all rounds and races together: more is no page
+constexpr size_t most_candidates = 50'000;  // of all rounds and races together: more is no page
 
 // A perplexity beyond this power of e is nothing that can be drawn, and no model's.
 constexpr double largest_per_token = 500;
