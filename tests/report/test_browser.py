@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from test_report import SEARCHES, ground, results  # noqa: F401  (fixtures)
+from searches import SEARCHES
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: scripts/setup.sh browser installs it")
@@ -58,7 +58,7 @@ for (const width of widths) {
 
 
 @pytest.fixture(scope="module")
-def site(sleb_ok, results, tmp_path_factory):  # noqa: F811
+def site(sleb_ok, results, tmp_path_factory):
     """A server of the pages that keeps what it was asked for."""
     folder = tmp_path_factory.mktemp("site")
     for name, result in results.items():

@@ -105,7 +105,7 @@ void add_readout(Drawing& drawing, const std::vector<std::string>& lines, double
 }
 
 void add_hint(Drawing& drawing, double y) {
-  drawing.text(4, y, "Point at a cell, or tab to it, for its numbers.", "small muted hint");
+  drawing.text(16, y, "Point at a cell, or tab to it, for its numbers.", "small muted hint");
 }
 
 struct Legend {
@@ -132,7 +132,7 @@ void add_cell(Drawing& drawing, const CellLook& cell) {
 
 void add_colour_bar(Drawing& drawing, const Colours& colours, double x, double y, const std::string& title) {
   constexpr int pieces = 60;
-  constexpr double width = 210, height = 10;
+  constexpr double width = 264, height = 10;
   for (int i = 0; i < pieces; ++i) {
     drawing.rect(x + width * i / pieces, y, width / pieces + 0.4, height,
                  fmt::format(R"(fill="{}")", cividis((i + 0.5) / pieces)));
@@ -171,15 +171,16 @@ constexpr double beside = 560;  // the width from which the key has room at the 
 
 double legend_height(double width, bool has_dropped) {
   const double key = row_height * (has_dropped ? 3 : 2);
-  return std::max(4 * line_height, width > beside ? std::max(48.0, key) : 50 + key) + 26;
+  const double legend = width > beside ? std::max(48.0, key) : 50 + key;
+  return std::max(4 * line_height + 14, legend + 26);
 }
 
 // The colours and the marks; on a page they give way to the numbers of the cell that is pointed at.
 void add_legend(Drawing& drawing, const Colours& colours, double top, const Legend& legend, Medium medium) {
   drawing.add(R"(<g class="legend">)");
-  add_colour_bar(drawing, colours, 4, top + 14, legend.title);
+  add_colour_bar(drawing, colours, 16, top + 14, legend.title);
   const bool at_side = drawing.width() > beside;
-  const double end = std::max(top + 48, add_key(drawing, at_side ? 320 : 4, at_side ? top : top + 50, legend));
+  const double end = std::max(top + 48, add_key(drawing, at_side ? 320 : 16, at_side ? top : top + 50, legend));
   if (medium == Medium::page) add_hint(drawing, end + 18);
   drawing.add("</g>");
 }

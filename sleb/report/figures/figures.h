@@ -38,13 +38,14 @@ struct Strip {
 Drawing strips(std::span<const Strip> strips, int64_t num_blocks);
 
 // Perplexity on the calibration text, and KL, against blocks removed, the knee marked.
-Drawing path_plot(const result::PruneResult& result);
+inline constexpr double narrow = 400;  // pixels, as a phone has
+Drawing path_plot(const result::PruneResult& result, double width = narrow);
 // Of several results: what is added to the loss, in nats per token, and KL.
 struct NamedResult {
   std::string name;
   const result::PruneResult* result;
 };
-Drawing path_plot(std::span<const NamedResult> results);
+Drawing path_plot(std::span<const NamedResult> results, double width = narrow);
 
 // A value with a bar, from `low` to `high`.
 struct Dot {

@@ -13,7 +13,6 @@ namespace {
 
 using result::PathPoint;
 
-constexpr double width = 400;
 constexpr double left = 50;
 constexpr double right = 18;
 constexpr double loss_height = 190;
@@ -33,7 +32,7 @@ struct Line {
 struct Panel {
   std::string title;
   Scale x, y;
-  double top, height;
+  double top, height, width;  // width: of the picture
 
   void draw_axes(Drawing& drawing) const {
     drawing.text(8, top - 12, title, "small");
@@ -57,7 +56,8 @@ void draw_block_ticks(Drawing& drawing, const Panel& panel, double most) {
   for (double blocks = 0; blocks <= most; blocks += step) {
     drawing.text(panel.x(blocks), panel.top + panel.height + 17, fmt::format("{:g}", blocks), "small", Anchor::middle);
   }
-  drawing.text((left + width - right) / 2, panel.top + panel.height + 36, "blocks removed", "small", Anchor::middle);
+  drawing.text((left + panel.width - right) / 2, panel.top + panel.height + 36, "blocks removed", "small",
+               Anchor::middle);
 }
 
 // The last that was removed to get there, where a path is of single removals.
@@ -112,7 +112,7 @@ std::optional<Line> greedy_line(const result::PruneResult& result) {
 }
 
 // Where each line's name stands in the key, and the height of all.
-std::pair<std::vector<std::pair<double, double>>, double> key_layout(std::span<const Line> lines) {
+std::pair<std::vector<std::pair<double, double>>, double> key_layout(std::span<const Line> lines, double width) {
   std::vector<std::pair<double, double>> places;
   double x = left, y = 0;
   for (const Line& line : lines) {
@@ -125,7 +125,7 @@ std::pair<std::vector<std::pair<double, double>>, double> key_layout(std::span<c
 }
 
 void draw_key(Drawing& drawing, std::span<const Line> lines, double top_of_key) {
-  const auto places = key_layout(lines).first;
+  const auto places = key_layout(lines, drawing.width()).first;
   for (size_t i = 0; i < lines.size(); ++i) {
     const Line& line = lines[i];
     const double x = places[i].first, y = top_of_key + places[i].second;
@@ -153,7 +153,7 @@ std::pair<double, double> range(std::span<const Line> lines, double PathPoint::*
 
 }  // namespace
 
-Drawing path_plot(const result::PruneResult& result) {
+Drawing path_plot(const result::PruneResult& result, double width) {
   std::vector<Line> lines = {{"", result::path_of(result), "removed"}};
   if (auto greedy = greedy_line(result)) {
     lines[0].name = "better sets";
@@ -166,11 +166,19 @@ Drawing path_plot(const result::PruneResult& result) {
   }
   const Scale x(Scale::Kind::linear, 0, most_blocks(lines), left + 14, width - right - 14);
   const double kl_top = top + loss_height + gap;
-  const Panel loss{"perplexity on the calibration text", x,
-                   padded(Scale::Kind::logarithmic, least, most, loss_height, top), top, loss_height};
+  const Panel loss{"perplexity on the calibration text",
+                   x,
+                   padded(Scale::Kind::logarithmic, least, most, loss_height, top),
+                   top,
+                   loss_height,
+                   width};
   const auto [least_kl, most_kl] = range(lines, &PathPoint::kl);
-  const Panel kl{"KL divergence from the dense model, nats per token", x,
-                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top), kl_top, kl_height};
+  const Panel kl{"KL divergence from the dense model, nats per token",
+                 x,
+                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top),
+                 kl_top,
+                 kl_height,
+                 width};
   const bool has_key = lines.size() > 1;
   Drawing drawing(width, kl_top + kl_height + 46 + (has_key ? 28 : 0));
   for (const Panel* panel : {&loss, &kl}) {
@@ -199,7 +207,7 @@ Drawing path_plot(const result::PruneResult& result) {
   return drawing;
 }
 
-Drawing path_plot(std::span<const NamedResult> results) {
+Drawing path_plot(std::span<const NamedResult> results, double width) {
   constexpr size_t styles = 8;
   std::vector<Line> lines;
   for (size_t i = 0; i < results.size(); ++i) {
@@ -211,12 +219,20 @@ Drawing path_plot(std::span<const NamedResult> results) {
   const Scale x(Scale::Kind::linear, 0, most_blocks(lines), left + 14, width - right - 14);
   const double kl_top = top + loss_height + gap;
   const auto [least, most] = range(lines, &PathPoint::per_token);
-  const Panel loss{"added to the calibration loss, nats per token", x,
-                   padded(Scale::Kind::linear, least, most, loss_height, top), top, loss_height};
+  const Panel loss{"added to the calibration loss, nats per token",
+                   x,
+                   padded(Scale::Kind::linear, least, most, loss_height, top),
+                   top,
+                   loss_height,
+                   width};
   const auto [least_kl, most_kl] = range(lines, &PathPoint::kl);
-  const Panel kl{"KL divergence from the dense model, nats per token", x,
-                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top), kl_top, kl_height};
-  Drawing drawing(width, kl_top + kl_height + 54 + key_layout(lines).second);
+  const Panel kl{"KL divergence from the dense model, nats per token",
+                 x,
+                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top),
+                 kl_top,
+                 kl_height,
+                 width};
+  Drawing drawing(width, kl_top + kl_height + 54 + key_layout(lines, width).second);
   loss.draw_axes(drawing);
   kl.draw_axes(drawing);
   for (const Line& line : lines) {

@@ -7,13 +7,13 @@ namespace {
 
 constexpr std::string_view light = R"(
   --paper: #ffffff; --ink: #1d2126; --muted: #5b636c; --line: #8b939c; --grid: #e3e6ea; --panel: #f5f6f8;
-  --dense: #5b636c; --removed: #c04a00; --repaired: #0067a5; --kept: #dfe3e8; --link: #0067a5;
+  --dense: #5b636c; --removed: #c04a00; --repaired: #0067a5; --kept: #dfe3e8; --edge: none; --link: #0067a5;
   --run-0: #0072b2; --run-1: #c04a00; --run-2: #00815d; --run-3: #a8478a; --run-4: #8a6d00; --run-5: #2f8fc4;
   --run-6: #5b636c; --run-7: #1d2126;)";
 
 constexpr std::string_view dark = R"(
   --paper: #15181c; --ink: #e8eaed; --muted: #a3abb5; --line: #6f7883; --grid: #2c3138; --panel: #1d2126;
-  --dense: #b4bcc6; --removed: #ff9a4d; --repaired: #62b8f0; --kept: #363d46; --link: #7cc4f5;
+  --dense: #b4bcc6; --removed: #ff9a4d; --repaired: #62b8f0; --kept: #363d46; --edge: #5c6773; --link: #7cc4f5;
   --run-0: #56b4e9; --run-1: #ff9a4d; --run-2: #3cc79c; --run-3: #dd8fc2; --run-4: #e2c64a; --run-5: #9fd3f2;
   --run-6: #a3abb5; --run-7: #e8eaed;)";
 
@@ -30,6 +30,7 @@ svg .muted { fill: var(--muted); }
 .faint { stroke: var(--grid); stroke-width: 1; }
 .knee { stroke: var(--muted); stroke-width: 1.2; stroke-dasharray: 4 3; }
 .bar { stroke: var(--ink); stroke-width: 1.6; }
+.fill { stroke: var(--edge); stroke-width: 1; }
 .removed-mark { fill: #ffffff; stroke: #000000; stroke-width: 1.6; }
 .tie-mark { fill: none; stroke: #000000; stroke-width: 1.3; }
 .kept { fill: var(--kept); }
@@ -88,7 +89,7 @@ th, td { text-align: right; padding: 5px 14px 5px 0; border-bottom: 1px solid va
 th { font-weight: 600; }
 thead th { border-bottom-color: var(--line); vertical-align: bottom; }
 th:first-child, td.words, th.words { text-align: left; }
-th:first-child { max-width: 16rem; overflow-wrap: anywhere; }
+th:first-child { min-width: 5.5rem; max-width: 16rem; overflow-wrap: break-word; }
 td { white-space: nowrap; }
 td.words { white-space: normal; max-width: 22rem; }
 td.list { white-space: normal; min-width: 10rem; }
@@ -110,7 +111,7 @@ dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
 @media print {
   @page { margin: 16mm 14mm; }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
-  .scroll { overflow: visible; } figure svg { max-width: 100%; height: auto; }
+  .pair { columns: auto; } .scroll { overflow: visible; } figure svg { max-width: 100%; height: auto; }
   figure, tr, pre { break-inside: avoid; } h2, h3 { break-after: avoid; }
   .hint, .skip, .sideways { display: none; }
   .fill, .kept, .gone, svg rect { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -55,9 +55,10 @@ std::optional<result::Measured> final_perplexity(const PruneResult& result, cons
 
 std::string runs_table(std::span<const NamedResult> results) {
   const auto texts = text_names(results);
-  std::vector<std::string> columns = {
-      "result", "search", "criterion", "seed", "removed", "blocks", "loss", "KL", "calibration perplexity"};
-  for (const std::string& text : texts) columns.push_back("perplexity on " + shortened(text, 32));
+  std::vector<Column> columns = {
+      "result", {"search", true},        {"criterion", true}, "seed", {"removed", true}, {"blocks", true}, "loss",
+      "KL",     "calibration perplexity"};
+  for (const std::string& text : texts) columns.emplace_back("perplexity on " + shortened(text, 32));
   columns.emplace_back("time");
   HtmlTable table("All results; perplexities are of the model that each left, repaired where it was", columns);
   for (const NamedResult& one : results) {

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "sleb/report/figures/style.h"
@@ -13,6 +14,8 @@ namespace {
 
 using result::ModelState;
 using result::PruneResult;
+
+constexpr double widest_path = 760;
 
 // The last part of a path or name, as a title.
 std::string short_name(const std::string& model) {
@@ -127,7 +130,7 @@ std::string page_of(std::span<const NamedResult> results) {
 
 std::string picture_of(const PruneResult& result) {
   const Drawing map = candidate_map(result, result.criterion == "kl" ? Cost::kl : Cost::loss, Medium::paper);
-  const Drawing path = path_plot(result);
+  const Drawing path = path_plot(result, std::clamp(map.width(), narrow, widest_path));
   constexpr double margin = 16, heading = 34;
   const double width = std::max(map.width(), path.width()) + 2 * margin;
   Drawing picture(width, map.height() + path.height() + 2 * heading + 2 * margin + 12);
@@ -142,7 +145,7 @@ std::string picture_of(const PruneResult& result) {
 std::string picture_of(std::span<const NamedResult> results) {
   if (results.size() == 1) return picture_of(*results[0].result);
   const Drawing lists = removed_lists(results);
-  const Drawing path = path_plot(results);
+  const Drawing path = path_plot(results, std::clamp(lists.width(), narrow, widest_path));
   constexpr double margin = 16, heading = 34;
   Drawing picture(std::max(lists.width(), path.width()) + 2 * margin,
                   lists.height() + path.height() + 2 * heading + 2 * margin + 12);

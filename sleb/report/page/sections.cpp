@@ -91,7 +91,9 @@ std::string map_section(const PruneResult& result) {
     html += figure(
         candidate_map(result, cost, Medium::page), FigureKind::map,
         is_kl ? "What each block adds to the KL divergence, by round" : "What each block adds to the loss, by round",
-        is_kl == by_kl ? "The search chose by this." : "For comparison; the search did not choose by this.");
+        is_kl == by_kl ? "The search chose by this."
+                       : "For comparison; the search did not choose by this. Of a candidate that was dropped "
+                         "early it is an estimate from its part of the text.");
   }
   return html + details("map-numbers", "All numbers of the maps", map_table(result));
 }
@@ -106,7 +108,7 @@ std::string path_section(const PruneResult& result) {
                  path[*knee].blocks, path.back().blocks)
            : "The path has no knee: no point is clearly below the straight line from the first to the last.";
   if (!result.best_sets.empty()) caption += " Better sets need not contain each other: each point is a set of its own.";
-  HtmlTable table("The path", {"blocks removed", "removed", "loss", "nats per token", "perplexity", "KL"});
+  HtmlTable table("The path", {"blocks removed", {"removed", true}, "loss", "nats per token", "perplexity", "KL"});
   for (size_t i = 0; i < path.size(); ++i) {
     const auto& point = path[i];
     table.add(fmt::format("{:g}", point.blocks),
@@ -147,9 +149,9 @@ std::string perplexity_section(const PruneResult& result) {
   std::string tables;
   for (const result::TextPerplexity& text : result.texts) {
     DotGroup group{text.text, {}};
-    HtmlTable table(
-        fmt::format("{}, {} segments of {} tokens", text.text, count_text(text.segments), count_text(text.seqlen)),
-        {"", "perplexity", "nats per token more", "KL"});
+    HtmlTable table(fmt::format("{}, {} {} of {} tokens", text.text, count_text(text.segments),
+                                text.segments == 1 ? "segment" : "segments", count_text(text.seqlen)),
+                    {"", "perplexity", "nats per token more", "KL"});
     for (const result::TextRow& row : text.rows) {
       group.dots.push_back(dot(row.model, row.perplexity));
       table.add(name_of(row.model),
@@ -190,7 +192,7 @@ std::string task_section(const PruneResult& result) {
 
 std::string size_and_speed_section(const PruneResult& result) {
   if (!result.sizes && !result.speed) return "";
-  HtmlTable table("Size and speed", {"", "dense", "pruned", "ratio"});
+  HtmlTable table("Dense and pruned", {"", "dense", "pruned", "ratio"});
   if (result.sizes) {
     const auto& [dense, pruned] = *result.sizes;
     table.add("blocks", {number_cell(dense.blocks, fmt::format("{:g}", dense.blocks)),

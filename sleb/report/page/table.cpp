@@ -33,9 +33,11 @@ std::string list_cell(const RemovalList& list) {
   return fmt::format(R"(<td class="words list">{}</td>)", text.empty() ? "none" : text);
 }
 
-HtmlTable::HtmlTable(std::string_view caption, const std::vector<std::string>& columns) : caption_(caption) {
+HtmlTable::HtmlTable(std::string_view caption, const std::vector<Column>& columns) : caption_(caption) {
   body_ = fmt::format("<table><caption>{}</caption>\n<thead><tr>", escaped(caption));
-  for (const std::string& column : columns) body_ += fmt::format(R"(<th scope="col">{}</th>)", escaped(column));
+  for (const auto& [name, words] : columns) {
+    body_ += fmt::format(R"(<th scope="col"{}>{}</th>)", words ? R"( class="words")" : "", escaped(name));
+  }
   body_ += "</tr></thead>\n<tbody>\n";
 }
 
