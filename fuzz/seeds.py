@@ -210,13 +210,35 @@ def recipe_seeds() -> dict[str, bytes]:
             "sets": result(best_sets=[{"blocks": 1, "removal_list": [2]}, {"blocks": 2, "removal_list": [1, 4]}])}
 
 
+def report_seeds() -> dict[str, bytes]:
+    def score(tokens: int, difference: float, **what) -> dict:
+        return {"loss": 310.5, "kl": 0.1, "segments": 2, "tokens": tokens, "difference": difference,
+                "difference_stderr": 0.01, **what}
+
+    result = {"model": "m", "num_blocks": 4, "dtype": "float32", "device": "cpu", "search": "race", "confidence": 0.999,
+              "criterion": "loss", "units": "block", "dense_loss": 300, "removal_list": [2], "seconds": 1.5,
+              "calibration": {"dataset": "t.txt", "segments": 2, "seqlen": 50, "seed": 3},
+              "steps": [{"removed": 2, "loss": 310.5, "seconds": 1,
+                         "candidates": [score(60, 0.4, block=1), score(100, 0, block=2)]}]}
+    best = {"races": [{"step": "runs of 1", "best": [2], "seconds": 1, "candidates": [score(100, 0, blocks=[2])]}],
+            "best_sets": [{"blocks": 1, "removal_list": [2], "loss": 310.5, "kl": 0.1}]}
+    row = {"perplexity": 20.5, "perplexity_stderr": 1.5}
+    more = {"evaluation": {"perplexity_details": {"w": {"segments": 2, "seqlen": 50, "rows": [row, row]}},
+                           "results": {"piqa": {"acc": 0.6, "acc_stderr": 0.1}},
+                           "n-samples": {"piqa": {"effective": 8}}, "pruned": []},
+            "prompt_speed": {"prompt_tokens": 8, "dense_tokens_per_second": 9, "pruned_tokens_per_second": 9.5},
+            "repaired_loss": 305, "repair": {"matrices": [{"ridge": 0.3}], "seconds": 1}}
+    return {name: json.dumps({**result, **members}).encode()
+            for name, members in {"greedy": {}, "best": best, "evaluated": more}.items()}
+
+
 def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
              "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
              "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds(),
              "chat_template": chat_template_seeds(), "dataset_card": dataset_card_seeds(),
-             "recipe": recipe_seeds()}
+             "recipe": recipe_seeds(), "report": report_seeds()}
     for target, files in seeds.items():
         folder = pathlib.Path(sys.argv[1]) / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,4 +20,5 @@ PYTHON
 
 set -x
 build/release/sleb prune "$model" --dataset out/reference-calibration.txt --seqlen 512 --segments 2 \
-  --eval-ppl out/reference-held-out.txt --eval-segments 8 --ratio 0.2 --out out/smollm2-sleb --force
+  --eval-ppl out/reference-held-out.txt --eval-segments 8 --ratio 0.2 --out out/smollm2-sleb \
+  --report out/smollm2-report.html --force

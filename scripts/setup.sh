@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs what building, testing or linting needs: system packages, then .venv. A finished step is not repeated.
 #
-# usage: scripts/setup.sh build|test|bench|lint|fuzz
+# `browser` is apart: chromium, for the tests of reports in a browser, is as large as all of these together.
+#
+# usage: scripts/setup.sh build|test|bench|lint|fuzz|browser
 set -euo pipefail
 cd "$(dirname "$0")/.."
-purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz}
+purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz|browser}
 
 build_packages=(g++ ccache make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
                 libyaml-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
@@ -67,6 +69,10 @@ install_packages "${build_packages[@]}"
 [ "$purpose" = lint ] && install_packages "${test_packages[@]}" "${lint_packages[@]}"
 [[ "$purpose" = test || "$purpose" = bench ]] && install_packages "${test_packages[@]}"
 [ "$purpose" = fuzz ] && install_clang
+if [ "$purpose" = browser ]; then
+  install_packages chromium
+  exit 0
+fi
 make_venv
 install_requirements requirements.txt
 case "$purpose" in test | fuzz | bench) install_requirements requirements-test.txt ;; esac

@@ -20,6 +20,8 @@ namespace sleb {
 namespace fs = std::filesystem;
 namespace {
 
+constexpr const char* picture_name = "sleb.svg";
+
 constexpr const char* own_code = "auto_map";
 constexpr uint64_t usual_shard_bytes = 5'000'000'000;
 
@@ -282,6 +284,10 @@ void write_pruned_gguf(const Checkpoint& checkpoint, const ExportOptions& option
 
 }  // namespace
 
+std::string card_picture(const std::string& alternative_text) {
+  return fmt::format("![{}]({})\n\n", alternative_text, picture_name);
+}
+
 StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options) {
   // ggml adds and multiplies by vectors in float32 only.
   if (is_gguf_output(options.out) && checkpoint.tensor(name).shape.size() < 2) return StoredType::f32;
@@ -364,6 +370,7 @@ void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& 
   if (has_single_halves(options.removal_list)) write_code_for_halves(staged.path());
   write_weights(checkpoint, options, staged.path(), progress);
   write_file_atomically(staged.path() / "README.md", record.card);
+  write_file_atomically(staged.path() / picture_name, record.picture);
   record.json["files"] = files_below(staged.path());
   record.json["files"].push_back("sleb.json");
   write_file_atomically(staged.path() / "sleb.json", record.json.dump(2) + "\n");

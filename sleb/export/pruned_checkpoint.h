@@ -27,9 +27,13 @@ struct ExportOptions {
 
 // What goes into the folder beside the model; a GGUF gets the model's name in it alone.
 struct ExportRecord {
-  std::string card;  // README.md
-  OrderedJson json;  // sleb.json; its "files" are added: the names of all that is written
+  std::string card;     // README.md
+  OrderedJson json;     // sleb.json; its "files" are added: the names of all that is written
+  std::string picture;  // sleb.svg, which the card shows
 };
+
+// The line of a card that shows the picture.
+std::string card_picture(const std::string& alternative_text);
 
 // What the folder will hold.
 struct ExportSize {

@@ -7,6 +7,7 @@
 
 #include "sleb/base/numbers.h"
 #include "sleb/corpus/self_text_cache.h"
+#include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
@@ -71,6 +72,10 @@ void add_best(OrderedJson& json, const BestResult& best, Units units, double bud
   }
   json["races"] = races;
   json["best_sets"] = sets;
+}
+
+OrderedJson to_json(const ModelSize& size) {
+  return {{"blocks", size.blocks}, {"parameters", size.parameters}, {"bytes", size.bytes}};
 }
 
 OrderedJson calibration_json(const PruneReport& report) {
@@ -151,7 +156,10 @@ OrderedJson to_json(const PruneReport& report) {
       {"removal_list", report.result.removal_list()},
       {"steps", steps},
       {"seconds", report.seconds},
+      {"command", report.command},
+      {"sizes", {{"dense", to_json(report.dense_size)}, {"pruned", to_json(report.pruned_size)}}},
   });
+  if (!report.processor.empty()) json["processor"] = report.processor;
   if (report.calibration.self_text) {
     json["calibration"]["dataset"] = "self";
     json["calibration"]["self_text"] = to_json(*report.calibration.self_text);
@@ -166,7 +174,9 @@ OrderedJson to_json(const PruneReport& report) {
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
                             {"dense_tokens_per_second", report.speed->dense},
-                            {"pruned_tokens_per_second", report.speed->pruned}};
+                            {"pruned_tokens_per_second", report.speed->pruned},
+                            {"dense_seconds", report.speed->dense_seconds},
+                            {"pruned_seconds", report.speed->pruned_seconds}};
   }
   if (report.evaluation) json["evaluation"] = to_json(*report.evaluation);
   return json;
@@ -241,6 +251,7 @@ std::string model_card(const PruneReport& report) {
       report.repair ? "" : " No weight was changed.");
   if (report.repair) card += what_was_repaired(report.repair->summary) + "\n";
   card += card_origin(report.origin);
+  card += card_picture("What each block would have cost, round by round, and what removing more costs");
   card += text_of(tables_of(report), TableFormat::markdown) + "\n";
   if (report.repair) card += repair_errors(report.repair->summary) + "\n";
   if (report.evaluation) card += explanation(*report.evaluation);

@@ -38,6 +38,7 @@ struct PruneReport {
   int64_t early_barrier;  // blocks
   int64_t latter_barrier;
   Compute compute;
+  std::string processor;  // its name; "": not known
   std::string search;
   std::optional<double> confidence;  // of a race
   std::optional<double> budget;      // of a search for better sets, in exact greedy searches
@@ -59,7 +60,7 @@ OrderedJson to_json(const PruneReport& report);
 Table comparison_table(const PruneReport& report);
 // "comparison", "sizes" where a condition chose one, "best sets" of a search for such, and those of the evaluation.
 std::vector<NamedTable> tables_of(const PruneReport& report);
-// README.md of the checkpoint: front matter, what was removed, the table, the command.
+// README.md of the checkpoint: front matter, what was removed, the picture beside it, the table, the command.
 std::string model_card(const PruneReport& report);
 
 }  // namespace sleb

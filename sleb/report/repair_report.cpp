@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "sleb/base/numbers.h"
+#include "sleb/export/pruned_checkpoint.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
@@ -103,7 +104,8 @@ std::string model_card(const RepairReport& report) {
          fmt::format(
              "Without blocks {} of {} (numbered as in the original model).\n{}\n{}{}\nMade by\n\n```\n{}\n```\n",
              format_list(report.removal_list), report.num_blocks, what_was_repaired(report.repair),
-             card_origin(report.origin), repair_errors(report.repair), report.command);
+             card_origin(report.origin) + card_picture("Which blocks are gone"), repair_errors(report.repair),
+             report.command);
 }
 
 }  // namespace sleb

@@ -19,6 +19,8 @@ struct PromptSpeed {
   int64_t prompt_tokens;
   double dense;  // tokens per second, median
   double pruned;
+  std::vector<double> dense_seconds = {};  // of each repeat
+  std::vector<double> pruned_seconds = {};
 
   double ratio() const { return pruned / dense; }
 };

@@ -68,7 +68,8 @@ class Work:
 
 def without_times(value):
     if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in ("seconds", "operations", "prompt_speed")}
+        return {key: without_times(item) for key, item in value.items()
+                if key not in ("seconds", "operations", "prompt_speed", "command")}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 

@@ -44,7 +44,7 @@ def eval_of(ground: pathlib.Path, removal_list: list) -> list:
 def without_times(value):
     if isinstance(value, dict):
         return {key: without_times(item) for key, item in value.items()
-                if not key.endswith("seconds") and key != "tokens_per_second"}
+                if not key.endswith("seconds") and key not in ("tokens_per_second", "command")}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 

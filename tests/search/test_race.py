@@ -45,7 +45,7 @@ def operations(result: dict) -> float:
 
 def without_work(value):
     if isinstance(value, dict):
-        return {key: without_work(item) for key, item in value.items() if key not in ("seconds", "operations")}
+        return {key: without_work(item) for key, item in value.items() if key not in ("seconds", "operations", "command")}
     return [without_work(item) for item in value] if isinstance(value, list) else value
 
 

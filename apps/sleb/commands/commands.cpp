@@ -41,6 +41,7 @@ void add_commands(CLI::App& app, Session& session) {
   add_engine_command(app, session, "generate", "Print what a model says, dense, pruned, or both");
   add_export(app, session);
   add_recipe(app, session);
+  add_report(app, session);
   add_info(app, session);
   add_tokenize(app, session);
 }

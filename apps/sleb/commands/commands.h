@@ -17,6 +17,7 @@ void add_latency(CLI::App& app, Session& session);
 void add_generate(CLI::App& app, Session& session);
 void add_export(CLI::App& app, Session& session);
 void add_recipe(CLI::App& app, Session& session);
+void add_report(CLI::App& app, Session& session);
 void add_info(CLI::App& app, Session& session);
 void add_tokenize(CLI::App& app, Session& session);
 

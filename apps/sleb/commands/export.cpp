@@ -11,6 +11,7 @@
 #include "sleb/base/numbers.h"
 #include "sleb/export/model_origin.h"
 #include "sleb/export/pruned_checkpoint.h"
+#include "sleb/report/page/page.h"
 
 namespace sleb::app {
 namespace {
@@ -28,9 +29,9 @@ std::string card(const ModelOrigin& origin, const std::string& command, const Re
                  int64_t num_blocks) {
   return card_front_matter(origin) +
          fmt::format(
-             "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\n{}Made "
+             "Without blocks {} of {} (numbered as in the original model). No weight was changed.\n\n{}{}Made "
              "by\n\n```\n{}\n```\n",
-             text_of(removal_list), num_blocks, card_origin(origin), command);
+             text_of(removal_list), num_blocks, card_origin(origin), card_picture("Which blocks are gone"), command);
 }
 
 void run(ExportArguments& arguments, Session& session) {
@@ -53,7 +54,8 @@ void run(ExportArguments& arguments, Session& session) {
   add_origin(json, origin);
   json.update({{"num_blocks", num_blocks}, {"removal_list", options.removal_list}});
   write_pruned_checkpoint(checkpoint, options,
-                          {card(origin, session.command_line, options.removal_list, num_blocks), json},
+                          {card(origin, session.command_line, options.removal_list, num_blocks), json,
+                           page::picture_of(options.removal_list, num_blocks)},
                           session.progress);
   const ExportSize size = export_size(checkpoint, options);
   print("written: {}: {} of {} blocks, {} parameters, {}\n", arguments.out,

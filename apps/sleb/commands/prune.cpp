@@ -16,9 +16,12 @@
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/options/self_text.h"
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
+#include "sleb/base/numbers.h"
+#include "sleb/base/processor.h"
 #include "sleb/datasets/dataset_files.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/export/recipe.h"
@@ -102,6 +105,7 @@ PruneReport begin_report(const PruneArguments& arguments, const ModelSource& sou
   report.calibration = evaluator.corpus();
   report.seed = arguments.calibration.options.seed;
   report.compute = evaluator.model().compute();
+  report.processor = processor_name();
   report.search = arguments.search;
   if (options.kind != SearchKind::exact) report.confidence = options.confidence;
   if (options.kind == SearchKind::best) report.budget = options.budget;
@@ -261,6 +265,7 @@ bool is_recipe_file(const std::string& path) {
 // Before any work: nothing that is read, or that nobody would want replaced, is written.
 void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
   check_one_output(arguments.results);
+  if (!arguments.report.empty()) check_report_file("--report", arguments.report);
   OutputGuard guard;
   guard.reads(place_of_model(arguments.model));
   if (arguments.calibration.reads_dataset()) {
@@ -277,6 +282,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
   const std::string& samples = arguments.eval_tasks.log_samples;
   guard.writes_file("--log-samples", samples, places.force || (places.resume && are_samples(samples)));
   guard.writes_file("--recipe", arguments.recipe, places.force || (places.resume && is_recipe_file(arguments.recipe)));
+  guard.writes_file("--report", arguments.report, places.force || places.resume);
   guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
@@ -288,7 +294,7 @@ void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) 
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   arguments.speed_up_tokens = arguments.prompt_tokens;
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.results.json = arguments.recipe = arguments.eval_tasks.log_samples = "";
+    arguments.out = arguments.results.json = arguments.recipe = arguments.report = arguments.eval_tasks.log_samples = "";
     arguments.record = {};
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;

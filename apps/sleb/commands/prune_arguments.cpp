@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/options/texts.h"
 #include "sleb/base/error.h"
 
@@ -122,6 +123,7 @@ void add_output(CLI::App& command, PruneArguments& arguments) {
       .add_option("--recipe", arguments.recipe,
                   "Write what sleb recipe says of the result: how mergekit and llama.cpp make the same model")
       ->type_name("FILE.yml");
+  add_report_file(command, arguments.report);
   add_table_format(command, arguments.results.format);
   add_records(command, arguments.record);
 }

@@ -46,6 +46,7 @@ struct PruneArguments {
   TaskArguments eval_tasks{.option = "--eval-tasks"};
   int64_t prompt_tokens = 512;
   ResultArguments results;
+  std::string report;  // file; "": none
   RecordArguments record{.usual_file = "sleb_results.txt"};
   bool resume = false;
   bool dry_run = false;

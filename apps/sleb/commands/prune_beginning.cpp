@@ -4,6 +4,7 @@
 
 #include "apps/sleb/commands/prune_closing.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
 
@@ -98,6 +99,7 @@ void show_finished(const PruneTask& task, const OrderedJson& result, Progress& p
   const PruneArguments& arguments = task.arguments;
   write_recipe(arguments.recipe, result);
   write_json(arguments.results.json, result);
+  write_report(arguments.report, result);
   warn_of_what_is_not_done(task, result, progress);
   const std::string where = arguments.out.empty() ? arguments.results.json : arguments.out;
   if (arguments.results.json_to_output() || arguments.results.format) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "apps/sleb/options/report_file.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
@@ -24,11 +25,13 @@ void show(const PruneReport& report, const PruneArguments& arguments, const Expo
   if (arguments.results.format) {
     write_output(tables);
     if (!arguments.out.empty()) progress.note(fmt::format("written: {}", arguments.out));
+    if (!arguments.report.empty()) progress.note(fmt::format("written: {}", arguments.report));
     return;
   }
   print("removal list: {}\n\n{}", text_of(output.removal_list), tables);
   if (report.repair) print("\nrepair: {}\n", in_words(report.repair->summary));
   if (!arguments.out.empty()) print("\nwritten: {}\n", arguments.out);
+  if (!arguments.report.empty()) print("{}written: {}\n", arguments.out.empty() ? "\n" : "", arguments.report);
 }
 
 }  // namespace
@@ -41,7 +44,8 @@ PromptSpeed measure_prompt_speed(const Model& model, const Plan& pruned, int64_t
                                .repeats = prompt_repeats};
   const LatencyComparison speed = measure_latency(model, plans, options, progress);
   const auto tokens = static_cast<double>(prompt_tokens);
-  return {prompt_tokens, tokens / median(speed.models[0].seconds), tokens / median(speed.models[1].seconds)};
+  const auto &dense = speed.models[0].seconds, &without = speed.models[1].seconds;
+  return {prompt_tokens, tokens / median(dense), tokens / median(without), dense, without};
 }
 
 void compare(PruneReport& report, const PruneArguments& arguments, const ExportOptions& output, const Model& model,
@@ -77,11 +81,14 @@ void write_recipe(const std::string& path, const OrderedJson& result) {
 
 void finish(const PruneReport& report, const PruneArguments& arguments, const Checkpoint& checkpoint,
             const ExportOptions& output, TableFormat format, KeptRounds& kept_rounds, Progress& progress) {
+  const OrderedJson json = to_json(report);
   if (!arguments.out.empty()) {
-    write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, progress);
+    const std::string picture = picture_of(json, output.removal_list, report.num_blocks);
+    write_pruned_checkpoint(checkpoint, output, {model_card(report), json, picture}, progress);
   }
-  write_recipe(arguments.recipe, to_json(report));
-  write_json(arguments.results.json, to_json(report));
+  write_recipe(arguments.recipe, json);
+  write_json(arguments.results.json, json);
+  write_report(arguments.report, json);
   kept_rounds.remove();
   if (!arguments.results.json_to_output()) show(report, arguments, output, format, progress);
   add_record(arguments.record, run_record(report));

@@ -14,6 +14,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
 #include "sleb/datasets/dataset_files.h"
+#include "sleb/report/page/page.h"
 
 namespace sleb::app {
 namespace {
@@ -104,7 +105,10 @@ void run(RepairArguments arguments, Session& session) {
                             .repair = finished.summary};
   model.reset();
   finished.repair.apply_to(checkpoint);
-  write_pruned_checkpoint(checkpoint, output, {model_card(report), to_json(report)}, session.progress);
+  write_pruned_checkpoint(
+      checkpoint, output,
+      {model_card(report), to_json(report), page::picture_of(output.removal_list, report.num_blocks)},
+      session.progress);
   write_json(arguments.results.json, to_json(report));
   if (!arguments.results.json_to_output()) {
     show(report, arguments, export_size(checkpoint, output), format, session.progress);
