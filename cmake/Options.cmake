@@ -1,6 +1,9 @@
 # Warnings, sanitizers, ccache: what every target is compiled with.
 
-add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor)
+if(SLEB_WERROR)
+  add_compile_options(-Werror)
+endif()
 # gcc 12 warns of overlapping memcpy inside std::string's own operator+ (gcc bug 105651).
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 # Dequantised values must equal numpy's bit for bit: no fused multiply-add behind our back.
