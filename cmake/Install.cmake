@@ -29,4 +29,22 @@ if(SKBUILD)
   endif()
   file(WRITE "${CMAKE_BINARY_DIR}/built-against" "${_built_against}")
   install(FILES "${CMAKE_BINARY_DIR}/built-against" DESTINATION sleb COMPONENT programs)
+  return()
 endif()
+
+get_property(_layers GLOBAL PROPERTY SLEB_LAYERS)
+list(TRANSFORM _layers REPLACE "^sleb_" "sleb::" OUTPUT_VARIABLE SLEB_TARGETS)
+install(TARGETS ${_layers} EXPORT sleb-targets COMPONENT library
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/sleb" DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library
+        FILES_MATCHING PATTERN "*.h" PATTERN "test_support.h" EXCLUDE)
+
+include(CMakePackageConfigHelpers)
+set(_package "${CMAKE_INSTALL_LIBDIR}/cmake/sleb")
+install(EXPORT sleb-targets NAMESPACE sleb:: DESTINATION ${_package} COMPONENT library)
+configure_package_config_file(cmake/sleb-config.cmake.in "${CMAKE_BINARY_DIR}/sleb-config.cmake"
+                              INSTALL_DESTINATION ${_package})
+write_basic_package_version_file("${CMAKE_BINARY_DIR}/sleb-config-version.cmake" COMPATIBILITY ExactVersion)
+install(FILES "${CMAKE_BINARY_DIR}/sleb-config.cmake" "${CMAKE_BINARY_DIR}/sleb-config-version.cmake"
+              cmake/Libraries.cmake cmake/Libtorch.cmake cmake/Arrow.cmake
+        DESTINATION ${_package} COMPONENT library)
