@@ -1,6 +1,7 @@
 """The package as a wheel lays it out: the program inside it finds torch, pyarrow and hf of the same environment."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -99,6 +100,12 @@ def test_without_a_program(tmp_path):
     done = start(tmp_path)
     assert done.returncode == 1 and done.stderr.startswith("sleb: the program is not inside the package: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_one_version():
+    version = re.search(r"project\(sleb VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text())[1]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {version}\n" in (ROOT / "CHANGELOG.md").read_text()
 
 
 def test_a_wheel_is_built_against_what_the_repository_is():
