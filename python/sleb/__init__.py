@@ -13,6 +13,18 @@ if TYPE_CHECKING:
     from sleb._commands import dry_run, evaluate, export, info, latency, prune
     from sleb._errors import InputError, SlebError, SlebWarning
     from sleb._results import DryRun, Evaluation, Export, Info, Latency, Prune
+else:
+
+    def __getattr__(name: str) -> object:
+        """Loads on first use: the program `sleb` starts through this package and needs none of it."""
+        if name in __all__:
+            from importlib import import_module  # noqa: PLC0415
+
+            for module in ("_commands", "_errors", "_results"):
+                if hasattr(loaded := import_module(f"sleb.{module}"), name):
+                    return getattr(loaded, name)
+        raise AttributeError(f"module 'sleb' has no attribute {name!r}")
+
 
 __all__ = [
     "DryRun",
@@ -31,19 +43,6 @@ __all__ = [
     "latency",
     "prune",
 ]
-
-_MODULES = ("_commands", "_errors", "_results")
-
-
-def __getattr__(name: str) -> object:
-    """Loads on first use: the program `sleb` starts through this package and needs none of it."""
-    if name in __all__:
-        from importlib import import_module  # noqa: PLC0415
-
-        for module in _MODULES:
-            if hasattr(loaded := import_module(f"sleb.{module}"), name):
-                return getattr(loaded, name)
-    raise AttributeError(f"module 'sleb' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

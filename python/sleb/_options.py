@@ -7,7 +7,7 @@ from typing import TypeAlias, TypeGuard
 Scalar: TypeAlias = str | int | float | os.PathLike[str]
 # True: the option alone. None and False: left out. A sequence: joined by commas. A sequence of sequences: the option
 # once for each.
-Option: TypeAlias = Scalar | Sequence[Scalar] | Sequence[Sequence[Scalar]] | None
+Option: TypeAlias = Scalar | Sequence[Scalar | Sequence[Scalar]] | None
 
 
 def arguments(options: Mapping[str, Option]) -> list[str]:
