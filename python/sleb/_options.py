@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TypeAlias, TypeGuard
 
 Scalar: TypeAlias = str | int | float | os.PathLike[str]
@@ -40,6 +41,6 @@ def _is_list(value: object) -> TypeGuard[Sequence[object]]:
 
 
 def _text(name: str, value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | os.PathLike):
+    if isinstance(value, bool) or not isinstance(value, str | Real | os.PathLike):  # numpy's numbers are Real too
         raise TypeError(f"{name}: {value!r} is neither text, a number nor a path")
     return os.fspath(value) if isinstance(value, os.PathLike) else str(value)

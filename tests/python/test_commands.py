@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import sleb as layer
 
@@ -168,6 +169,7 @@ def test_what_no_option_may_be(ground, options):
     ({"ratio": 0.2, "num_remove_blocks": None, "force": True, "resume": False}, ["--ratio=0.2", "--force"]),
     ({"removal_list": [5, "4.mlp"]}, ["--removal-list=5,4.mlp"]),
     ({"removal_list": [[5, 4], [9], "7,8"]}, ["--removal-list=5,4", "--removal-list=9", "--removal-list=7,8"]),
+    ({"removal_list": [np.int64(5), 4], "ratio": np.float32(0.25)}, ["--removal-list=5,4", "--ratio=0.25"]),
     ({"ppl": (pathlib.Path("a b"), "c4"), "x": "-1", "empty": ""}, ["--ppl=a b,c4", "--x=-1", "--empty", ""]),
 ])
 def test_options_by_rule(options, arguments):
