@@ -5,7 +5,7 @@
 # make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 # make tsan      unit tests under ThreadSanitizer
 # make fuzz      every reader of untrusted files against libFuzzer, FUZZ_SECONDS (60) each
-# make lint      clang-format and clang-tidy; warnings are errors
+# make lint      clang-format, clang-tidy, ruff and mypy; warnings are errors
 # make bench     search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
 
 .PHONY: demo build build-tests test test-all asan tsan build-fuzz fuzz lint format bench clean

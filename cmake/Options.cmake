@@ -1,8 +1,14 @@
 # Warnings, sanitizers, ccache: what every target is compiled with.
 
-add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror)
+add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor)
+if(SLEB_WERROR)
+  add_compile_options(-Werror)
+endif()
 # gcc 12 warns of overlapping memcpy inside std::string's own operator+ (gcc bug 105651).
 add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
+# gcc from 13 on takes a reference into a JSON document for one into the JsonView that it came from, which may go.
+add_compile_options(
+  $<$<AND:$<CXX_COMPILER_ID:GNU>,$<VERSION_GREATER_EQUAL:$<CXX_COMPILER_VERSION>,13>>:-Wno-dangling-reference>)
 # Dequantised values must equal numpy's bit for bit: no fused multiply-add behind our back.
 add_compile_options(-ffp-contract=off)
 

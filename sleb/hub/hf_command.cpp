@@ -156,7 +156,9 @@ fs::path find_hf() {
     if (is_program(own)) return own;
     failed("SLEB_HF={}: no program; give the path of huggingface_hub's command hf", own);
   }
-  if (fs::path built_with = fs::path(SLEB_PYTHON_PROGRAMS) / "hf"; is_program(built_with)) return built_with;
+  if (const fs::path built_with = SLEB_PYTHON_PROGRAMS; !built_with.empty() && is_program(built_with / "hf")) {
+    return built_with / "hf";
+  }
   const std::string path = variable("PATH");
   for (size_t begin = 0; begin <= path.size();) {
     const size_t end = std::min(path.find(':', begin), path.size());

@@ -1,0 +1,3 @@
+from sleb._program import main
+
+main()
