@@ -151,6 +151,14 @@ Fingerprint Fingerprint::from_json(const JsonView& json) {
   return fingerprint;
 }
 
+void add_compute(Fingerprint& fingerprint, const Compute& compute) {
+  fingerprint.add("--dtype", compute.dtype);
+  fingerprint.add("--device", compute.device);
+  const std::string arithmetic = arithmetic_of(compute);
+  if (!arithmetic.empty()) fingerprint.add(gpu_arithmetic, arithmetic);
+  fingerprint.add("--threads", std::to_string(compute.threads));
+}
+
 std::string Fingerprint::difference_to(const Fingerprint& now) const {
   std::string differences;
   for (const auto& [name, value] : now.entries_) {

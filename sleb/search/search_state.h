@@ -31,6 +31,11 @@ class Fingerprint {
   std::vector<std::pair<std::string, std::string>> entries_;
 };
 
+// What the bits of losses depend on of where they are computed: "--dtype", "--device", "--threads", and on GPUs, by
+// this name, the cards and libtorch's version.
+inline constexpr const char* gpu_arithmetic = "what computes";
+void add_compute(Fingerprint& fingerprint, const Compute& compute);
+
 struct SearchState {
   GreedyResult finished;
   std::vector<SetRace> races = {};  // after greedy's rounds, of a search for better sets

@@ -125,5 +125,15 @@ TEST_F(SearchStateTest, RefusesADamagedFileByNameAndPlace) {
   EXPECT_NE(with("[4.0,", "[\"4\",").find("round[1].nll[0]"), std::string::npos);
 }
 
+// Without a driver the card is "a GPU".
+TEST(FingerprintOfCompute, NamesAGpuAndLibtorch) {
+  Fingerprint cpu, gpu;
+  add_compute(cpu, {"cpu", "bfloat16", 3});
+  add_compute(gpu, {"cuda:0", "bfloat16", 3});
+  EXPECT_EQ(cpu.json().dump(), R"({"--dtype":"bfloat16","--device":"cpu","--threads":"3"})");
+  EXPECT_NE(gpu.value(gpu_arithmetic), "");
+  EXPECT_EQ(gpu.value(gpu_arithmetic), arithmetic_of({"cuda:0", "bfloat16", 1}));
+}
+
 }  // namespace
 }  // namespace sleb

@@ -134,7 +134,7 @@ option_case("all blocks by ratio", lambda g: g.prune(rounds=("--ratio", 1)), "4 
 option_case("barriers that leave nothing", lambda g: g.prune("--early-barrier", 2, "--latter-barrier", 2), "at most 0")
 option_case("a barrier below zero", lambda g: g.prune("--early-barrier", -1), "from 0")
 option_case("no such text", lambda g: g.prune_by_text("nothing.txt"), "nothing.txt")
-option_case("a folder for a text", lambda g: g.prune_by_text("model"), "model")
+option_case("a folder for a text", lambda g: g.prune_by_text("model"), "model: is a folder; give one file of it")
 option_case("a text of unknown kind", lambda g: g.prune_by_text("ids.npy"), "ids.npy")
 option_case("a word for a text", lambda g: g.prune_by_text("C4"), "C4: no such file", "wikitext2, c4 or ORG/NAME")
 option_case("text in place of ids", lambda g: g.prune(calibration=("--tokens", "text.txt")), "text.txt")

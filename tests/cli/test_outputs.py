@@ -75,6 +75,7 @@ def test_inputs_under_another_name_stay(sleb, place):
     assert done.returncode == 2 and "a file that this command reads" in done.stderr
 
 
+@pytest.mark.parametrize("force", [[], ["--force"]], ids=["", "force"])
 @pytest.mark.parametrize("command,option,file", [
     (EVAL, "--json", "par/m/model.safetensors"), (EVAL, "--json", "par/m/config.json"), (EVAL, "--json", "text.txt"),
     (EVAL, "--json", "link"), (TASKS, "--json", "rows/piqa.validation.jsonl"),
@@ -82,10 +83,10 @@ def test_inputs_under_another_name_stay(sleb, place):
     (PRUNE, "--json", "par/m/tokenizer.json"), (LATENCY, "--json", "par/m/model.safetensors"),
     (GENERATE, "--json", "par/m/model.safetensors"), (INFO, "--json", "par/m/config.json"),
 ])
-def test_a_file_that_is_read_stays(sleb, place, command, option, file):
+def test_a_file_that_is_read_stays(sleb, place, command, option, file, force):
     (place / "link").symlink_to("text.txt")
     before = contents(place)
-    done = sleb(*command, option, file, "--force", cwd=place)
+    done = sleb(*command, option, file, *force, cwd=place)
     assert (done.returncode, done.stdout) == (2, "")
     assert "would overwrite a file that this command reads" in done.stderr
     assert contents(place) == before
@@ -162,13 +163,17 @@ def test_links_are_followed(sleb_ok, place):
     sleb_ok(*INFO, "--json", "link.json", "--force", cwd=place)
     assert (place / "link.json").is_symlink()
     assert "model" in json.loads((place / "real.json").read_text())
-    (place / "dangling.json").symlink_to("notes/new.json")
-    sleb_ok(*INFO, "--json", "dangling.json", cwd=place)
-    assert (place / "dangling.json").is_symlink() and "model" in json.loads((place / "notes" / "new.json").read_text())
     (place / "real-out").mkdir()
     (place / "out").symlink_to("real-out")
     sleb_ok(*EXPORT, "--out", "out", "--force", cwd=place)
     assert (place / "out").is_symlink() and (place / "real-out" / "config.json").exists()
+
+
+@pytest.mark.parametrize("command", [PRUNE, EVAL, INFO], ids=lambda command: command[0])
+def test_a_link_to_a_file_that_is_not_there_yet_is_followed(sleb_ok, place, command):
+    (place / "dangling.json").symlink_to("notes/new.json")
+    sleb_ok(*command, "--json", "dangling.json", cwd=place)
+    assert (place / "dangling.json").is_symlink() and "model" in json.loads((place / "notes" / "new.json").read_text())
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make device nodes")
@@ -208,7 +213,8 @@ def test_open_descriptors_are_written_into(sleb_program, place, shell):
 
 def test_names_that_json_cannot_hold_are_refused_at_once(sleb_program, place):
     (place / os.fsdecode(b"caf\xe9.txt")).write_text("text\n" * 40)
-    for arguments in (["prune", "par/m", "--dataset", b"caf\xe9.txt"], ["info", b"caf\xe9"], ["--json", b"\xff"]):
+    search = ["prune", "par/m", "--dataset", b"caf\xe9.txt", "--seqlen", "20", "--num-remove-blocks", "1", "--json", "out.json"]
+    for arguments in (search, ["info", b"caf\xe9"], ["--json", b"\xff"]):
         done = subprocess.run([sleb_program, *arguments], cwd=place, capture_output=True, check=False)
         assert done.returncode == 2 and b"not valid UTF-8" in done.stderr and done.stderr.count(b"\n") == 1
 

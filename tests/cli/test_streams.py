@@ -103,7 +103,20 @@ class Terminal:
         return self.shown
 
     def bars(self) -> list[str]:
-        return [text for text in re.findall(r"\r\x1b\[J([^\r\n\x1b]+)", self.shown) if "%" in text]
+        """Each is drawn from the first column on."""
+        return [text for text in re.findall(r"\r(?:\x1b\[J)?([^\r\n\x1b]+)", self.shown) if "%" in text]
+
+    def lines(self) -> list[str]:
+        """What is left of each line in the end."""
+        lines = []
+        for line in self.shown.split("\n"):
+            left = ""
+            for drawn in line.split("\r"):
+                erased = re.match(r"(\x1b\[\d*A)?\x1b\[[JK]", drawn)
+                text = re.sub(r"\x1b\[\d*[A-Z]", "", drawn)
+                left = text if erased or drawn.endswith("\x1b[K") else text + left[len(text):]
+            lines.append(left)
+        return lines
 
     def wait_for_bar(self) -> None:
         for _ in range(300):
@@ -128,6 +141,16 @@ def test_the_bar_fits_and_says_the_share(sleb_program, folder, columns):
         assert re.search(r"\d%", bar), bar
 
 
+def test_a_stage_of_a_long_name_leaves_the_share(sleb_program, folder):
+    name = "a-text-with-a-name-as-long-as-a-line.txt"
+    (folder / name).write_text("some text\n" * 40_000)
+    terminal = Terminal(sleb_program, folder, 40, "eval", "m", "--ppl", name, "--seqlen", 100, "--threads", 1)
+    terminal.wait_for_bar()
+    terminal.process.send_signal(signal.SIGKILL)
+    terminal.process.wait(30)
+    assert all(len(bar) < 40 and re.search(r"\d%", bar) for bar in terminal.bars()), terminal.bars()
+
+
 @pytest.mark.parametrize("interrupts", [1, 2])
 def test_ctrl_c_leaves_no_half_bar(sleb_program, folder, interrupts):
     terminal = Terminal(sleb_program, folder, 80, *LONG)
@@ -137,8 +160,7 @@ def test_ctrl_c_leaves_no_half_bar(sleb_program, folder, interrupts):
         terminal.read(0.05)
     assert terminal.process.wait(60) == (1 if interrupts == 1 else -signal.SIGINT)
     shown = terminal.read(0.5)
-    screen = [re.split(r"\r\x1b\[J|\x1b\[J", line)[-1] for line in shown.split("\n")]
-    assert not [line for line in screen if "%" in line], screen
+    assert not [line for line in terminal.lines() if "%" in line], terminal.lines()
     assert "stopping at the next good place" in shown
 
 

@@ -118,6 +118,22 @@ def test_the_token_in_front_of_an_empty_prompt(changes, tmp_path):
     assert dump(tmp_path, "boolq", tmp_path / "rows", 2048)["boolq"][0]["prefix"] == (-1 if theirs is None else theirs)
 
 
+def test_tokens_that_only_a_file_beside_the_tokenizer_names(tmp_path):
+    """They are one id in a task's rows as in any text."""
+    import tiny_models
+    tiny_models.save_tokenizer(tmp_path)
+    tiny_models.edit_json(tmp_path / "tokenizer_config.json", eos_token="<e>")
+    rows = generated_rows.write(tmp_path / "rows", 3, "test", tasks=["boolq"])
+    path = rows / "boolq.test.jsonl"
+    questions = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps({**row, "passage": f"{row['passage']} <e>x"}) + "\n" for row in questions))
+    tasks = harness.build_tasks(harness.definitions(tmp_path / "definitions", rows), ["boolq"])
+    tokenizer = harness.tokenizer_of(tmp_path)
+    ours = dump(tmp_path, "boolq", rows, 2048)
+    assert all(tokenizer.eos_token_id in ids for ids, _ in ours["boolq"][0]["sequences"])
+    expect_same(ours, tasks, harness.Recorder(tokenizer, 2048))
+
+
 def test_a_gguf_names_its_token_too(smollm2, smollm2_gguf, rows):
     prefixes = [dump(model, "boolq", rows, 2048, 1)["boolq"][0]["prefix"] for model in (smollm2, smollm2_gguf)]
     assert prefixes == [harness.tokenizer_of(smollm2).bos_token_id] * 2

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from tiny_models import edit_json, random_ids, save_model, save_tokenizer
 
@@ -302,6 +303,28 @@ def test_what_was_left_to_sleb_stays_as_it_was(stopped, undisturbed):
         del command[command.index(option):command.index(option) + 2]
     stopped.run_well(command)
     assert result_of(stopped.folder / "out" / "sleb.json") == undisturbed[0]
+
+
+def edit_fingerprint(work: Work, **entries) -> None:
+    state = json.loads((work.folder / STATE).read_text())
+    state["fingerprint"] |= {name.replace("_", " "): value for name, value in entries.items()}
+    (work.folder / STATE).write_text(json.dumps(state))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without a GPU")
+@pytest.mark.parametrize("first, asked", [("cuda:0", "cuda"), ("cuda:1", "cuda:1")])
+def test_a_search_on_gpus_goes_on_on_those_that_it_had(stopped, first, asked):
+    """A model that began on cuda:0 may have been spread over others."""
+    edit_fingerprint(stopped, **{"--device": first})
+    refused = stopped.run(stopped.prune("--resume"))
+    assert refused.returncode == 2
+    assert refused.stderr == f"sleb: --device {asked}: libtorch finds no CUDA device here; use --device cpu\n"
+
+
+def test_another_card_is_another_search(stopped):
+    edit_fingerprint(stopped, what_computes="NVIDIA H100 PCIe, libtorch 2.11.0")
+    refused = stopped.run(stopped.prune("--resume"))
+    assert refused.returncode == 2 and "what computes was NVIDIA H100 PCIe, libtorch 2.11.0" in refused.stderr
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"sleb_search_state": 1}', '{"sleb_search_state": 9}', "\xff"])

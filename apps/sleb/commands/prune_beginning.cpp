@@ -11,8 +11,6 @@
 namespace sleb::app {
 namespace {
 
-constexpr const char* gpu_arithmetic = "what computes";
-
 // Where the search begins is rank 0's to know: it alone keeps finished rounds. Nothing: the result is there already.
 std::optional<SearchState> agreed_begin(ProcessGroup& processes, const std::optional<SearchState>& own) {
   const std::string text = processes.broadcast(own ? text_of(*own) : "");
@@ -133,11 +131,7 @@ Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& op
   if (arguments.search != "exact") fingerprint.add("--confidence", fmt::format("{}", options.confidence));
   if (arguments.search == "best") fingerprint.add("--search-budget", fmt::format("{}", options.budget));
   fingerprint.add("--criterion", std::string(name_of(options.greedy.criterion)));
-  fingerprint.add("--dtype", model.compute().dtype);
-  fingerprint.add("--device", model.compute().device);
-  const std::string arithmetic = arithmetic_of(model.compute());
-  if (!arithmetic.empty()) fingerprint.add(gpu_arithmetic, arithmetic);
-  fingerprint.add("--threads", std::to_string(model.compute().threads));
+  add_compute(fingerprint, model.compute());
   fingerprint.add(std::string(segments_at_a_time), std::to_string(evaluator.chunk_segments()));
   const ProcessGroup* processes = model.compute().processes;
   if (processes != nullptr) fingerprint.add("the number of processes", std::to_string(processes->size()));

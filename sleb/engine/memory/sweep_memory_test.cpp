@@ -45,6 +45,33 @@ TEST(SweepMemory, CountsSlicesOfTheWholeChunkOnCuda) {
   EXPECT_LT(work(cuda, {.segments = 1, .seqlen = 257, .chunk_segments = 1}), uint64_t{16} << 20);
 }
 
+// A row's bytes at the attention of a GPU, where nothing takes more: queries, keys and values, the same turned, the
+// output, a number a head for the softmax, and queries, keys and values once more.
+uint64_t attention_row(uint64_t head_dim, uint64_t element) {
+  constexpr uint64_t query_heads = 8, key_heads = 4;
+  const uint64_t all = (query_heads + 2 * key_heads) * head_dim * element;
+  const uint64_t turned = (query_heads + key_heads) * head_dim * element;
+  return all + turned + query_heads * head_dim * element + query_heads * 4 + all;
+}
+
+uint64_t attention_work(int64_t head_dim, const std::string& dtype, int64_t capability) {
+  ModelSpec spec = small_spec();
+  spec.head_dim = head_dim;
+  spec.intermediate_size = 64;
+  const Compute cuda{.device = "cuda:0", .dtype = dtype, .threads = 1, .more_devices = {}, .capability = capability};
+  return sweep_memory(spec, cuda, plain(0), {.segments = 8, .seqlen = 257, .chunk_segments = 8}).work.anonymous;
+}
+
+TEST(SweepMemory, CountsRepeatedHeadsAndKeptScoresOnCuda) {
+  constexpr uint64_t rows = 8 * 257, query_heads = 8;
+  EXPECT_EQ(attention_work(64, "bfloat16", 90), rows * attention_row(64, 2));  // flash attention
+  // Keys and values for each query head: of float32, and of cards without flash attention.
+  EXPECT_EQ(attention_work(64, "float32", 90), rows * (attention_row(64, 4) + 2 * query_heads * 64 * 4));
+  EXPECT_EQ(attention_work(64, "bfloat16", 75), rows * (attention_row(64, 2) + 2 * query_heads * 64 * 2));
+  // No kernel but the one that keeps all scores, which it has twice in float32.
+  EXPECT_EQ(attention_work(66, "float32", 90), rows * (attention_row(66, 4) + query_heads * 257 * 8));
+}
+
 // Beside the same sweep without masks, for each query and key of the chunk.
 uint64_t bytes_of_masks(const ModelSpec& spec, const Compute& compute) {
   SweepSize sweep = search;
