@@ -32,7 +32,7 @@ std::string card(const ModelOrigin& origin, const std::string& command, const Re
 }
 
 void run(ExportArguments& arguments, Session& session) {
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.writes_folder("--out", arguments.out);
   ExportOptions options = arguments.options;

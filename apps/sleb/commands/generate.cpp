@@ -170,7 +170,7 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
 
 void run(const GenerateArguments& arguments, Session& session) {
   check(arguments);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);

@@ -81,7 +81,7 @@ void run(const LatencyArguments& arguments, Session& session) {
   check(arguments);
   const TableFormat format = table_format(arguments.results.table_format());
   check_one_output(arguments.results);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard_record(guard, arguments.record);

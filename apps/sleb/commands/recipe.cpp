@@ -22,10 +22,10 @@ struct RecipeArguments {
   bool force = false;
 };
 
-void run(const RecipeArguments& arguments) {
+void run(const RecipeArguments& arguments, const Session& session) {
   std::filesystem::path file = arguments.result;
   if (std::filesystem::is_directory(file)) file /= "sleb.json";
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(file.string());
   guard.writes_file("--out", arguments.out, arguments.force);
   const Json result = parse_json(read_file(file, uint64_t{64} << 20), file.string());
@@ -58,7 +58,7 @@ void add_recipe(CLI::App& app, Session& session) {
       "  mergekit-yaml recipe.yml SmolLM2-by-mergekit");
   command->callback([arguments, &session] {
     check_alone(session, "recipe");
-    run(*arguments);
+    run(*arguments, session);
   });
 }
 
