@@ -9,8 +9,8 @@ cd "$(dirname "$0")/.."
 purpose=${1:?usage: scripts/setup.sh build|test|bench|lint|fuzz|browser}
 
 build_packages=(g++ ccache make cmake ninja-build pkg-config nlohmann-json3-dev libcli11-dev libonig-dev libutf8proc-dev
-                libyaml-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev)
-test_packages=(libgtest-dev)
+                libyaml-dev zlib1g-dev libssl-dev libfmt-dev libxxhash-dev libtomlplusplus-dev)
+test_packages=(libgtest-dev mandoc zsh fish)
 lint_packages=(clang-format)
 
 say() { printf 'setup: %s\n' "$*"; }

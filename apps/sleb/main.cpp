@@ -10,6 +10,7 @@
 
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
+#include "apps/sleb/options/config_file.h"
 #include "apps/sleb/options/reference_options.h"
 #include "apps/sleb/terminal/help.h"
 #include "apps/sleb/terminal/streams.h"
@@ -93,17 +94,32 @@ std::vector<std::string> own_options(const std::vector<std::string>& arguments) 
   }
 }
 
+// What is typed, with what a file of --config adds; which every command takes.
+void set_arguments(int argc, char** argv, CLI::App& app, sleb::app::Session& session) {
+  std::vector<std::string> names;
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    names.push_back(command->get_name());
+    if (command->get_help_ptr() == nullptr) continue;  // sleb-engine's to parse
+    command->add_option("--config", "File with options: num-remove-blocks = 6; what is typed beside it goes first")
+        ->type_name("FILE.toml");
+  }
+  auto [arguments, file] = sleb::app::with_config_file(sleb::app::with_hyphens(argc, argv), names);
+  const std::vector<std::string> typed(argv + 1, argv + argc);
+  session.command_line = sleb::app::command_line(file.empty() ? typed : arguments);
+  session.arguments = std::move(arguments);
+  session.config_file = std::move(file);
+}
+
 int run(int argc, char** argv, sleb::Progress& progress) {
   check_utf8(argc, argv);
-  sleb::app::Session session{progress, sleb::app::command_line(argc, argv), sleb::app::with_hyphens(argc, argv),
-                             sleb::read_torchrun_environment()};
+  sleb::app::Session session{progress, "", {}, sleb::read_torchrun_environment()};
   quiet = session.environment.rank > 0 ? 1 : 0;
   CLI::App app(
       "Finds the transformer blocks a language model can do without, removes them, and\nshows what was lost and won.",
       "sleb");
   app.formatter(std::make_shared<sleb::app::HelpFormatter>());
   app.require_subcommand(1);
-  app.set_version_flag("--version", "sleb " SLEB_VERSION);
+  app.set_version_flag("--version", [&session] { return sleb::app::version_text(session); });
   app.footer(
       "Examples:\n"
       "  sleb prune MODEL --dataset wikitext2 --ratio 0.2 --out MODEL-pruned\n"
@@ -114,6 +130,7 @@ int run(int argc, char** argv, sleb::Progress& progress) {
       "  sleb info MODEL\n"
       "MODEL: a folder, a .gguf file, or a name such as HuggingFaceTB/SmolLM2-135M.");
   sleb::app::add_commands(app, session);
+  set_arguments(argc, argv, app, session);
   return parse_and_run(app, own_options(session.arguments));
 }
 

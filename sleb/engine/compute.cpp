@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/core/AllocatorConfig.h>
 #include <c10/core/CachingDeviceAllocator.h>
@@ -88,6 +89,24 @@ std::string arithmetic_of(const Compute& compute) {
     names.push_back(card ? card->name : "a GPU");
   }
   return fmt::format("{}, libtorch {}", names_of_cards(std::move(names)), TORCH_VERSION);
+}
+
+std::string engine_description() try {
+  std::string text = fmt::format("libtorch {}, {} on {} {}\n", TORCH_VERSION, at::get_cpu_capability(),
+                                 at::get_num_threads(), at::get_num_threads() == 1 ? "thread" : "threads");
+  const int64_t cards = cuda_devices();
+  for (int64_t i = 0; i < cards; ++i) {
+    const auto card = graphics_card(i);
+    text += fmt::format(
+        "cuda:{}: {}\n", i,
+        card ? fmt::format("{}, compute capability {}.{}", card->name, card->capability / 10, card->capability % 10)
+             : "a GPU whose driver does not name it");
+  }
+  text += cards == 0 ? fmt::format("no GPU{}", at::hasCUDA() ? "" : ": this libtorch is one without CUDA") : "";
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+} catch (const c10::Error& error) {
+  device_failed("asking for the devices", "this machine", error);
 }
 
 std::vector<uint64_t> free_memory(const Compute& compute) try {

@@ -63,6 +63,9 @@ Compute decide_compute(const ComputeOptions& options);
 // PCIe, libtorch 2.11.0"; "" on the CPU.
 std::string arithmetic_of(const Compute& compute);
 
+// What models run with here: "libtorch 2.11.0, AVX512 on 2 threads" and a line of each GPU with its compute capability.
+std::string engine_description();
+
 // Free bytes of each device, `device` first: of the CPU what available_memory() says.
 std::vector<uint64_t> free_memory(const Compute& compute);
 

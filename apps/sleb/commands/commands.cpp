@@ -44,6 +44,10 @@ void add_commands(CLI::App& app, Session& session) {
   add_report(app, session);
   add_info(app, session);
   add_tokenize(app, session);
+  add_engine_command(app, session, "completion", "Print a script by which a shell completes commands and options");
+  add_engine_command(app, session, "manual", "Print every option of every command, as a page");
 }
+
+std::string version_text(const Session& session) { run_in_engine(session); }
 
 }  // namespace sleb::app

@@ -52,9 +52,9 @@ void note_beginning(const std::string& name, const Model& model, Progress& progr
   progress.note(fmt::format("{}: {} blocks; {}", name, model.spec().num_blocks, how_computed(model.compute())));
 }
 
-void guard_outputs(const EvalArguments& arguments) {
+void guard_outputs(const Session& session, const EvalArguments& arguments) {
   check_one_output(arguments.results);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.texts) guard.reads(place_of_text(text));
   for (const auto& place : places_of_rows(arguments.tasks)) guard.reads(place);
@@ -78,7 +78,7 @@ void run(EvalArguments arguments, Session& session, ProcessGroup* processes) {
   EvaluationOptions options = evaluation_options(arguments);
   check_texts("--ppl", arguments.texts, options);
   check_tasks(arguments.tasks);
-  guard_outputs(arguments);
+  guard_outputs(session, arguments);
   check_compute(arguments.compute);
   read_found_sets(arguments.found_sets, arguments.removal_lists);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);

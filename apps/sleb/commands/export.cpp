@@ -35,7 +35,7 @@ std::string card(const ModelOrigin& origin, const std::string& command, const Re
 }
 
 void run(ExportArguments& arguments, Session& session) {
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_checkpoint("--out", arguments.out, arguments.options.force);

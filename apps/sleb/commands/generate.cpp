@@ -172,7 +172,7 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
 
 void run(GenerateArguments arguments, Session& session) {
   check(arguments);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.reads(file_of_result(arguments.found_sets.result));
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one

@@ -94,7 +94,7 @@ void run(const InfoArguments& arguments, Session& session) {
   }
   if (arguments.model.empty()) bad_input("no model: give a folder, a .gguf file or a name; or --families for a list");
 
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.writes_file("--json", arguments.json, arguments.force);
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);

@@ -83,7 +83,7 @@ void run(LatencyArguments arguments, Session& session) {
   check(arguments);
   const TableFormat format = table_format(arguments.results.table_format());
   check_one_output(arguments.results);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   guard.reads(file_of_result(arguments.found_sets.result));
   guard.writes_file("--json", arguments.results.json, arguments.force);

@@ -263,10 +263,10 @@ bool is_recipe_file(const std::string& path) {
 }
 
 // Before any work: nothing that is read, or that nobody would want replaced, is written.
-void guard_outputs(const PruneArguments& arguments, const OutputPlaces& places) {
+void guard_outputs(const Session& session, const PruneArguments& arguments, const OutputPlaces& places) {
   check_one_output(arguments.results);
   if (!arguments.report.empty()) check_report_file("--report", arguments.report);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   if (arguments.calibration.reads_dataset()) {
     for (const std::string& text : arguments.calibration.texts()) guard.reads(place_of_text(text_of(text)));
@@ -303,7 +303,7 @@ void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* proc
   OutputPlaces places{arguments.out, arguments.results.json, arguments.resume, arguments.output.force};
   if (session.environment.restarts > 0 && !KeptRounds::place(places).empty()) places.resume = true;
   check_search(arguments);
-  guard_outputs(arguments, places);
+  guard_outputs(session, arguments, places);
   KeptRounds kept_rounds(places);
   const auto with = [](const std::string& what, const std::string& kept) {
     return kept.empty() ? what : fmt::format("{}; {}", what, kept);

@@ -22,8 +22,8 @@ struct RecipeArguments {
   bool force = false;
 };
 
-void run(const RecipeArguments& arguments) {
-  OutputGuard guard;
+void run(const RecipeArguments& arguments, const Session& session) {
+  OutputGuard guard(session);
   guard.reads(file_of_result(arguments.result));
   guard.writes_file("--out", arguments.out, arguments.force);
   const PruneResult result = read_prune_result(arguments.result);
@@ -58,7 +58,7 @@ void add_recipe(CLI::App& app, Session& session) {
       "  mergekit-yaml recipe.yml SmolLM2-by-mergekit");
   command->callback([arguments, &session] {
     check_alone(session, "recipe");
-    run(*arguments);
+    run(*arguments, session);
   });
 }
 

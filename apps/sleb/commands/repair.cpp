@@ -34,9 +34,9 @@ struct RepairArguments {
   ResultArguments results;
 };
 
-void guard_outputs(const RepairArguments& arguments) {
+void guard_outputs(const Session& session, const RepairArguments& arguments) {
   check_one_output(arguments.results);
-  OutputGuard guard;
+  OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
   guard.reads(file_of_result(arguments.found_sets.result));
@@ -64,7 +64,7 @@ void run(RepairArguments arguments, Session& session) {
   const TableFormat format = table_format(arguments.results.table_format());
   if (arguments.text.datasets.empty()) arguments.text.datasets = {"self", default_dataset};
   check_repair_texts(arguments.text);
-  guard_outputs(arguments);
+  guard_outputs(session, arguments);
   read_found_sets(arguments.found_sets, arguments.removal_list);
   ExportOptions output = arguments.output;
   output.out = arguments.out;

@@ -28,10 +28,10 @@ std::filesystem::path file_of(const std::string& result) {
   return std::filesystem::is_directory(file) ? file / "sleb.json" : file;
 }
 
-void run(const ReportArguments& arguments) {
+void run(const ReportArguments& arguments, const Session& session) {
   constexpr uint64_t largest_result = uint64_t{64} << 20;
   check_report_file("-o", arguments.out);
-  OutputGuard guard;
+  OutputGuard guard(session);
   for (const std::string& result : arguments.results) guard.reads(file_of(result));
   guard.writes_file("-o", arguments.out, arguments.force);
   std::vector<result::PruneResult> results;
@@ -71,7 +71,7 @@ void add_report(CLI::App& app, Session& session) {
       "  sleb report exact.json race.json best.json -o searches.html");
   command->callback([arguments, &session] {
     check_alone(session, "report");
-    run(*arguments);
+    run(*arguments, session);
   });
 }
 

@@ -22,10 +22,9 @@ std::vector<std::string> with_hyphens(int argc, char** argv) {
   return arguments;
 }
 
-std::string command_line(int argc, char** argv) {
+std::string command_line(const std::vector<std::string>& arguments) {
   std::string line = "sleb";
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
+  for (const std::string& argument : arguments) {
     const bool plain = !argument.empty() && argument.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;~#!") == std::string::npos;
     std::string quoted = "'";
     for (const char c : argument) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);

@@ -16,7 +16,7 @@ namespace sleb::app {
 // --num_remove_blocks -> --num-remove-blocks: the reference spells its options with underscores.
 std::vector<std::string> with_hyphens(int argc, char** argv);
 // The command as one line that a shell would take.
-std::string command_line(int argc, char** argv);
+std::string command_line(const std::vector<std::string>& arguments);
 
 // Refuses smaller numbers in words (CLI11's own check prints the whole range of a double).
 CLI::Validator at_least(int64_t least);

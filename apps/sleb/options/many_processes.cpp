@@ -55,7 +55,7 @@ void run_in_processes(Session& session, const Work& work) {
   }
   const auto processes = ProcessGroup::join(session.environment);
   Session own{processes->leads() ? session.progress : silent_progress(), session.command_line, session.arguments,
-              session.environment};
+              session.environment, session.config_file};
   try {
     work(own, processes.get());
     processes->finish();

@@ -11,10 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "apps/sleb/options/session.h"
+
 namespace sleb::app {
 
 class OutputGuard {
  public:
+  // What every command reads is the file of --config.
+  explicit OutputGuard(const Session& session) { reads(session.config_file); }
+
   // A file or folder that the command reads, by any of its names; of a folder and of a split GGUF every file too. What
   // is empty or not there is passed over.
   void reads(const std::filesystem::path& input);

@@ -1,6 +1,7 @@
 // What main gives every command, and what a command's failure says.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,9 +15,10 @@ namespace sleb::app {
 // What every command gets from main.
 struct Session {
   Progress& progress;
-  std::string command_line;            // as typed, for the model card
+  std::string command_line;            // as typed, with what --config adds; for the model card
   std::vector<std::string> arguments;  // after the program's name, option names with hyphens
   TorchrunEnvironment environment;
+  std::filesystem::path config_file = {};  // whose options are among the arguments; "": none
 };
 
 // Thrown where another of many processes tells the user.
