@@ -164,7 +164,8 @@ void add_prune_arguments(CLI::App& command, PruneArguments& arguments) {
       "      --eval-tasks piqa,arc_easy --out SmolLM2-pruned\n"
       "  sleb prune HuggingFaceTB/SmolLM2-135M --num-remove-blocks 6 --search best \\\n"
       "      --repair --out SmolLM2-pruned\n"
-      "  sleb prune HuggingFaceTB/SmolLM2-135M --until-perplexity 1.1 --out SmolLM2-pruned\n"
+      "  sleb prune HuggingFaceTB/SmolLM2-135M --until-perplexity 1.1 \\\n"
+      "      --out SmolLM2-pruned\n"
       "The published code's options are taken too: docs/reference.md says which.");
 }
 
