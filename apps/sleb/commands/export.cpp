@@ -8,6 +8,7 @@
 #include "apps/sleb/options/removal_lists.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/numbers.h"
+#include "sleb/export/gguf/gguf_output.h"
 #include "sleb/export/model_origin.h"
 #include "sleb/export/pruned_checkpoint.h"
 
@@ -42,7 +43,9 @@ void run(ExportArguments& arguments, Session& session) {
   const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
   options.removal_list = parse_removal_list(arguments.removal_list, checkpoint.spec());
-  note_warnings(check(checkpoint, options), session.progress);
+  // To check() an empty list is one that is not known yet; what a GGUF can't be is found before it is written too.
+  const bool is_whole_gguf = options.removal_list.empty() && is_gguf_output(options.out);
+  if (!is_whole_gguf) note_warnings(check(checkpoint, options), session.progress);
   const ModelOrigin origin{source.repository, source.commit, arguments.base_model};
   OrderedJson json = {{"model", arguments.model}};
   add_origin(json, origin);
