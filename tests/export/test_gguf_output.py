@@ -88,6 +88,13 @@ def test_metadata(source, export):
     assert re.fullmatch(r"\d+\.\d+\.\d+", after["sleb.version"][1])
 
 
+def test_info_says_what_was_removed(source, export, sleb_ok):
+    out = export(source)
+    assert "removed       blocks 0,3 of tiny.gguf\n" in sleb_ok("info", out)
+    assert json.loads(sleb_ok("info", out, "--json", "-"))["removed"] == {"blocks": REMOVED, "source": "tiny.gguf"}
+    assert "removed" not in sleb_ok("info", source)
+
+
 def test_nothing_removed(source, export, logits):
     out = export(source, removal_list="")
     before, after = metadata_of(source), metadata_of(out)
