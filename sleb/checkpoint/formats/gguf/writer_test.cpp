@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "sleb/base/error.h"
 #include "sleb/checkpoint/formats/gguf.h"
 #include "sleb/checkpoint/formats/gguf/test_support.h"
 
@@ -37,11 +38,11 @@ TEST(GgufWriter, ByteForByte) {
 TEST(GgufWriter, RefusesWhatDoesNotFollowTheLayout) {
   const TemporaryFolder folder;
   GgufWriter writer(folder.path() / "m.gguf", {}, layout, 32);
-  EXPECT_NE(refusal_of([&] { writer.write(bytes_in(std::string(13, '\1'))); }).find("'a'"), std::string::npos);
+  EXPECT_THROW(writer.write(bytes_in(std::string(13, '\1'))), Error);
   writer.write(bytes_in(std::string(12, '\1')));
-  EXPECT_NE(refusal_of([&] { writer.close(); }).find("'b': not written"), std::string::npos);
+  EXPECT_THROW(writer.close(), Error);
   writer.write(bytes_in(std::string(68, '\1')));
-  EXPECT_NE(refusal_of([&] { writer.write(bytes_in("x")); }).find("more tensors"), std::string::npos);
+  EXPECT_THROW(writer.write(bytes_in("x")), Error);
 }
 
 TEST(GgufValue, EveryKindIsReadAgain) {
