@@ -9,9 +9,8 @@
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
 #include "sleb/checkpoint/formats/encode.h"
-#include "sleb/export/gguf/converted_gguf.h"
 #include "sleb/export/gguf/gguf_output.h"
-#include "sleb/export/gguf/pruned_gguf.h"
+#include "sleb/export/gguf_checkpoint.h"
 #include "sleb/export/halved_blocks.h"
 #include "sleb/export/output_folder.h"
 #include "sleb/export/pruned_config.h"
@@ -242,46 +241,6 @@ std::vector<int64_t> likely_gone(const Checkpoint& checkpoint, const ExportOptio
   return unknown ? std::vector<int64_t>{0} : blocks_gone(options.removal_list);
 }
 
-// Throws Error(bad_input) for what a GGUF can't be written of.
-void check_gguf(const Checkpoint& checkpoint, const ExportOptions& options) {
-  const std::string out = options.out.string();
-  if (options.halves || has_single_halves(options.removal_list)) {
-    bad_input("{}: a GGUF can't say that a block lacks one half; give a folder as --out, or remove whole blocks", out);
-  }
-  if (checkpoint.is_gguf() && chosen_type(options.out_dtype) && !options.repaired) {
-    bad_input("--out-dtype {}: a GGUF's tensors stay as they are in a GGUF; leave it out, or give a folder as --out",
-              options.out_dtype);
-  }
-}
-
-PrunedGguf gguf_of(const Checkpoint& checkpoint, const ExportOptions& options, const GgufRecord& record) {
-  if (checkpoint.is_gguf()) return prune_gguf(checkpoint, record);
-  return convert_to_gguf(checkpoint, record,
-                         [&](const std::string& name) { return written_type(checkpoint, name, options); });
-}
-
-// How the user calls the model, without the folders that it lies in here.
-std::string source_name(const OrderedJson& record) {
-  const std::string name = record.value("model", "");
-  std::error_code ignored;
-  if (!fs::exists(name, ignored)) return name;
-  const fs::path path = fs::absolute(name).lexically_normal();
-  return (path.has_filename() ? path : path.parent_path()).filename().string();
-}
-
-void write_pruned_gguf(const Checkpoint& checkpoint, const ExportOptions& options, const ExportRecord& record,
-                       Progress& progress) {
-  check_output(options);  // hours may have passed
-  std::vector<int64_t> removed;
-  for (const Removal& removal : options.removal_list) removed.push_back(removal.block);
-  const PrunedGguf pruned = gguf_of(checkpoint, options, {source_name(record.json), removed});
-  const auto names = write_gguf({options.out, options.shard_bytes, options.force}, pruned.content, progress);
-  if (names.size() > 1) {
-    progress.note(
-        fmt::format("{}: in {} parts, {} to {}", options.out.string(), names.size(), names.front(), names.back()));
-  }
-}
-
 }  // namespace
 
 std::string card_picture(const std::string& alternative_text) {
@@ -319,8 +278,7 @@ void check_output(const ExportOptions& options) {
 std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options) {
   check_output(options);
   if (is_gguf_output(options.out)) {
-    check_gguf(checkpoint, options);
-    return gguf_of(checkpoint, options, {"", likely_gone(checkpoint, options)}).warnings;
+    return check_gguf(checkpoint, options, likely_gone(checkpoint, options));
   }
   if (options.halves || has_single_halves(options.removal_list)) check_halves(checkpoint, options);
   PrunedConfig pruned =
@@ -346,20 +304,14 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
     size.bytes += transfer.layout.bytes();
   }
   if (is_gguf_output(options.out) && !has_single_halves(options.removal_list)) {
-    const auto type = [&](const std::string& name) { return written_type(checkpoint, name, options); };
-    const std::vector<int64_t> removed = blocks_gone(options.removal_list);
-    const std::vector<TensorLayout> tensors = checkpoint.is_gguf()
-                                                  ? prune_gguf(checkpoint, {"", removed}).content.tensors
-                                                  : converted_tensors(checkpoint, removed, type);
-    size.bytes = 0;
-    for (const TensorLayout& tensor : tensors) size.bytes += tensor.bytes();
+    size.bytes = gguf_bytes(checkpoint, options);
   }
   return size;
 }
 
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
                              Progress& progress) {
-  if (is_gguf_output(options.out)) return write_pruned_gguf(checkpoint, options, record, progress);
+  if (is_gguf_output(options.out)) return write_gguf_checkpoint(checkpoint, options, record, progress);
   if (options.force) check_replaceable(options.out);  // hours may have passed
   StagedFolder staged(options.out, options.force);
   for (const std::string& line : notes_on_code(checkpoint, options)) progress.note(line);

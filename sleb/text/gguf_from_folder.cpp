@@ -146,8 +146,9 @@ class FolderVocabulary {
   GgufVocabulary bytes(const JsonView& model) {
     vocabulary_.model = "gpt2";
     vocabulary_.merges = merges(model);
-    // Those that say what tokenizer.json says first: it may take all others to be built else.
     std::vector<std::string_view> names = gguf_pre_tokenizer_names();
+    std::erase_if(names, [&](std::string_view name) { return !gguf_pre_tokenizer(name, label_).byte_level; });
+    // Those that say what tokenizer.json says come first: else all of them might have to be tried.
     const std::string own = document_.value("pre_tokenizer", Json()).dump();
     std::ranges::stable_partition(names, [&](std::string_view name) {
       return Json::parse(gguf_pre_tokenizer(name, label_).pre_tokenizer.dump()).dump() == own;

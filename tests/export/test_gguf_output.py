@@ -88,6 +88,13 @@ def test_metadata(source, export):
     assert re.fullmatch(r"\d+\.\d+\.\d+", after["sleb.version"][1])
 
 
+def test_info_says_what_was_removed(source, export, sleb_ok):
+    out = export(source)
+    assert "removed       blocks 0,3 of tiny.gguf\n" in sleb_ok("info", out)
+    assert json.loads(sleb_ok("info", out, "--json", "-"))["removed"] == {"blocks": REMOVED, "source": "tiny.gguf"}
+    assert "removed" not in sleb_ok("info", source)
+
+
 def test_nothing_removed(source, export, logits):
     out = export(source, removal_list="")
     before, after = metadata_of(source), metadata_of(out)
@@ -270,10 +277,9 @@ def test_prune(source, sleb_ok, logits, tmp_path):
 @pytest.mark.parametrize("options, kind", [((), "BF16"), (("--out-dtype", "float32"), "F32")])
 def test_repair(source, sleb_ok, run_dump, logits, tmp_path, options, kind):
     """What the repair changes is written plain, everything else as it was; the folder holds the same values."""
-    np.save(tmp_path / "text.npy", random_ids(600))
     text = tmp_path / "text.txt"
     text.write_text("".join(chr(97 + value % 26) for value in random_ids(3000)))
-    common = ("--removal-list", LIST, "--repair-dataset", text, "--seqlen", 64, "--dtype", "float32", *options)
+    common = ("--removal-list", LIST, "--repair-dataset", text, "--repair-tokens", 2048, "--seqlen", 64, "--dtype", "float32", *options)
     sleb_ok("repair", source, *common, "--out", tmp_path / "out.gguf")
     sleb_ok("repair", source, *common, "--out", tmp_path / "folder")
     before, after = without_blocks(tensors_of(source), REMOVED, NUM_BLOCKS), tensors_of(tmp_path / "out.gguf")

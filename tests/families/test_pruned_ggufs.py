@@ -42,3 +42,16 @@ def test_removed_blocks(family, variant, sleb, logits_dump, tmp_path):
     expected, actual = (logits_dump(path, tmp_path / "ids.npy", "float32", blocks) for path, blocks in
                         ((source, "1,3"), (out, "")))
     assert actual == expected
+
+
+def test_real_model(gemma3, sleb_ok, logits_dump, tmp_path):
+    """Gemma 3 270M: five types of tensors, and windows that its file leaves to llama.cpp's period of six."""
+    source, out = next(gemma3.glob("*.gguf")), tmp_path / "out.gguf"
+    sleb_ok("export", source, "--removal-list", "4,8,11", "--out", out)
+    assert tensors_of(out) == without_blocks(tensors_of(source), [4, 8, 11], 18)
+    assert metadata_of(out)["gemma3.attention.sliding_window_pattern"][1] == \
+        [(block + 1) % 6 != 0 for block in range(18) if block not in (4, 8, 11)]
+    np.save(tmp_path / "ids.npy", np.array([2, *random_ids(24)]))
+    expected, actual = (logits_dump(path, tmp_path / "ids.npy", "float32", blocks) for path, blocks in
+                        ((source, "4,8,11"), (out, "")))
+    assert actual == expected

@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <optional>
+#include <variant>
+
 #include "apps/sleb/commands/commands.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/results.h"
@@ -78,6 +82,23 @@ std::string list_or_none(const std::vector<int64_t>& blocks) {
                         : fmt::format("{} {}", blocks.size() == 1 ? "block" : "blocks", format_list(blocks));
 }
 
+// What sleb recorded in a GGUF that it wrote; nothing where it did not.
+struct RemovedBlocks {
+  std::vector<int64_t> blocks;  // numbered as in `source`
+  std::string source;
+};
+
+std::optional<RemovedBlocks> removed_blocks(const Checkpoint& checkpoint) {
+  if (!checkpoint.is_gguf()) return {};
+  const GgufMetadata& metadata = checkpoint.gguf()->metadata();
+  const auto blocks = metadata.find("sleb.removed_blocks"), source = metadata.find("sleb.source");
+  if (blocks == metadata.end() || source == metadata.end()) return {};
+  const auto* list = std::get_if<std::vector<int64_t>>(&blocks->second);
+  const auto* name = std::get_if<std::string>(&source->second);
+  if (list == nullptr || name == nullptr || list->empty()) return {};
+  return RemovedBlocks{*list, *name};
+}
+
 // The table of families, as README's list has it.
 void print_families() {
   print("| model_type | models | GGUF |\n| --- | --- | --- |\n");
@@ -102,6 +123,7 @@ void run(const InfoArguments& arguments, Session& session) {
   const ModelSpec& spec = checkpoint.spec();
   const std::string types = types_text(checkpoint);
   const std::string tokenizer = tokenizer_text(checkpoint);
+  const std::optional<RemovedBlocks> removed = removed_blocks(checkpoint);
   if (!arguments.json.empty()) {
     OrderedJson json = {{"model", arguments.model}};
     if (!source.commit.empty()) json["commit"] = source.commit;
@@ -123,6 +145,7 @@ void run(const InfoArguments& arguments, Session& session) {
          {"weight_bytes", {{"float32", resident_bytes(spec, 4)}, {"bfloat16", resident_bytes(spec, 2)}}},
          {"prune_bytes",
           {{"float32", search_bytes(checkpoint, "float32")}, {"bfloat16", search_bytes(checkpoint, "bfloat16")}}}});
+    if (removed) json["removed"] = {{"blocks", removed->blocks}, {"source", removed->source}};
     write_json(arguments.json, json);
   }
   if (arguments.json == "-") return;
@@ -132,6 +155,11 @@ void run(const InfoArguments& arguments, Session& session) {
   line("family", spec.family);
   line("blocks", fmt::format("{} of {} parameters each", spec.num_blocks,
                              format_count(static_cast<double>(spec.block_parameters()))));
+  if (removed) {
+    std::vector<int64_t> blocks = removed->blocks;
+    std::ranges::sort(blocks);
+    line("removed", fmt::format("{} of {}", list_or_none(blocks), removed->source));
+  }
   if (!spec.has_all_halves()) {
     line("halves", fmt::format("no attention in {}; no MLP in {}", list_or_none(spec.without_attention),
                                list_or_none(spec.without_mlp)));

@@ -1,0 +1,76 @@
+"""The GGUFs that sleb writes, as llama.cpp computes them: of every family, and of a real model the text that it writes."""
+import importlib.util
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from family_models import save_model
+from gguf_contents import value_of
+from gguf_files import RECIPES
+from programs import ROOT
+from tiny_models import random_ids, save_tokenizer
+
+pytestmark = pytest.mark.skipif(importlib.util.find_spec("llama_cpp") is None,
+                                reason="llama-cpp-python is not installed (requirements-bench.txt)")
+
+IDS = random_ids(60)  # longer than windows (20)
+TOLERANCE = 2e-3  # of the largest logit; llama.cpp's own approximations, of the exponential for one, are in it
+# What llama.cpp of October 2026 computes otherwise, or does not load, whoever writes the file.
+LIMITS = {("phi3", "window"): "it gives Phi-3 no windows",
+          ("exaone4", "windows"): "it gives EXAONE 4 windows only in models of 64 blocks",
+          ("cohere", "q/k norms"): "it reads Command R's norms of queries and keys only in models of 64 blocks",
+          ("nemotron", "biases"): "it reads Nemotron's biases all or none",
+          ("nemotron", "tied"): "it needs Nemotron's head",
+          ("smollm3", "every fourth without rope"): "the blocks without rope are every fourth",
+          ("internlm2", "usual"): "not written"}
+ROWS = [(family, variant) for family, recipe in RECIPES.items() for variant in recipe.variants
+        if (family, variant) not in LIMITS]
+
+
+@pytest.fixture
+def llama_cpp_logits(tmp_path):
+    def call(model) -> np.ndarray:
+        subprocess.run([sys.executable, ROOT / "tests" / "llama_cpp_logits.py", model, tmp_path / "ids.npy",
+                        tmp_path / "llama.npy"], check=True, capture_output=True)
+        return np.load(tmp_path / "llama.npy")
+
+    return call
+
+
+@pytest.mark.parametrize("family, variant", ROWS)
+def test_logits(family, variant, sleb_ok, logits_dump, llama_cpp_logits, tmp_path):
+    """llama.cpp's of the pruned GGUF are sleb's of the folder without these blocks."""
+    np.save(tmp_path / "ids.npy", IDS)
+    save_model(tmp_path / "model", family, variant)
+    save_tokenizer(tmp_path / "model")
+    sleb_ok("export", tmp_path / "model", "--removal-list", "1,3", "--out", tmp_path / "out.gguf")
+    expected = np.frombuffer(logits_dump(tmp_path / "model", tmp_path / "ids.npy", "float32", "1,3"), "<f4")
+    actual = llama_cpp_logits(tmp_path / "out.gguf").ravel()
+    assert np.abs(actual - expected).max() <= TOLERANCE * np.abs(expected).max()
+
+
+_GREEDY = """import sys, llama_cpp, numpy
+model = llama_cpp.Llama(sys.argv[1], n_ctx=128, n_threads=1, n_threads_batch=1, verbose=False, logits_all=True)
+model.eval(model.tokenize(sys.argv[2].encode(), add_bos=False))
+ids = []
+for _ in range(16):
+    ids.append(int(numpy.argmax(model.scores[model.n_tokens - 1])))
+    model.eval(ids[-1:])
+print(model.detokenize(ids).decode(), end="")"""
+
+
+@pytest.mark.parametrize("options", [(), ("--shard-bytes", "30000000")])
+def test_text(options, smollm2_gguf, sleb_ok, tmp_path):
+    """A real model's greedy text, from one file and from parts."""
+    prompt, out = "The capital of France is", tmp_path / "out.gguf"
+    sleb_ok("export", smollm2_gguf, "--removal-list", "12,26,13", "--out", out, *options)
+    first = pathlib.Path(out) if not options else sorted(tmp_path.glob("out-00001-of-*.gguf"))[0]
+    assert value_of(first, "llama.block_count") == 27
+    said = subprocess.run([sys.executable, "-c", _GREEDY, first, prompt], check=True, capture_output=True, text=True)
+    own = json.loads(sleb_ok("generate", first, "--prompt", prompt, "--max-new-tokens", 16, "--dtype", "float32",
+                             "--ignore-eos", "--json", "-"))
+    assert said.stdout == own["outputs"][0]["text"] and len(said.stdout) > 20
