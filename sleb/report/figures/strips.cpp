@@ -9,7 +9,10 @@
 namespace sleb::page {
 
 Drawing strips(std::span<const Strip> strips, int64_t num_blocks) {
-  constexpr double names = 118, notes = 96, top = 6, row_height = 22;
+  constexpr double notes = 96, top = 6, row_height = 22;
+  size_t longest = 6;
+  for (const Strip& strip : strips) longest = std::max(longest, std::min<size_t>(strip.label.size(), 17));
+  const double names = 14 + 6.9 * static_cast<double>(longest);
   const double cell = cell_width(num_blocks), width = cell * static_cast<double>(num_blocks);
   const double rows = row_height * static_cast<double>(strips.size());
   const bool has_notes = std::ranges::any_of(strips, [](const Strip& strip) { return !strip.note.empty(); });

@@ -101,8 +101,10 @@ pre { background: var(--panel); padding: 12px 14px; border-radius: 6px; white-sp
   font: 0.9rem/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 12px 0; max-width: 60rem; }
 dt { color: var(--muted); } dd { margin: 0; overflow-wrap: anywhere; }
+.sideways { display: none; font-size: 0.85rem; }
 .skip { position: absolute; left: -10000px; }
 .skip:focus { position: static; }
+@media screen and (max-width: 760px) { .sideways { display: block; } }
 @media (max-width: 560px) {
   main { padding: 20px 16px 48px; }
   h1 { font-size: 1.4rem; } .lead { font-size: 1.08rem; }

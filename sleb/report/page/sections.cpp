@@ -69,11 +69,12 @@ Dot speed_dot(ModelState model, double median, const std::vector<double>& second
 
 std::string figure(const Drawing& drawing, FigureKind kind, const std::string& title, const std::string& caption) {
   const std::string svg = drawing.inlined(title);
-  const std::string body =
-      kind == FigureKind::plot
-          ? svg
-          : fmt::format("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">{}</div>\n",
-                        escaped(title), svg);
+  const std::string body = kind == FigureKind::plot
+                               ? svg
+                               : fmt::format(
+                                     "<p class=\"sideways note\">The picture goes on to the right.</p>\n<div "
+                                     "class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\">{}</div>\n",
+                                     escaped(title), svg);
   return fmt::format("<figure class=\"{}\">\n{}<figcaption>{}</figcaption>\n</figure>\n",
                      kind == FigureKind::plot ? "plot" : "map", body, escaped(caption));
 }

@@ -2,6 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "sleb/report/result/prune_result.h"
 
 namespace sleb::result {
@@ -47,7 +50,8 @@ TextPerplexity text_of(const std::string& name, const JsonView& details) {
 // The metrics of a task are the members with a standard error beside them.
 void add_task(const std::string& task, const JsonView& results, ModelState model, int64_t questions,
               std::vector<TaskMetric>& tasks) {
-  for (const auto& [key, value] : members(results)) {
+  for (const auto& member : members(results)) {
+    const std::string& key = member.first;
     if (!results.raw().contains(key + "_stderr") || key.ends_with("_difference")) continue;
     auto metric = std::find_if(tasks.begin(), tasks.end(),
                                [&](const TaskMetric& other) { return other.task == task && other.metric == key; });
