@@ -52,7 +52,7 @@ TEXTS = {
     "text of a number": ("rows.jsonl", b'{"text": 5}\n', "line 1", "string"),
     "text twice": ("rows.jsonl", GOOD_LINE + b'{"text": "a", "text": "b"}\n', "line 2", "twice"),
     "invalid UTF-8": ("rows.jsonl", GOOD_LINE + b'{"text": "\xff"}\n', "line 2", "\\xff"),
-    "invalid UTF-8 in plain text": ("rows.txt", b"one two\nthr\xe9e\n", "byte 11 is not UTF-8 (0xe9)"),
+    "invalid UTF-8 in plain text": ("rows.txt", b"one two\nthr\xe9e\n" * 20, "byte 11 is not UTF-8 (0xe9)"),
     "unpaired surrogate": ("rows.jsonl", b'{"text": "\\udc00"}\n', "line 1"),
     "nested deeply": ("rows.jsonl", GOOD_LINE + b'{"text": ' + b"[" * 100_000 + b"\n", "line 2", "nested"),
     "line cut short": ("rows.jsonl", b'{"text": "one', "line 1"),
