@@ -314,6 +314,7 @@ def test_the_held_out_part_of_a_data_set_is_found(sleb_ok, ground, tmp_path):
     assert "evaluation" not in result
 
 
+@pytest.mark.slow  # four rounds of SmolLM2 in one thread
 def test_smollm2(sleb_ok, smollm2, shared, tmp_path):
     """A real model on real text: at most so much more perplexity than the dense model's, by a limit that the second
     removal exceeds."""
