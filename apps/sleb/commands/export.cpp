@@ -86,7 +86,8 @@ void add_export(CLI::App& app, Session& session) {
       "      --out SmolLM2-27\n"
       "  sleb export HuggingFaceTB/SmolLM2-135M --from SmolLM2-pruned --blocks 28 \\\n"
       "      --out SmolLM2-28\n"
-      "  sleb export model.Q4_K_M.gguf --removal-list 12,26,13 --out model-27.Q4_K_M.gguf");
+      "  sleb export model.gguf --removal-list 12,26,13 \\\n"
+      "      --out model-27.gguf");
   command->callback([command, arguments, &session] {
     check_alone(session, "export");
     check_blocks_given(*command);
