@@ -124,7 +124,7 @@ def test_folder_without_blocks(export, tmp_path, name):
     for file in COMPANIONS:
         assert (out / file).read_bytes() == (source / file).read_bytes(), file
     assert {file.name for file in out.iterdir()} == {*COMPANIONS, "config.json", "model.safetensors", "README.md",
-                                                    "sleb.json"}
+                                                    "sleb.json", "sleb.svg"}
     old, new = (transformers.AutoTokenizer.from_pretrained(folder) for folder in (source, out))
     assert all(old(text).input_ids == new(text).input_ids for text in TEXTS)
 
