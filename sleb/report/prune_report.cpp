@@ -157,7 +157,7 @@ OrderedJson to_json(const PruneReport& report) {
       {"steps", steps},
       {"seconds", report.seconds},
       {"command", report.command},
-      {"sizes", {{"dense", to_json(report.dense_size)}, {"pruned", to_json(report.pruned_size)}}},
+      {"size", {{"dense", to_json(report.dense_size)}, {"pruned", to_json(report.pruned_size)}}},
   });
   if (!report.processor.empty()) json["processor"] = report.processor;
   if (report.calibration.self_text) {

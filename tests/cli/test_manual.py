@@ -8,7 +8,7 @@ import pytest
 
 from programs import ROOT
 
-COMMANDS = ["prune", "eval", "repair", "latency", "generate", "export", "recipe", "info", "tokenize", "completion", "manual"]
+COMMANDS = ["prune", "eval", "repair", "latency", "generate", "export", "recipe", "report", "info", "tokenize", "completion", "manual"]
 
 
 def test_the_page_of_options_is_the_program_s(sleb_ok):

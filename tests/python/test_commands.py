@@ -43,8 +43,9 @@ TIMES = {"seconds", "tasks_seconds", "tokens_per_second", "seconds_to_write_text
 
 
 def without_times(value):
+    """Nor the command, whose options and paths may be spelled otherwise."""
     if isinstance(value, dict):
-        return {key: without_times(item) for key, item in value.items() if key not in TIMES}
+        return {key: without_times(item) for key, item in value.items() if key not in TIMES | {"command"}}
     return [without_times(item) for item in value] if isinstance(value, list) else value
 
 

@@ -18,6 +18,9 @@ namespace {
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "sleb-engine";
   std::vector<char*> arguments = {const_cast<char*>("sleb")};
   for (const std::string& argument : session.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
+  // Its options are among the arguments already; sleb-engine has to know the file too, so as not to write over it.
+  const std::string config = "--config=" + session.config_file.string();
+  if (!session.config_file.empty()) arguments.push_back(const_cast<char*>(config.c_str()));
   arguments.push_back(nullptr);
   ::execv(engine.c_str(), arguments.data());
   failed("{}: can't start: {}; it belongs beside sleb", engine.string(), std::strerror(errno));
@@ -48,6 +51,8 @@ void add_commands(CLI::App& app, Session& session) {
   add_engine_command(app, session, "manual", "Print every option of every command, as a page");
 }
 
-std::string version_text(const Session& session) { run_in_engine(session); }
+std::string version_text(const Session& session) {
+  run_in_engine(session);
+}
 
 }  // namespace sleb::app

@@ -9,12 +9,12 @@
 namespace sleb::app {
 
 struct OptionDeclaration {
-  std::vector<std::string> names;    // "--out", "-o"; of a positional its name alone
-  std::string value;                 // "DIR"; "" of a flag
-  std::vector<std::string> choices;  // of those that take only these
-  std::string default_value;
-  std::string description;
-  bool required;
+  std::vector<std::string> names = {};    // "--out", "-o"; of a positional its name alone
+  std::string value = {};                 // "DIR"; "" of a flag
+  std::vector<std::string> choices = {};  // of those that take only these
+  std::string default_value = {};
+  std::string description = {};
+  bool required = false;
 };
 
 struct CommandDeclaration {

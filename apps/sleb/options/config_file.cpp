@@ -5,6 +5,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -46,19 +47,19 @@ class ConfigFile {
 
   // The options for a command, one word each; those of its own table in place of the same ones before it.
   Words options(const std::string& command, const Words& commands) const {
-    toml::table chosen;
+    std::map<std::string, const toml::node*> chosen;
     for (const auto& [key, value] : table_) {
       if (!value.is_table()) {
-        chosen.insert_or_assign(key.str(), value);
+        chosen[option_name(key.str())] = &value;
       } else if (std::ranges::find(commands, key.str()) == commands.end()) {
         bad_input("{}: line {}: a table [{}], but sleb has no such command", file_, line_of(value), key.str());
       }
     }
     if (const toml::table* own = table_[command].as_table()) {
-      for (const auto& [key, value] : *own) chosen.insert_or_assign(key.str(), value);
+      for (const auto& [key, value] : *own) chosen[option_name(key.str())] = &value;
     }
     Words words;
-    for (const auto& [key, value] : chosen) add(std::string(key.str()), value, words);
+    for (const auto& [name, value] : chosen) add(name, *value, words);
     return words;
   }
 
@@ -74,8 +75,13 @@ class ConfigFile {
 
   static uint32_t line_of(const toml::node& value) { return value.source().begin.line; }
 
-  void add(std::string key, const toml::node& value, Words& words) const {
-    std::ranges::replace(key, '_', '-');
+  static std::string option_name(std::string_view key) {
+    std::string name(key);
+    std::ranges::replace(name, '_', '-');
+    return name;
+  }
+
+  void add(const std::string& key, const toml::node& value, Words& words) const {
     if (key == "config") bad_input("{}: line {}: a file of options can't name another", file_, line_of(value));
     if (key == "model" && !value.is_string()) refuse(key, value);
     const std::string option = key == "model" ? "" : "--" + key;

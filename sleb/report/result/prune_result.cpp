@@ -161,7 +161,7 @@ PruneResult prune_result(const JsonView& json) {
   if (result.removal_list.empty()) json.at("removal_list").fail("no block is left out");
   read_search(json, result);
   result.seconds = amount(json.at("seconds"));
-  if (const auto sizes = json.find("sizes")) {
+  if (const auto sizes = json.find("size")) {
     result.sizes = {size_of(sizes->at("dense")), size_of(sizes->at("pruned"))};
   }
   if (const auto speed = json.find("prompt_speed")) result.speed = speed_of(*speed);
