@@ -294,7 +294,8 @@ void guard_outputs(const Session& session, const PruneArguments& arguments, cons
 void run_and_keep(PruneArguments arguments, Session& session, ProcessGroup* processes) {
   arguments.speed_up_tokens = arguments.prompt_tokens;
   if (!leads(processes)) {  // it writes nothing
-    arguments.out = arguments.results.json = arguments.recipe = arguments.report = arguments.eval_tasks.log_samples = "";
+    arguments.out = arguments.results.json = arguments.recipe = arguments.report = arguments.eval_tasks.log_samples =
+        "";
     arguments.record = {};
     arguments.prompt_tokens = 0;
     arguments.resume = arguments.output.force = false;
