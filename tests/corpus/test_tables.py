@@ -365,7 +365,7 @@ def test_spoilt_files_are_refused_or_read(dump, tmp_path, seed):
     ("a.parquet", b"PAR1" + bytes(40), ": the Parquet file is cut off: it does not end with PAR1"),
     ("a.parquet", b"PAR1" + b"\xff" * 40 + b"PAR1", ": not a whole Parquet file: "),
     ("a.parquet", b"PARE" + bytes(40) + b"PARE", ": an encrypted Parquet file, which is not read here"),
-    ("a.parquet", gzip.compress(b"text"), ": not a Parquet file"),
+    ("a.parquet", gzip.compress(b"text", mtime=0), ": not a Parquet file"),
     ("a.arrow", b"", ": an empty file"),
     ("a.arrow", b"text\n", ": not a whole Arrow file: "),
     ("a.arrow", b"FEA1" + bytes(40), ": a Feather file of version 1"),

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/eval/evaluation.h"
 #include "sleb/base/memory.h"
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"

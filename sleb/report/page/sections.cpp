@@ -83,8 +83,8 @@ std::string map_section(const PruneResult& result) {
   const bool by_kl = result.criterion == "kl";
   std::string html =
       "<h2>What each block would cost</h2>\n"
-      "<p>In each round every block that is still there, but for those between which the search looks, is left out by "
-      "itself. A cell's colour is what that adds to the model that the round began with.</p>\n"
+      "<p>Each round leaves out every block that may still go, one at a time. A cell's colour is what that adds to the "
+      "model with which the round began.</p>\n"
       "<a class=\"skip\" href=\"#map-numbers\">Skip the maps: the same numbers as tables</a>\n";
   for (const Cost cost : {by_kl ? Cost::kl : Cost::loss, by_kl ? Cost::loss : Cost::kl}) {
     const bool is_kl = cost == Cost::kl;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "apps/sleb/commands/evaluation.h"
-#include "apps/sleb/commands/repair_text.h"
+#include "apps/sleb/commands/eval/evaluation.h"
+#include "apps/sleb/commands/repair/repair_text.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/options/run_records.h"

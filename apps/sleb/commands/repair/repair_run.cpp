@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/repair_run.h"
+#include "apps/sleb/commands/repair/repair_run.h"
 
 #include <fmt/core.h>
 

@@ -3,7 +3,7 @@
 #include <fmt/core.h>
 
 #include "apps/sleb/commands/commands.h"
-#include "apps/sleb/commands/repair_run.h"
+#include "apps/sleb/commands/repair/repair_run.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"

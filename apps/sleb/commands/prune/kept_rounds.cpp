@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/kept_rounds.h"
+#include "apps/sleb/commands/prune/kept_rounds.h"
 
 #include <charconv>
 

@@ -4,9 +4,9 @@
 
 #include <optional>
 
-#include "apps/sleb/commands/evaluation.h"
-#include "apps/sleb/commands/kept_rounds.h"
-#include "apps/sleb/commands/prune_arguments.h"
+#include "apps/sleb/commands/eval/evaluation.h"
+#include "apps/sleb/commands/prune/kept_rounds.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/processes/process_group.h"
 #include "sleb/engine/sweep/plan_evaluator.h"

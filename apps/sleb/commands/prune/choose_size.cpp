@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/choose_size.h"
+#include "apps/sleb/commands/prune/choose_size.h"
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "apps/sleb/commands/prune_closing.h"
+#include "apps/sleb/commands/prune/prune_closing.h"
 #include "apps/sleb/options/many_processes.h"
 #include "apps/sleb/options/texts.h"
 #include "sleb/datasets/dataset_name.h"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/sleb/commands/repair_text.h"
+#include "apps/sleb/commands/repair/repair_text.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/compute.h"
 #include "sleb/engine/model.h"

@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/dry_run.h"
+#include "apps/sleb/commands/prune/dry_run.h"
 
 #include <fmt/core.h>
 

@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/repair_text.h"
+#include "apps/sleb/commands/repair/repair_text.h"
 
 #include <fmt/ranges.h>
 

@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/prune_search.h"
+#include "apps/sleb/commands/prune/prune_search.h"
 
 #include <fmt/core.h>
 

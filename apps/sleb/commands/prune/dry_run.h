@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "apps/sleb/commands/prune_repair.h"
+#include "apps/sleb/commands/prune/prune_repair.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "sleb/search/search.h"
 

@@ -4,9 +4,9 @@
 #include <optional>
 #include <string>
 
-#include "apps/sleb/commands/evaluation.h"
-#include "apps/sleb/commands/prune_arguments.h"
-#include "apps/sleb/commands/repair_run.h"
+#include "apps/sleb/commands/eval/evaluation.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
+#include "apps/sleb/commands/repair/repair_run.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/model.h"
 #include "sleb/engine/plans/residency.h"

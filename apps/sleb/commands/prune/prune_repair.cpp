@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/prune_repair.h"
+#include "apps/sleb/commands/prune/prune_repair.h"
 
 #include <fmt/ranges.h>
 

@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/eval/evaluation.h"
 
 #include <fmt/core.h>
 

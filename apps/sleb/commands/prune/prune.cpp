@@ -4,15 +4,15 @@
 
 #include <chrono>
 
-#include "apps/sleb/commands/choose_size.h"
 #include "apps/sleb/commands/commands.h"
-#include "apps/sleb/commands/dry_run.h"
-#include "apps/sleb/commands/kept_rounds.h"
-#include "apps/sleb/commands/prune_arguments.h"
-#include "apps/sleb/commands/prune_beginning.h"
-#include "apps/sleb/commands/prune_closing.h"
-#include "apps/sleb/commands/prune_repair.h"
-#include "apps/sleb/commands/prune_search.h"
+#include "apps/sleb/commands/prune/choose_size.h"
+#include "apps/sleb/commands/prune/dry_run.h"
+#include "apps/sleb/commands/prune/kept_rounds.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
+#include "apps/sleb/commands/prune/prune_beginning.h"
+#include "apps/sleb/commands/prune/prune_closing.h"
+#include "apps/sleb/commands/prune/prune_repair.h"
+#include "apps/sleb/commands/prune/prune_search.h"
 #include "apps/sleb/commands/search_memory.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/many_processes.h"

@@ -2,9 +2,9 @@
 // and shown.
 #pragma once
 
-#include "apps/sleb/commands/evaluation.h"
-#include "apps/sleb/commands/kept_rounds.h"
-#include "apps/sleb/commands/prune_arguments.h"
+#include "apps/sleb/commands/eval/evaluation.h"
+#include "apps/sleb/commands/prune/kept_rounds.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/model.h"
 #include "sleb/report/prune_report.h"

@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "apps/sleb/commands/commands.h"
-#include "apps/sleb/commands/evaluation.h"
+#include "apps/sleb/commands/eval/evaluation.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/calibration.h"
 #include "apps/sleb/options/found_sets.h"

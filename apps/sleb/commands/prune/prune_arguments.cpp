@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/prune_arguments.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/eval_tasks.h"
+#include "apps/sleb/commands/eval/eval_tasks.h"
 
 #include <fmt/core.h>
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "apps/sleb/commands/eval_tasks.h"
+#include "apps/sleb/commands/eval/eval_tasks.h"
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/corpus/corpus.h"

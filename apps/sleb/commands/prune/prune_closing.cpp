@@ -1,4 +1,4 @@
-#include "apps/sleb/commands/prune_closing.h"
+#include "apps/sleb/commands/prune/prune_closing.h"
 
 #include <fmt/core.h>
 

@@ -1,8 +1,8 @@
-#include "apps/sleb/commands/prune_beginning.h"
+#include "apps/sleb/commands/prune/prune_beginning.h"
 
 #include <fmt/ranges.h>
 
-#include "apps/sleb/commands/prune_closing.h"
+#include "apps/sleb/commands/prune/prune_closing.h"
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/report_file.h"
 #include "apps/sleb/terminal/streams.h"

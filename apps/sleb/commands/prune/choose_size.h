@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "apps/sleb/commands/prune_arguments.h"
+#include "apps/sleb/commands/prune/prune_arguments.h"
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/model.h"

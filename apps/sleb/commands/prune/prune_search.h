@@ -1,8 +1,8 @@
 // The search of `sleb prune`: what it shows, what it keeps, and where a condition ends it.
 #pragma once
 
-#include "apps/sleb/commands/choose_size.h"
-#include "apps/sleb/commands/kept_rounds.h"
+#include "apps/sleb/commands/prune/choose_size.h"
+#include "apps/sleb/commands/prune/kept_rounds.h"
 #include "sleb/base/progress.h"
 #include "sleb/engine/sweep/plan_evaluator.h"
 #include "sleb/search/search.h"
