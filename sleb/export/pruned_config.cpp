@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
@@ -227,6 +228,26 @@ std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>&
   return kept;
 }
 
+std::string served_otherwise(const ModelSpec& spec, const std::vector<int64_t>& kept) {
+  const auto is_windowed = [&](size_t i) { return spec.sliding_windows.at(static_cast<size_t>(kept[i])) > 0; };
+  if (std::cmp_equal(kept.size(), spec.num_blocks) || spec.sliding_windows.empty()) return "";
+  if (spec.family == "gemma2") {
+    for (size_t i = 0; i < kept.size(); ++i) {
+      if (is_windowed(i) == (i % 2 == 0)) continue;
+      return fmt::format(
+          "SGLang 0.5 gives a window to every second block, whatever layer_types says, and so computes "
+          "something else of texts of more than {} tokens; transformers and vLLM read layer_types",
+          *std::ranges::max_element(spec.sliding_windows));
+    }
+  }
+  if (spec.family == "exaone4") {
+    for (size_t i = 0; i < kept.size(); ++i) {
+      if (is_windowed(i)) return "SGLang 0.5 loads an EXAONE 4 with other windows only with --model-impl transformers";
+    }
+  }
+  return "";
+}
+
 PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::vector<int64_t>& kept,
                           const std::string& dtype, const std::string& label) {
   PrunedConfig pruned;
@@ -236,6 +257,9 @@ PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::
     config.erase("torch_dtype");
     config["dtype"] = dtype;
     config["torch_dtype"] = dtype;
+  }
+  if (const std::string note = served_otherwise(spec, kept); !note.empty()) {
+    pruned.warnings.push_back(fmt::format("{}: {}", label, note));
   }
   pruned.config = std::move(config);
   return pruned;

@@ -13,9 +13,13 @@ namespace sleb {
 // Blocks that stay, in order.
 std::vector<int64_t> kept_blocks(int64_t num_blocks, const std::vector<int64_t>& removal_list);
 
+// What a server of models that others rely on computes otherwise than config.json says, as it goes by a block's number
+// (docs/reference.md, "What vLLM and SGLang read"); "": nothing of this model.
+std::string served_otherwise(const ModelSpec& spec, const std::vector<int64_t>& kept);
+
 struct PrunedConfig {  // NOLINT(bugprone-exception-escape): nlohmann's move only asserts
   OrderedJson config;
-  std::vector<std::string> warnings;  // keys that may speak of blocks and were left as they are
+  std::vector<std::string> warnings;  // keys that may speak of blocks and were left as they are; served_otherwise
 };
 
 // `config` is that of `spec`'s model. num_hidden_layers, or what the family calls it, becomes the number of kept

@@ -159,5 +159,20 @@ TEST(RenumberModules, RefusesPatternsThatPickBlocksByNumber) {
   EXPECT_EQ(refusal(R"({"re:.*\\.1\\..*":{}})", {0}).substr(0, 4), "q: \"");
 }
 
+TEST(PrunedConfig, WhatSglangTakesFromABlocksNumberIsToldOf) {
+  ModelSpec spec;
+  spec.num_blocks = 6;
+  spec.family = "gemma2";
+  spec.sliding_windows = {8, 0, 8, 0, 8, 0};
+  EXPECT_NE(served_otherwise(spec, {0, 1, 3, 4, 5}).find("more than 8 tokens"), std::string::npos);
+  EXPECT_EQ(served_otherwise(spec, {0, 1, 4, 5}), "");  // every second one still has a window
+  EXPECT_EQ(served_otherwise(spec, {0, 1, 2, 3, 4, 5}), "");
+  spec.family = "exaone4";
+  EXPECT_NE(served_otherwise(spec, {0, 1, 4, 5}).find("--model-impl transformers"), std::string::npos);
+  EXPECT_EQ(served_otherwise(spec, {1, 3, 5}), "");
+  spec.family = "gemma3_text";
+  EXPECT_EQ(served_otherwise(spec, {0, 1, 3, 4, 5}), "");
+}
+
 }  // namespace
 }  // namespace sleb
