@@ -94,6 +94,15 @@ std::vector<std::string> own_options(const std::vector<std::string>& arguments) 
   }
 }
 
+// "" for a path is an unset variable of a script's: work of hours would go nowhere.
+void refuse_empty_paths(CLI::App& command) {
+  const auto check = [](const std::string& path) { return path.empty() ? "an empty path" : ""; };
+  for (CLI::Option* option : command.get_options()) {
+    const std::string type = option->get_type_name();
+    if (type.starts_with("FILE") || type.starts_with("DIR")) option->check(CLI::Validator(check, "", ""));
+  }
+}
+
 // What is typed, with what a file of --config adds; which every command takes.
 void set_arguments(int argc, char** argv, CLI::App& app, sleb::app::Session& session) {
   std::vector<std::string> names;
@@ -102,6 +111,7 @@ void set_arguments(int argc, char** argv, CLI::App& app, sleb::app::Session& ses
     if (command->get_help_ptr() == nullptr) continue;  // sleb-engine's to parse
     command->add_option("--config", "File with options: num-remove-blocks = 6; what is typed beside it goes first")
         ->type_name("FILE.toml");
+    refuse_empty_paths(*command);
   }
   auto [arguments, file] = sleb::app::with_config_file(sleb::app::with_hyphens(argc, argv), names);
   const std::vector<std::string> typed(argv + 1, argv + argc);

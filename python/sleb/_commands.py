@@ -43,11 +43,22 @@ def latency(model: Model, **options: Option) -> Latency:
 
 
 def export(model: Model, *, removal_list: Option, out: Model, **options: Option) -> Export:
-    """Writes the model without the blocks of the list into the folder `out`."""
+    """Writes the model without the blocks of the list into the folder `out`, or the file of that name with .gguf."""
     _check_names(options)
     _running.run(["export", os.fspath(model), *arguments({"removal_list": removal_list, "out": out, **options})])
     folder = Path(out)
+    if folder.suffix == ".gguf":
+        return _gguf_export(model, folder)
     return read(Export, _object((folder / "sleb.json").read_text(encoding="utf-8")), out=folder)
+
+
+def _gguf_export(model: Model, out: Path) -> Export:
+    """A GGUF holds what was done itself; it may have been divided into parts."""
+    files = [out] if out.exists() else sorted(out.parent.glob(f"{out.stem}-*-of-*.gguf"))
+    removed = info(files[0]).json.get("removed", {"blocks": []})["blocks"]
+    record = {"model": os.fspath(model), "num_blocks": info(model).num_blocks, "removal_list": removed,
+              "files": [file.name for file in files]}  # fmt: skip
+    return read(Export, record, out=out)
 
 
 def _result(kind: type[R], command: str, model: Model, options: dict[str, Option]) -> R:

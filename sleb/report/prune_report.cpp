@@ -174,9 +174,11 @@ OrderedJson to_json(const PruneReport& report) {
   if (report.speed) {
     json["prompt_speed"] = {{"prompt_tokens", report.speed->prompt_tokens},
                             {"dense_tokens_per_second", report.speed->dense},
-                            {"pruned_tokens_per_second", report.speed->pruned},
-                            {"dense_seconds", report.speed->dense_seconds},
-                            {"pruned_seconds", report.speed->pruned_seconds}};
+                            {"pruned_tokens_per_second", report.speed->pruned}};
+    if (!report.speed->dense_seconds.empty()) {  // one that a stopped run measured is kept without them
+      json["prompt_speed"]["dense_seconds"] = report.speed->dense_seconds;
+      json["prompt_speed"]["pruned_seconds"] = report.speed->pruned_seconds;
+    }
   }
   if (report.evaluation) json["evaluation"] = to_json(*report.evaluation);
   return json;

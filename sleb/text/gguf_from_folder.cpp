@@ -30,6 +30,8 @@ constexpr const char* samples[] = {
     "def f(x, y=1):\n    return x**2 + y_1 != [a[\"k\"], {'b': -3}]  # ====== ------",
     "<html><body class='x'>&amp;</body></html> http://example.org/a?b=c&d=%20e user@host.example",
     "!!!??? ...``` '''\"\"\" `a` 'tis (Rock'n'roll) $5 #1 @you ~/.x \\n |pipe| ^caret^",
+    "x = 12\n    y = 100\n|   2048|\n\t\t7  8   9    10     a  (3   4)\n  5\r\n   6.5 \u00a0 7",
+    "12 345  6789   01234    567890 1a 23b 456c 7890d a1 b22 c333 d4444 e55555 (12)[345]{6789}<01234>",
     "camelCaseAndPascalCase SNAKE_CASE kebab-case MixedUP123abc456DEF",
     "a",
     " ",

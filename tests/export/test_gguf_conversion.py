@@ -6,9 +6,12 @@ import gguf
 import numpy as np
 import pytest
 import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gguf_contents import metadata_of, tensors_of, value_of
 from gguf_models import save_gguf
+from programs import ROOT
 from tiny_models import ROPES, VOCABULARY, edit_json, make_model, random_ids, save_model, save_tokenizer, set_template
 
 IDS = random_ids(40)
@@ -118,6 +121,35 @@ def test_tokenizers_that_are_refused(change, said, sleb, tmp_path):
     done = sleb("export", folder, "--removal-list", "1", "--out", tmp_path / "out.gguf")
     assert (done.returncode, done.stdout) == (2, "") and said in done.stderr.splitlines()[-1], done.stderr
     assert not (tmp_path / "out.gguf").exists()
+
+
+def test_numbers_behind_blanks_tell_ways_to_split_apart(sleb, tmp_path):
+    """Digits(False) in front of ByteLevel differs from GPT-2's way only where several blanks stand before a number."""
+    split = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=False),
+                                     pre_tokenizers.ByteLevel(add_prefix_space=False)])  # fmt: skip
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = split, decoders.ByteLevel()
+    texts = [str(path) for path in (ROOT / "docs").glob("*.md")]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.train(texts, trainers.BpeTrainer(vocab_size=4000, initial_alphabet=alphabet, show_progress=False))
+    folder = save_model(tmp_path / "model", num_hidden_layers=3, vocab_size=tokenizer.get_vocab_size())
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer).save_pretrained(folder)
+    done = sleb("export", folder, "--removal-list", "1", "--out", tmp_path / "out.gguf")
+    assert done.returncode == 2 and "no way to split texts" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("model_type, options", [
+    ("starcoder2", {"sliding_window": 16}),
+    ("qwen2", {"use_sliding_window": True, "sliding_window": 16, "max_window_layers": 1}),
+])
+def test_windows_that_llama_cpp_does_not_compute(model_type, options, sleb, tmp_path):
+    for name, chosen in (("windows", options), ("none", {})):
+        folder = save_tokenizer(save_model(tmp_path / name, model_type, num_hidden_layers=3, **chosen))
+        if name == "none":
+            edit_json(folder / "config.json", sliding_window=None)
+        done = sleb("export", folder, "--removal-list", "", "--out", tmp_path / f"{name}.gguf")
+        assert done.returncode == 0, done.stderr
+        assert (f"llama.cpp gives {model_type} models no windows" in done.stderr) == (name == "windows"), done.stderr
 
 
 def test_without_a_tokenizer(sleb, tmp_path):

@@ -135,6 +135,15 @@ def test_export(ground, sleb_ok, tmp_path):
     assert layer.export(ground / "model", removal_list=[], out=tmp_path / "whole").removal_list == []
 
 
+@pytest.mark.parametrize("options, count", [({}, 1), ({"shard_bytes": 100_000}, 2)])
+def test_export_of_a_gguf(ground, tmp_path, options, count):
+    """One file, or parts with numbers in their names."""
+    result = layer.export(ground / "model", removal_list=[2, 0], out=tmp_path / "out.gguf", **options)
+    assert sorted(result.removal_list) == [0, 2] and result.num_blocks == layer.info(ground / "model").num_blocks
+    assert len(result.files) >= count and sorted(result.files) == sorted(path.name for path in tmp_path.iterdir())
+    assert layer.info(tmp_path / result.files[0]).num_blocks == result.num_blocks - 2
+
+
 @pytest.mark.parametrize("options,kind", [
     ({"ppl": "nowhere.txt"}, layer.InputError),
     ({"ppl": "nowhere.txt", "nonsense": 3}, layer.InputError),

@@ -221,7 +221,7 @@ def test_tokenizer_json_comes_first_then_tokenizer_model(write_vocab_and_merges,
 
 def contents(folder: pathlib.Path) -> dict[str, bytes]:
     files = [file for file in folder.rglob("*") if file.is_file()]
-    model = {"config.json", "model.safetensors", "sleb.json", "README.md"}
+    model = {"config.json", "model.safetensors", "sleb.json", "sleb.svg", "README.md"}
     return {str(file.relative_to(folder)): file.read_bytes() for file in files if file.name not in model}
 
 

@@ -118,6 +118,10 @@ void OutputGuard::check_no_input(std::string_view option, const fs::path& path) 
 
 void OutputGuard::check_no_output(std::string_view option, const std::string& path) const {
   const fs::path place = place_of(path);
+  const auto& [gguf_option, parts] = gguf_parts_;
+  if (!parts.empty() && place.string().starts_with(parts) && place.extension() == ".gguf") {
+    bad_input("{} {}: {} may write a part of its GGUF there; give another file", option, path, gguf_option);
+  }
   for (const auto& [other, output] : outputs_) {
     if (place == output) bad_input("{} {}: {} writes there too; give another file", option, path, other);
     if (is_within(place, output)) {
@@ -205,6 +209,8 @@ void OutputGuard::writes_checkpoint(std::string_view option, const std::string& 
   check_gguf_output(path, false, replace);
   writes_file(option, path, replace);
   for (const fs::path& part : parts_of_gguf(followed(path))) check_no_input(option, part);
+  const fs::path file = place_of(path);
+  gguf_parts_ = {std::string(option), (file.parent_path() / file.stem()).string() + "-"};
 }
 
 }  // namespace sleb::app

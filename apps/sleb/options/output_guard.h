@@ -58,6 +58,7 @@ class OutputGuard {
 
   std::map<Identity, std::filesystem::path> inputs_;  // every file read, and the name that the user gave
   std::vector<std::filesystem::path> input_places_;   // canonical
+  std::pair<std::string, std::string> gguf_parts_;    // the option of a GGUF, and how its parts' places begin
   std::vector<std::pair<std::string, std::filesystem::path>> outputs_;  // options, and where they lead
 };
 

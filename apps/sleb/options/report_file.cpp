@@ -36,6 +36,23 @@ void check_report_file(std::string_view option, const std::string& file) {
   bad_input("{} {}: the ending says what is written; give one of .html, .svg and .json", option, file);
 }
 
+bool is_report(const std::string& file) {
+  constexpr uint64_t largest_report = uint64_t{256} << 20;
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;
+  const std::string text = read_file(file, largest_report);
+  const std::string ending = ending_of(file);
+  if (ending == ".html") return text.find("<meta name=\"generator\" content=\"sleb\">") != std::string::npos;
+  if (ending == ".svg") return text.find("<metadata>sleb</metadata>") != std::string::npos;
+  try {
+    const Json json = parse_json(text, file);
+    const JsonView first = JsonView(json, file).at("results").at(size_t{0});
+    return first.has("sentence") && first.has("removal_list");
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void add_report_file(CLI::App& command, std::string& file) {
   command
       .add_option("--report", file,

@@ -14,6 +14,9 @@ namespace sleb::app {
 // Throws Error(bad_input) for an ending that is not written, .png among them: `option` ("-o") begins the message.
 void check_report_file(std::string_view option, const std::string& file);
 
+// Whether the file is a page, a picture or numbers that sleb wrote.
+bool is_report(const std::string& file);
+
 // --report of a command that has such a result.
 void add_report_file(CLI::App& command, std::string& file);
 

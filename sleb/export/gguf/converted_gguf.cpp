@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "sleb/base/error.h"
@@ -36,6 +38,18 @@ struct Tensors {
     sources.push_back(std::move(source));
   }
 };
+
+// llama.cpp's graphs of these architectures have no windows, whatever the metadata say (docs/reference.md, "The pruned
+// GGUF"); "": the model has none, or they are computed.
+std::string windows_unread(const ModelSpec& spec, std::string_view architecture) {
+  constexpr std::array<std::string_view, 4> without_windows = {"phi3", "qwen2", "qwen3", "starcoder2"};
+  const bool has_windows = std::ranges::any_of(spec.sliding_windows, [](int64_t window) { return window > 0; });
+  if (!has_windows || std::ranges::find(without_windows, architecture) == without_windows.end()) return "";
+  return fmt::format(
+      "llama.cpp gives {} models no windows, and so computes something else of texts of more than {} "
+      "tokens",
+      architecture, *std::ranges::max_element(spec.sliding_windows));
+}
 
 const Family& family_of(const Checkpoint& checkpoint) {
   const Family& family = *find_family(checkpoint.spec().family);
@@ -229,6 +243,9 @@ PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& recor
     add_vocabulary(entries, gguf_vocabulary_of_folder(checkpoint.path(), spec.vocabulary_size));
   } else {
     converted.warnings.push_back(fmt::format("{}: holds no tokenizer, and llama.cpp loads no GGUF without one", label));
+  }
+  if (const std::string windows = windows_unread(spec, family.gguf_architecture); !windows.empty()) {
+    converted.warnings.push_back(fmt::format("{}: {}", label, windows));
   }
   add_record(entries, record, checkpoint.spec().num_blocks);
   converted.content.write = [&checkpoint, &architecture, tensors = std::move(tensors)](size_t i, GgufWriter& writer) {

@@ -143,7 +143,8 @@ std::string Drawing::inlined(std::string_view title) const {
 std::string Drawing::file(std::string_view title) const {
   return fmt::format(
       "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" width=\"{0}\" height=\"{1}\" role=\"img\">\n"
-      "<title>{2}</title>\n<style>{3}</style>\n<rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n{4}</svg>\n",
+      "<title>{2}</title>\n<metadata>sleb</metadata>\n<style>{3}</style>\n<rect width=\"{0}\" height=\"{1}\" "
+      "fill=\"#ffffff\"/>\n{4}</svg>\n",
       px(width_), px(height_), escaped(title), picture_style(), body_);
 }
 

@@ -99,11 +99,22 @@ std::optional<OrderedJson> KeptRounds::finished_result(const Fingerprint& now) c
   return same ? std::optional(std::move(result)) : std::nullopt;
 }
 
+// The result of another search is not what --resume may replace.
+void KeptRounds::check_no_other_result(const Fingerprint& now) const {
+  if (!is_result(result_file())) return;
+  const std::string file = result_file().string();
+  const Json result = parse_json(read_file(file), file);
+  const std::string difference = Fingerprint::from_json(JsonView(result, file).at("fingerprint")).difference_to(now);
+  bad_input("--resume: {} is the result of another search{}; give another file, or --force to replace it", file,
+            difference.empty() ? "" : ": " + difference);
+}
+
 SearchState KeptRounds::begin(const Fingerprint& now, Progress& progress) {
   fingerprint_ = now;
   if (!possible()) return {};
   check_writable(file_);
   if (!earlier_) {
+    if (places_.resume && !places_.force) check_no_other_result(now);
     remove();  // another search's, that --force gave up: a restart must not take it for this one's
     if (places_.resume) progress.note(fmt::format("{}: no rounds are kept there; beginning anew", file_.string()));
     return {};

@@ -54,6 +54,7 @@ class KeptRounds {
 
  private:
   std::filesystem::path result_file() const;
+  void check_no_other_result(const Fingerprint& now) const;
 
   OutputPlaces places_;
   std::filesystem::path file_;

@@ -282,7 +282,7 @@ void guard_outputs(const Session& session, const PruneArguments& arguments, cons
   const std::string& samples = arguments.eval_tasks.log_samples;
   guard.writes_file("--log-samples", samples, places.force || (places.resume && are_samples(samples)));
   guard.writes_file("--recipe", arguments.recipe, places.force || (places.resume && is_recipe_file(arguments.recipe)));
-  guard.writes_file("--report", arguments.report, places.force || places.resume);
+  guard.writes_file("--report", arguments.report, places.force || (places.resume && is_report(arguments.report)));
   guard_record(guard, arguments.record);
   guard.keeps_file("finished rounds", KeptRounds::place(places));
   if (arguments.dry_run && arguments.results.format) {
