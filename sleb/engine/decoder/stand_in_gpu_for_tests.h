@@ -178,6 +178,9 @@ class StandInGpu {
 
   static constexpr c10::StreamId computations = 0;
 
+  // libtorch's own, which would be lost to LeakSanitizer without a pointer to it.
+  const c10::impl::DeviceGuardImplInterface* former_ = c10::impl::getDeviceGuardImpl(c10::kMeta);
+
   StandInGpu() {
     static const auto* const guard = new Guard;
     static auto* const memory = new Memory;
