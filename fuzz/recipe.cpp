@@ -9,8 +9,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   fuzzing::accepts([&] {
     const Json result = parse_json(fuzzing::text_of(data, size), "sleb.json");
     const PruneResult read(JsonView(result, "sleb.json"));
-    for (const double size : read.sizes()) {
-      if (2 * (static_cast<double>(read.num_blocks()) - size) != 2 * blocks_in(read.set_leaving(size))) std::abort();
+    for (const double left : read.sizes()) {
+      if (2 * (static_cast<double>(read.num_blocks()) - left) != 2 * blocks_in(read.set_leaving(left))) std::abort();
     }
     const Recipe recipe = recipe_of(read, read.removal_list());
     int64_t kept = 0;

@@ -43,7 +43,8 @@ fs::path StagedFiles::final_path(const std::string& name) const {
 
 void StagedFiles::commit(const std::vector<std::string>& names, bool replace) {
   std::vector<fs::path> added;
-  for (const std::string& name : names | std::views::reverse) {
+  for (auto last = names.rbegin(); last != names.rend(); ++last) {  // clang 14 builds the fuzz targets without views
+    const std::string& name = *last;
     const fs::path target = final_path(name);
     std::error_code ignored;
     const bool was_there = fs::exists(fs::symlink_status(target, ignored));

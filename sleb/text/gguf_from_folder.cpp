@@ -152,7 +152,7 @@ class FolderVocabulary {
     std::erase_if(names, [&](std::string_view name) { return !gguf_pre_tokenizer(name, label_).byte_level; });
     // Those that say what tokenizer.json says come first: else all of them might have to be tried.
     const std::string own = document_.value("pre_tokenizer", Json()).dump();
-    std::ranges::stable_partition(names, [&](std::string_view name) {
+    std::stable_partition(names.begin(), names.end(), [&](std::string_view name) {
       return Json::parse(gguf_pre_tokenizer(name, label_).pre_tokenizer.dump()).dump() == own;
     });
     for (const std::string_view name : names) {
