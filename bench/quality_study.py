@@ -3,15 +3,16 @@
 that they were calibrated on and on other kinds, and zero-shot accuracy.
 
 usage: bench/quality_study.py [--results FILE] [--models smollm2,gemma3] [--blocks N,...] [--seeds N,...]
-                              [--searches race,best,...] [--repairs mixed,self,self+wikitext] [--tokens N,...]
+                              [--searches race,best,...] [--repairs mixed,self,self+wikitext,even] [--tokens N,...]
                               [--tasks] [--device cuda] [--jobs N] [--seconds N] [--tables-only]
 
 Calibration: 4 segments of 1,024 tokens of WikiText-2's validation part. Repair: --tokens, of text that the model wrote
-itself (self), three quarters of that and a quarter of the calibration's kind (self+wikitext), or half of that and a
-quarter each of WikiText-2's validation part and of the speeches' first half (mixed). Evaluation, 10 segments of 1,024
-tokens each: WikiText-2's test part, the speeches' other half, and the tenth of the Python language reference that
-scripts/demo.sh holds out, of which nothing is ever fitted; with --tasks the first 300 questions of each of five. Each
-finished run is a line of --results, and what is there is not run again. Then the table, of what is there.
+itself (self), three quarters of that and a quarter of the calibration's kind (self+wikitext), as much of either (even),
+or half of the former and a quarter each of WikiText-2's validation part and of the speeches' first half (mixed).
+Evaluation, 10 segments of 1,024 tokens each: WikiText-2's test part, the speeches' other half, and the tenth of the
+Python language reference that scripts/demo.sh holds out, of which nothing is ever fitted; with --tasks the first 300
+questions of each of five. Each finished run is a line of --results, and what is there is not run again. Then the table,
+of what is there.
 """
 import argparse
 import concurrent.futures
@@ -58,7 +59,7 @@ def evaluation_texts() -> dict[str, pathlib.Path]:
 
 def repair_texts(kind: str, tokens: int) -> str:
     wikitext, speeches = str(CALIBRATION), str(TEXTS / "speeches-fitted.jsonl")
-    return {"self": "self", "self+wikitext": f"self:{tokens * 3 // 4},{wikitext}",
+    return {"self": "self", "even": f"self:{tokens // 2},{wikitext}", "self+wikitext": f"self:{tokens * 3 // 4},{wikitext}",
             "mixed": f"self:{tokens // 2},{wikitext},{speeches}"}[kind]
 
 
@@ -73,17 +74,17 @@ def write_texts() -> None:
 class Results:
     """A file of JSON lines, a run each."""
 
-    def __init__(self, file: pathlib.Path):
+    def __init__(self, file: pathlib.Path, kind: type = Run):
         self.file = file
-        self.runs: dict[Run, dict] = {}
+        self.runs: dict = {}
         for number, line in enumerate(file.read_text().splitlines() if file.exists() else [], 1):
             try:
                 found = json.loads(line)
             except json.JSONDecodeError:
                 sys.exit(f"{file}, line {number} is not whole; remove it, and what it held is computed again")
-            self.runs[Run(**found.pop("run"))] = found
+            self.runs[kind(**found.pop("run"))] = found
 
-    def add(self, run: Run, found: dict) -> None:
+    def add(self, run, found: dict) -> None:
         self.runs[run] = found
         with self.file.open("a") as file:
             file.write(json.dumps({"run": dataclasses.asdict(run), **found}) + "\n")
