@@ -276,6 +276,14 @@ def test_texts_are_mixed_by_tokens(sleb_ok, tmp_path, text, model):
     assert record["fitted_segments"] == 13 and record["held_out_segments"] == 2
 
 
+def test_text_of_its_own_counts_three_times(sleb_ok, tmp_path, text, model):
+    other = save_text(tmp_path / "other.jsonl", 3000)
+    sleb_ok("repair", model, "--removal-list", "1", "--repair-dataset", f"{text},self,{other}", "--repair-tokens",
+            17 * SEQLEN, "--seqlen", SEQLEN, "--out", tmp_path / "out", env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)})
+    record = json.loads((tmp_path / "out" / "sleb.json").read_text())["repair"]
+    assert [one["segments"] for one in record["texts"]] == [4, 10, 3]
+
+
 def test_nothing_is_left_of_an_interrupted_repair(sleb_program, tmp_path, model):
     text = save_text(tmp_path / "text.jsonl", 20_000)
     command = [sleb_program, "repair", model, "--removal-list", "1", "--repair-dataset", text, "--repair-tokens", "16000",

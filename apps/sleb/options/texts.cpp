@@ -93,8 +93,11 @@ TextShare share_of(std::string_view option, const std::string& given, int64_t se
 
 std::vector<int64_t> shared_segments(const std::vector<TextShare>& shares, const std::optional<TextTotal>& total,
                                      int64_t seqlen) {
-  int64_t given = 0, sharers = 0;
-  for (const TextShare& share : shares) share.segments ? given += *share.segments : ++sharers;
+  int64_t given = 0, sharers = 0, parts = 0;
+  for (const TextShare& share : shares) {
+    if (share.segments) given += *share.segments;
+    if (!share.segments) ++sharers, parts += share.parts;
+  }
   if (total && sharers == 0) {
     bad_input("{}: every text has a number of its own already; leave one of them out", total->given);
   }
@@ -105,10 +108,14 @@ std::vector<int64_t> shared_segments(const std::vector<TextShare>& shares, const
   }
   std::vector<int64_t> segments;
   for (const TextShare& share : shares) {
-    segments.push_back(share.segments ? *share.segments : (left + sharers - 1) / sharers);
-    if (share.segments) continue;
-    left -= segments.back();
+    if (share.segments) {
+      segments.push_back(*share.segments);
+      continue;
+    }
     --sharers;
+    segments.push_back(std::min((left * share.parts + parts - 1) / parts, left - sharers));
+    left -= segments.back();
+    parts -= share.parts;
   }
   return segments;
 }

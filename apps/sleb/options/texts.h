@@ -20,6 +20,7 @@ void check_names(std::string_view option, const std::vector<std::string>& texts)
 struct TextShare {
   std::string text;
   std::optional<int64_t> segments = {};  // that it has by a number of its own
+  int64_t parts = 1;                     // of what is left for those without
 };
 // "notes.txt:16384": a text and a number of tokens of its own, in whole segments. Of a data set of the hub the number
 // stands behind the field (org/name::::16384). A path that exists has none. `self:TOKENS` stays one word, of whose form
@@ -34,9 +35,9 @@ struct TextTotal {
   std::string given;
   int64_t segments;
 };
-// Segments of each text: those without a number share evenly what is left, the first ones one more where it can't be
-// even; without a total each has `usual_tokens` in whole segments. Throws Error(bad_input) if too few are left, and for
-// a total where every text has a number already.
+// Segments of each text: those without a number share what is left by their parts, at least one each, the first ones
+// one more where it can't be even; without a total each has `usual_tokens` in whole segments. Throws Error(bad_input)
+// if too few are left, and for a total where every text has a number already.
 std::vector<int64_t> shared_segments(const std::vector<TextShare>& shares, const std::optional<TextTotal>& total,
                                      int64_t seqlen);
 

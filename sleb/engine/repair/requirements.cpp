@@ -37,7 +37,7 @@ int64_t widest_fit(const ModelSpec& spec) {
 }
 
 int64_t default_repair_tokens(const ModelSpec& spec) {
-  return 40 * widest_fit(spec);
+  return 64 * widest_fit(spec);
 }
 
 int64_t least_repair_tokens(const ModelSpec& spec) {

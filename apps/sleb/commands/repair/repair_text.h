@@ -25,7 +25,8 @@ void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const st
 // What can be said before the model is there. Throws Error(bad_input) for a text without a name, for one that stands
 // twice, and what check_calibration throws.
 void check_repair_texts(const RepairTextArguments& arguments);
-// One corpus a text, in whole segments: self:TOKENS has its own number, the others share evenly what is left of all.
+// One corpus a text, in whole segments: self:TOKENS has its own number, the others share what is left of all, of
+// which self takes three times what another does.
 // Text that the model is to write comes without its ids (self_text.h). Throws Error.
 std::vector<Corpus> load_repair_texts(const Checkpoint& checkpoint, const RepairTextArguments& arguments,
                                       Progress& progress);
