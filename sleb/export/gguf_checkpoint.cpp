@@ -32,7 +32,7 @@ PrunedGguf gguf_of(const Checkpoint& checkpoint, const ExportOptions& options, c
 
 // How the user calls the model, without the folders that it lies in here.
 std::string source_name(const OrderedJson& record) {
-  const std::string name = record.value("model", "");
+  std::string name = record.value("model", "");
   std::error_code ignored;
   if (!fs::exists(name, ignored)) return name;
   const fs::path path = fs::absolute(name).lexically_normal();
