@@ -44,6 +44,9 @@ def plain_rope(theta: float) -> dict:
 MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_attention", "sliding_attention",
          "full_attention"]
 
+EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40}
+SHARED = {"shared_expert_intermediate_size": 56}
+
 # Family -> (sizes, variant -> changes to the configuration). Windows are shorter than the tests' sequences.
 FAMILIES = {
     "llama": (SIZES, {
@@ -73,6 +76,27 @@ FAMILIES = {
         "windows from block 2": {"head_dim": 24, "use_sliding_window": True, "sliding_window": 20,
                                  "max_window_layers": 2},
         "yarn": {"head_dim": 24, "rope_parameters": YARN},
+    }),
+    "mixtral": (SIZES, {
+        "usual": {"num_local_experts": 4, "num_experts_per_tok": 2},
+        "window": {"num_local_experts": 5, "num_experts_per_tok": 3, "sliding_window": 20},
+        "one of each token": {"num_local_experts": 3, "num_experts_per_tok": 1, "head_dim": 24},
+    }),
+    "qwen2_moe": (SIZES, {
+        "usual": EXPERTS | SHARED,
+        "normalized, no biases": {**EXPERTS, **SHARED, "norm_topk_prob": True, "qkv_bias": False},
+        "windows in blocks 0 and 2": {**EXPERTS, **SHARED, "use_sliding_window": True, "sliding_window": 20,
+                                 "max_window_layers": 3},
+    }),
+    "qwen3_moe": (SIZES, {
+        "usual": {**EXPERTS, "head_dim": 24, "norm_topk_prob": True},
+        "not normalized, biases": {**EXPERTS, "head_dim": 16, "attention_bias": True},
+        "all experts": {**EXPERTS, "num_experts_per_tok": 6, "head_dim": 24, "tie_word_embeddings": True},
+        "window": {**EXPERTS, "head_dim": 24, "use_sliding_window": True, "sliding_window": 20},
+    }),
+    "olmoe": (SIZES, {
+        "usual": {"num_experts": 6, "num_experts_per_tok": 2},
+        "clipped": {"num_experts": 6, "num_experts_per_tok": 2, "clip_qkv": 0.7, "norm_topk_prob": True},
     }),
     "gemma": (SIZES, {
         "head_dim": {"head_dim": 24},
@@ -324,7 +348,9 @@ def spell_as_transformers_4(folder: pathlib.Path, family: str, variant: str) -> 
         changes["layer_types"] = ...
     if "no_rope_layers" in config and "no_rope_layers" not in given:
         changes["no_rope_layers"] = ...
-    if family in ("qwen2", "qwen3"):
+    if "num_local_experts" in config and family != "mixtral":
+        changes.update(num_local_experts=..., num_experts=config["num_local_experts"])
+    if family in ("qwen2", "qwen3", "qwen2_moe", "qwen3_moe"):
         changes["sliding_window"] = given.get("sliding_window", 4096)
     if family == "gemma":
         changes.update(hidden_act="gelu", hidden_activation=None)

@@ -48,6 +48,13 @@ enum class Setting {
   use_sliding_window,  // false: none whatever sliding_window says
   layer_types,         // [blocks]: "sliding_attention" or "full_attention"
   block_configs,       // [blocks]: which halves each has, and of which sizes
+  num_experts,         // 0 or absent: Family::assumed's
+  experts_per_token,
+  expert_size,  // absent: intermediate_size
+  shared_expert_size,
+  normalizes_experts,  // whether the chosen experts' weights are divided by their sum
+  dense_blocks,        // blocks with an MLP in the place of experts
+  mixture_pattern,     // every so many-th block has experts
   window_pattern,      // every so many-th block has no window
   first_window,        // the first block with a window
   rope_blocks,         // [blocks]: 0 where a block has no rope
@@ -64,10 +71,11 @@ inline constexpr ConfigKeys usual_sizes({{Setting::num_blocks, "num_hidden_layer
 
 // Which blocks have the sliding window where layer_types does not say.
 enum class WindowRule {
-  all,         // where there is one
-  from_block,  // those from Setting::first_window on
-  pattern,     // all but every n-th: Setting::window_pattern
-  no_rope      // those without rope
+  all,                 // where there is one
+  from_block,          // those from Setting::first_window on
+  every_other_before,  // of those before Setting::first_window the first, the third, ...
+  pattern,             // all but every n-th: Setting::window_pattern
+  no_rope              // those without rope
 };
 
 // Which blocks have rope.

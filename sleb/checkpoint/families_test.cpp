@@ -180,7 +180,7 @@ TEST(Families, ModelsOfOtherKindsAreRefusedByNameWithTheReason) {
       {"recurrent_gemma", hybrid},
       {"bert", encoder},
       {"t5", encoder_decoder},
-      {"mixtral", mixture},
+      {"deepseek_v3", mixture},
       {"minicpm3", "has multi-head latent attention, which sleb does not compute"},
       {"chatglm",
        "is computed by Python code of the model's own, which sleb does not run and transformers does not have"}};
@@ -202,6 +202,40 @@ TEST(Families, NoTwoRowsHaveOneName) {
     EXPECT_FALSE(family.models.empty()) << family.model_type;
     EXPECT_TRUE(reason_of_refusal(family.model_type).empty()) << family.model_type;
   }
+}
+
+// configuration_mixtral.py, configuration_qwen2_moe.py.
+TEST(Families, ExpertsAreReadUnderTheirFamiliesNames) {
+  Json config = small_config();
+  config.update({{"model_type", "mixtral"}, {"num_key_value_heads", 2}, {"num_local_experts", 4}});
+  const ModelSpec mixtral = spec_of(config);
+  EXPECT_EQ(mixtral.experts, (ExpertSpec{.count = 4, .chosen = 2, .size = 96, .normalized = true}));
+  EXPECT_EQ(mixtral.parameters() - mixtral.active_parameters(), 3 * 2 * 3 * 96 * 64);
+  EXPECT_EQ(mixtral.expert_weights(1, 3, std::vector{Part::expert_down})[0].name,
+            "model.layers.1.block_sparse_moe.experts.3.w2.weight");
+  EXPECT_EQ(refusal_with("num_experts_per_tok", 5, config), "config.json: each token chooses 5 of 4 experts");
+
+  Json qwen = small_config();
+  qwen.update({{"model_type", "qwen2_moe"},
+               {"num_key_value_heads", 2},
+               {"num_experts", 6},
+               {"norm_topk_prob", true},
+               {"moe_intermediate_size", 40},
+               {"shared_expert_intermediate_size", 56}});
+  EXPECT_EQ(spec_of(qwen).experts,
+            (ExpertSpec{.count = 6, .chosen = 4, .size = 40, .normalized = true, .shared_size = 56}));
+  const std::string mixed = "blocks with an MLP beside blocks with experts are not known here";
+  EXPECT_EQ(refusal_with("mlp_only_layers", {0}, qwen), "config.json: mlp_only_layers: " + mixed);
+  EXPECT_EQ(refusal_with("decoder_sparse_step", 2, qwen), "config.json: decoder_sparse_step: " + mixed);
+  EXPECT_EQ(refusal_with("mlp_only_layers", Json::array(), qwen), "");
+
+  // transformers 5 writes num_local_experts where the hub's files have num_experts.
+  Json qwen3 = small_config();
+  qwen3.update({{"model_type", "qwen3_moe"}, {"num_key_value_heads", 2}, {"num_local_experts", 16}});
+  EXPECT_EQ(spec_of(qwen3).experts, (ExpertSpec{.count = 16, .chosen = 8, .size = 768}));
+  qwen3["num_experts"] = qwen3["num_local_experts"];
+  qwen3.erase("num_local_experts");
+  EXPECT_EQ(spec_of(qwen3).experts.count, 16);
 }
 
 // modeling_minicpm.py.

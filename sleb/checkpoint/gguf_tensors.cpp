@@ -14,7 +14,7 @@ namespace {
 const std::set<std::string> rope_tensors = {"rope_freqs.weight", "rope_factors_long.weight",
                                             "rope_factors_short.weight"};
 
-constexpr std::string_view each_head = "*";
+constexpr std::string_view each_one = "*";
 
 const GgufArchitecture& architecture_of(const GgufFile& file) {
   return find_gguf_architecture(file.string("general.architecture"));
@@ -48,18 +48,19 @@ StoredTensor rows_of(const StoredTensor& stored, std::string name, int64_t first
   return rows;
 }
 
-// Each head's row as a tensor of its own.
-void add_heads(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
-               std::string_view label) {
-  if (stored.shape.size() != 2 || elements_per_block(stored.type) > 1) {
-    bad_input("{}: tensor {} is not a plain matrix with a row for each head", label, quote(stored.name));
+// Each head's row, or each expert's matrix, as a tensor of its own.
+void add_each(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
+              std::string_view label) {
+  const bool are_rows = stored.shape.size() == 2 && elements_per_block(stored.type) == 1;
+  if (!are_rows && stored.shape.size() != 3) {
+    bad_input("{}: tensor {} is neither a plain matrix with a row for each head nor a matrix for each expert", label,
+              quote(stored.name));
   }
-  for (int64_t head = 0; head < stored.shape[0]; ++head) {
-    const std::string name =
-        std::string(pattern).replace(pattern.find(each_head), each_head.size(), std::to_string(head));
-    StoredTensor row = rows_of(stored, name, head, 1);
-    row.shape = {stored.shape[1]};
-    tensors.emplace(name, std::move(row));
+  for (int64_t i = 0; i < stored.shape[0]; ++i) {
+    const std::string name = std::string(pattern).replace(pattern.find(each_one), each_one.size(), std::to_string(i));
+    StoredTensor own = rows_of(stored, name, i, 1);
+    own.shape.erase(own.shape.begin());
+    tensors.emplace(name, std::move(own));
   }
 }
 
@@ -174,7 +175,9 @@ std::map<std::string, std::string> hugging_face_names(const GgufArchitecture& ar
 }
 
 std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufFile& file, const ModelSpec& spec) {
-  check_block_count(spec, file.tensors().size(), file.label());
+  ModelSpec without_experts = spec;  // which have their tensors together here
+  without_experts.experts = {};
+  check_block_count(without_experts, file.tensors().size(), file.label());
   const std::map<std::string, std::string> renamed = hugging_face_names(architecture_of(file), spec);
   std::map<std::string, StoredTensor> tensors;
   for (const auto& [name, stored] : with_qkv_apart(file, spec)) {
@@ -184,13 +187,15 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
       bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
                 file.label(), name, spec.family, spec.num_blocks);
     }
-    if (found->second.find(each_head) != std::string::npos) {
-      add_heads(tensors, stored, found->second, file.label());
+    if (found->second.find(each_one) != std::string::npos) {
+      add_each(tensors, stored, found->second, file.label());
       continue;
     }
     StoredTensor copy = stored;
     copy.name = found->second;
     if (is_transposed(spec, copy.name, copy.shape.size())) std::swap(copy.shape[0], copy.shape[1]);
+    const bool is_gate_of_shared = spec.is_mixture() && is_part(spec, copy.name, Part::shared_router);
+    if (is_gate_of_shared && copy.shape.size() == 1) copy.shape.insert(copy.shape.begin(), 1);
     tensors.emplace(found->second, std::move(copy));
   }
   return tensors;

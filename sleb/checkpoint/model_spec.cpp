@@ -95,18 +95,27 @@ std::vector<int64_t> stored_shape(const ModelSpec& spec, Part part) {
   return shape;
 }
 
-constexpr std::string_view each_head = "*";
+constexpr std::string_view each_one = "*";
 
-// Of a block's part: one, or one for each head.
+bool is_of_expert(Part part) {
+  return part == Part::expert_gate || part == Part::expert_up || part == Part::expert_down;
+}
+
+// The weight of one head or expert.
+std::string numbered(std::string name, int64_t number) {
+  return weight_name(name.replace(name.find(each_one), each_one.size(), std::to_string(number)));
+}
+
+// Of a block's part: one, or one for each head or expert.
 std::vector<TensorShape> weights_of_part(const ModelSpec& spec, int64_t block, Part part) {
   const std::string name = spec.part_name(block, part);
   const std::vector<int64_t> shape = stored_shape(spec, part);
-  const size_t place = name.find(each_head);
-  if (place == name.npos) return {{weight_name(name), shape}};
+  if (name.find(each_one) == name.npos) return {{weight_name(name), shape}};
   std::vector<TensorShape> list;
-  for (int64_t head = 0; head < shape[0]; ++head) {
-    const std::string own = std::string(name).replace(place, each_head.size(), std::to_string(head));
-    list.push_back({weight_name(own), {shape[1]}});
+  if (is_of_expert(part)) {
+    for (int64_t expert = 0; expert < spec.experts.count; ++expert) list.push_back({numbered(name, expert), shape});
+  } else {
+    for (int64_t head = 0; head < shape[0]; ++head) list.push_back({numbered(name, head), {shape[1]}});
   }
   return list;
 }
@@ -195,7 +204,22 @@ bool ModelSpec::has_weight(Part part) const {
     case Part::key_norm:
       return qk_norm != QkNorm::none;
     case Part::gate:
-      return mlp == MlpKind::gated;
+      return mlp == MlpKind::gated && !is_mixture();
+    case Part::up:
+    case Part::down:
+      return !is_mixture();
+    case Part::router:
+    case Part::expert_up:
+    case Part::expert_down:
+      return is_mixture();
+    case Part::expert_gate:
+      return is_mixture() && mlp == MlpKind::gated;
+    case Part::shared_gate:
+      return experts.shared_size > 0 && mlp == MlpKind::gated;
+    case Part::shared_up:
+    case Part::shared_down:
+    case Part::shared_router:
+      return experts.shared_size > 0;
     default:
       return true;
   }
@@ -210,10 +234,19 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::attention_output:
       return attention_output_bias;
     case Part::gate:
-      return mlp_bias && mlp == MlpKind::gated;
+      return mlp_bias && has_weight(part);
     case Part::up:
     case Part::down:
-      return mlp_bias;
+      return mlp_bias && has_weight(part);
+    case Part::router:
+    case Part::expert_gate:
+    case Part::expert_up:
+    case Part::expert_down:
+    case Part::shared_gate:
+    case Part::shared_up:
+    case Part::shared_down:
+    case Part::shared_router:
+      return false;
     case Part::query_norm:
     case Part::key_norm:
       return qk_norm != QkNorm::none && qk_norm_bias;
@@ -250,6 +283,20 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
       return {intermediate_size, hidden_size};
     case Part::down:
       return {hidden_size, intermediate_size};
+    case Part::router:
+      return {experts.count, hidden_size};
+    case Part::expert_gate:
+    case Part::expert_up:
+      return {experts.size, hidden_size};
+    case Part::expert_down:
+      return {hidden_size, experts.size};
+    case Part::shared_gate:
+    case Part::shared_up:
+      return {experts.shared_size, hidden_size};
+    case Part::shared_down:
+      return {hidden_size, experts.shared_size};
+    case Part::shared_router:
+      return {1, hidden_size};
     case Part::attention_norm:
     case Part::attention_post_norm:
     case Part::mlp_norm:
@@ -274,6 +321,14 @@ std::vector<TensorShape> ModelSpec::stored_biases(int64_t block, std::span<const
     const std::vector<int64_t> shape = stored_shape(*this, part);
     list.push_back(
         {bias_name(part_name(block, part)), {!is_vector(part) && transposed_matrices ? shape[1] : shape[0]}});
+  }
+  return list;
+}
+
+std::vector<TensorShape> ModelSpec::expert_weights(int64_t block, int64_t expert, std::span<const Part> parts) const {
+  std::vector<TensorShape> list;
+  for (const Part part : parts) {
+    if (has_weight(part)) list.push_back({numbered(part_name(block, part), expert), part_shape(part)});
   }
   return list;
 }
@@ -316,6 +371,13 @@ int64_t ModelSpec::parameters() const {
   return elements(tensors_before_blocks(*this)) + blocks_parameters() + elements(tensors_after_blocks(*this));
 }
 
+int64_t ModelSpec::active_parameters() const {
+  if (!is_mixture()) return parameters();
+  const int64_t expert = (mlp == MlpKind::gated ? 3 : 2) * experts.size * hidden_size;
+  const int64_t mixtures = num_blocks - std::ssize(without_mlp);
+  return parameters() - mixtures * (experts.count - experts.chosen) * expert;
+}
+
 void check(const ModelSpec& spec, std::string_view label) {
   const auto size = [&](std::string_view what, int64_t value, int64_t most = largest_size) {
     require(value >= 1 && value <= most, label, fmt::format("{} is {}, expected 1 to {}", what, value, most));
@@ -333,6 +395,14 @@ void check(const ModelSpec& spec, std::string_view label) {
           fmt::format("{} attention heads can't share {} key/value heads evenly", spec.num_heads, spec.num_kv_heads));
   require(spec.norm_eps >= 0 && std::isfinite(spec.norm_eps), label, "the norm's epsilon is negative");
   for (const RopeSpec& rope : spec.ropes) check_rope(spec, rope, label);
+  if (spec.is_mixture()) {
+    size("the number of experts", spec.experts.count, 1 << 16);
+    size("an expert's size", spec.experts.size);
+    require(spec.experts.chosen >= 1 && spec.experts.chosen <= spec.experts.count, label,
+            fmt::format("each token chooses {} of {} experts", spec.experts.chosen, spec.experts.count));
+    require(spec.experts.shared_size >= 0 && spec.experts.shared_size <= largest_size, label,
+            fmt::format("the shared expert's size is {}", spec.experts.shared_size));
+  }
   check_number(spec.attention_scale, "the scale of attention", label);
   check_number(spec.embedding_scale, "the scale of the embedding", label);
   check_number(spec.residual_scale, "the scale of residuals", label);
@@ -346,10 +416,12 @@ void check(const ModelSpec& spec, std::string_view label) {
 }
 
 void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
-  const bool each_has_its_own = spec.names.parts[Part::query_norm].find(each_head) != std::string_view::npos;
+  const bool each_has_its_own = spec.names.parts[Part::query_norm].find(each_one) != std::string_view::npos;
   const int64_t heads = each_has_its_own && spec.qk_norm != QkNorm::none ? spec.num_heads : 1;
-  require(static_cast<size_t>(spec.num_blocks) * static_cast<size_t>(heads) <= num_tensors, label,
-          fmt::format("{} blocks by the configuration, but only {} tensors", spec.num_blocks, num_tensors));
+  const int64_t of_block = std::max(heads, spec.experts.count);
+  const std::string experts = spec.is_mixture() ? fmt::format(" of {} experts", spec.experts.count) : "";
+  require(static_cast<size_t>(spec.num_blocks) * static_cast<size_t>(of_block) <= num_tensors, label,
+          fmt::format("{} blocks{} by the configuration, but only {} tensors", spec.num_blocks, experts, num_tensors));
 }
 
 void check_sequence_length(const ModelSpec& spec, int64_t tokens, std::string_view label) {

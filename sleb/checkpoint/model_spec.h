@@ -86,6 +86,18 @@ struct AlibiSpec {
   bool bfloat16 = false;  // slope, and product, rounded to bfloat16 whatever the model's type
 };
 
+// In the place of an MLP: several of its kind, of which each token goes through a few (Shazeer et al., arXiv
+// 1701.06538). The router's softmax over all experts says which, and by what each one's output is multiplied.
+struct ExpertSpec {
+  int64_t count = 0;        // 0: the model has plain MLPs
+  int64_t chosen = 0;       // by each token
+  int64_t size = 0;         // of an expert, as ModelSpec::intermediate_size
+  bool normalized = false;  // the chosen ones' weights are divided by their sum
+  int64_t shared_size = 0;  // of one more that all tokens go through, times the sigmoid of a gate; 0: there is none
+
+  bool operator==(const ExpertSpec&) const = default;
+};
+
 // The parts of a block, in the order in which every table lists them.
 enum class Part {
   attention_norm,
@@ -100,7 +112,15 @@ enum class Part {
   gate,
   up,
   down,
-  mlp_post_norm
+  mlp_post_norm,
+  router,       // of a mixture of experts, in the place of gate, up and down
+  expert_gate,  // one a time for each expert
+  expert_up,
+  expert_down,
+  shared_gate,
+  shared_up,
+  shared_down,
+  shared_router
 };
 inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::query,
@@ -114,7 +134,15 @@ inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::gate,
                                          Part::up,
                                          Part::down,
-                                         Part::mlp_post_norm};
+                                         Part::mlp_post_norm,
+                                         Part::router,
+                                         Part::expert_gate,
+                                         Part::expert_up,
+                                         Part::expert_down,
+                                         Part::shared_gate,
+                                         Part::shared_up,
+                                         Part::shared_down,
+                                         Part::shared_router};
 inline constexpr size_t num_parts = all_parts.size();
 
 // What a block consists of: two halves, each with its norms and its residual connection.
@@ -151,8 +179,8 @@ class NameTable {
 };
 
 // Where several parts have one name, one tensor holds them all: query, key and value one below the other, or group by
-// group (QkvLayout); gate above up; one norm that serves both halves. "*" stands for the number of a head, of which
-// each has a tensor for itself.
+// group (QkvLayout); gate above up; one norm that serves both halves. "*" stands for the number of a head or of an
+// expert, of which each has a tensor for itself.
 using PartNames = NameTable<Part, num_parts>;
 
 // How query, key and value lie in one tensor.
@@ -212,6 +240,7 @@ struct ModelSpec {
   // hidden + attention(norm(hidden)) + mlp(norm(hidden)), with one norm or two: the halves are bypassed together.
   bool parallel_residual = false;
   MlpKind mlp = MlpKind::gated;
+  ExpertSpec experts = {};
   Activation activation = Activation::silu;
   bool qkv_bias = false;
   bool attention_output_bias = false;
@@ -245,6 +274,7 @@ struct ModelSpec {
   bool lacks(int64_t block, Half half) const;
   // The first block that has this half.
   int64_t block_with(Half half) const;
+  bool is_mixture() const { return experts.count > 0; }
   bool has_all_halves() const { return without_attention.empty() && without_mlp.empty(); }
   // "model.layers.4.mlp.down_proj" (without ".weight").
   std::string part_name(int64_t block, Part part) const;
@@ -255,6 +285,8 @@ struct ModelSpec {
   // The stored tensors that hold these parts of a block (weights, or biases), each once.
   std::vector<TensorShape> stored_weights(int64_t block, std::span<const Part> parts) const;
   std::vector<TensorShape> stored_biases(int64_t block, std::span<const Part> parts) const;
+  // Of one expert, [out features, in features] each.
+  std::vector<TensorShape> expert_weights(int64_t block, int64_t expert, std::span<const Part> parts) const;
   // Of a half that is there.
   std::vector<TensorShape> half_tensors(int64_t block, Half half) const;
   // Every tensor of the model in the order of computation: embedding, blocks, final norm, and the head unless it is
@@ -267,6 +299,8 @@ struct ModelSpec {
   int64_t blocks_parameters() const;
   // All parameters, a tied head counted once.
   int64_t parameters() const;
+  // Those that a token meets: of a mixture the chosen experts' alone.
+  int64_t active_parameters() const;
 };
 
 // Throws Error(bad_input), beginning with `label`, if the numbers don't make a model (heads that do not divide, zero

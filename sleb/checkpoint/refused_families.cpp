@@ -20,8 +20,7 @@ constexpr std::string_view encoder_decoders[] = {
 constexpr std::string_view mixtures[] = {
     "afmoe",          "arctic",     "cohere2_moe",   "dbrx",       "deepseek_v2", "deepseek_v3", "dots1",
     "ernie4_5_moe",   "exaone_moe", "flex_olmo",     "glm4_moe",   "gpt_oss",     "granitemoe",  "granitemoeshared",
-    "hunyuan_v1_moe", "jetmoe",     "longcat_flash", "minimax_m2", "mixtral",     "olmoe",       "phimoe",
-    "qwen2_moe",      "qwen3_moe"};
+    "hunyuan_v1_moe", "jetmoe",     "longcat_flash", "minimax_m2", "phimoe"};
 constexpr std::string_view shared_caches[] = {"gemma3n", "gemma3n_text", "gemma4", "gemma4_text"};
 constexpr std::string_view latent[] = {"minicpm3"};
 constexpr std::string_view own_code[] = {"baichuan", "chatglm", "internlm", "phi-msft", "phi3small", "qwen", "xverse"};

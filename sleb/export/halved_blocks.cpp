@@ -23,10 +23,11 @@ bool has_llama_names(const TensorNames& names) {
 bool has_llama_arithmetic(const ModelSpec& spec) {
   return spec.norm == NormKind::rms && spec.norm_placement == NormPlacement::before && spec.norm_weight &&
          spec.norm_weight_offset == 0 && !spec.embedding_norm && spec.final_norm && spec.qk_norm == QkNorm::none &&
-         !spec.parallel_residual && spec.mlp == MlpKind::gated && spec.activation == Activation::silu &&
-         !spec.head_bias && spec.attention_scale == 0 && spec.attention_cap == 0 && spec.qkv_clip == 0 &&
-         spec.embedding_scale == 1 && spec.residual_scale == 1 && spec.logit_scale == 1 && spec.logit_cap == 0 &&
-         !spec.has_projections() && spec.position == PositionKind::rotary;
+         !spec.parallel_residual && !spec.is_mixture() && spec.mlp == MlpKind::gated &&
+         spec.activation == Activation::silu && !spec.head_bias && spec.attention_scale == 0 &&
+         spec.attention_cap == 0 && spec.qkv_clip == 0 && spec.embedding_scale == 1 && spec.residual_scale == 1 &&
+         spec.logit_scale == 1 && spec.logit_cap == 0 && !spec.has_projections() &&
+         spec.position == PositionKind::rotary;
 }
 
 bool has_known_rope(const ModelSpec& spec) {

@@ -28,6 +28,9 @@ constexpr std::string_view counts_of_blocks[] = {
     "first_k_dense_replace",     "full_attention_interval", "attn_layer_period",         "attn_layer_offset",
     "expert_layer_period",       "expert_layer_offset",     "decoder_sparse_step",       "moe_layer_freq",
     "interleave_moe_layer_step", "num_kv_shared_layers",    "global_attn_every_n_layers"};
+// Of these, those of which 1 means every block.
+constexpr std::string_view steps[] = {"decoder_sparse_step", "interleave_moe_layer_step", "moe_layer_freq",
+                                      "no_rope_layer_interval"};
 // Lists whose length has nothing to do with the number of blocks.
 constexpr std::string_view other_lists[] = {"architectures", "bos_token_id", "eos_token_id", "pad_token_id"};
 
@@ -70,6 +73,7 @@ std::string prune_value(const std::string& key, OrderedJson& value, const std::v
       return "is as long as the model is deep, but not known as a list of blocks";
     }
   } else if (value.is_number_integer() && value > 0 && is_one_of(key, counts_of_blocks)) {
+    if (value == 1 && is_one_of(key, steps)) return "";
     return "counts blocks, whose numbers change with removal";
   }
   return "";

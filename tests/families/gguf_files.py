@@ -169,7 +169,47 @@ def fused_qkv(tensors: Tensors, _) -> Tensors:
     return tensors
 
 
+def _experts_apart(tensors: Tensors, config) -> Tensors:
+    """Gate and up, which transformers holds one above the other; names as in files of one tensor an expert."""
+    changed = {}
+    for name, tensor in tensors.items():
+        if name.endswith("experts.gate_up_proj"):
+            gate, up = tensor.chunk(2, dim=1)
+            stem = name.removesuffix("gate_up_proj")
+            changed |= {f"{stem}gate_proj.weight": gate.contiguous(), f"{stem}up_proj.weight": up.contiguous()}
+        elif name.endswith("experts.down_proj"):
+            changed[f"{name}.weight"] = tensor
+        else:
+            changed[name] = tensor
+    return changed
+
+
+def _experts(writer, config) -> None:
+    writer.add_expert_count(getattr(config, "num_experts", None) or config.num_local_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    if size := getattr(config, "moe_intermediate_size", None):
+        writer.add_expert_feed_forward_length(size)
+    if size := getattr(config, "shared_expert_intermediate_size", None):
+        writer.add_expert_shared_feed_forward_length(size)
+
+
+def _mixtral(writer, config) -> None:
+    _experts(writer, config)
+    _turned_dims(writer, config)
+
+
+def _olmoe(writer, config) -> None:
+    _experts(writer, config)
+    if config.clip_qkv is not None:
+        writer.add_clamp_kqv(config.clip_qkv)
+
+
 RECIPES = {
+    "mixtral": Recipe(Architecture.LLAMA, ("usual", "one of each token"), pairs_side_by_side=True, change=_experts_apart,
+                      keys=_mixtral),
+    "qwen2_moe": Recipe(Architecture.QWEN2MOE, ("usual",), change=_experts_apart, keys=_experts),
+    "qwen3_moe": Recipe(Architecture.QWEN3MOE, ("usual",), change=_experts_apart, keys=_experts),
+    "olmoe": Recipe(Architecture.OLMOE, ("usual",), change=_experts_apart, keys=_olmoe),
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
     "qwen3": Recipe(Architecture.QWEN3, ("head_dim", "tied", "yarn")),
@@ -211,7 +251,7 @@ def _add_sizes(writer: gguf.GGUFWriter, config) -> None:
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(_kv_heads(config))
     writer.add_vocab_size(config.vocab_size)
-    if "head_dim" in config.to_dict():
+    if config.to_dict().get("head_dim"):
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
     for name in ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"):

@@ -43,10 +43,18 @@ class Row:
         return oracle.logits(self.model, IDS, removed)
 
 
+def are_same(row: Row, actual: np.ndarray, expected: np.ndarray) -> bool:
+    """Whether two of transformers' own models give the same logits, to the bit but for a shared expert's: what a product
+    with its gate of one row rounds to depends on where the weight lies in memory."""
+    if row.family == "qwen2_moe":
+        return bool(np.abs(actual - expected).max() <= 1e-5)
+    return np.array_equal(actual, expected)
+
+
 def check_spellings(row: Row) -> None:
     """That the older config.json says the same, to transformers."""
     older = oracle.logits(oracle.load(row.older), IDS)
-    assert np.array_equal(older, row.expected_logits()), "transformers 4's spelling"
+    assert are_same(row, older, row.expected_logits()), "transformers 4's spelling"
 
 
 def check_logits(row: Row, logits_dump) -> str:
@@ -91,7 +99,7 @@ def check_reload(row: Row, logits_dump) -> str:
     expected = row.expected_logits(row.removed)
     for model in row.reloaded:
         assert len(oracle.blocks_of(model)) == len(oracle.blocks_of(row.model)) - 2
-        assert np.array_equal(oracle.logits(model, IDS), expected)
+        assert are_same(row, oracle.logits(model, IDS), expected)
     actual = np.frombuffer(logits_dump(row.folder / "pruned", row.folder / "ids.npy", "float32", ""), "<f4")
     oracle.expect_close(actual.reshape(expected.shape), expected, TOLERANCE, "logits of the pruned folder")
     return "equal"

@@ -107,6 +107,13 @@ void print_families() {
   }
 }
 
+std::string mlp_text(const ModelSpec& spec) {
+  if (!spec.is_mixture()) return fmt::format("MLP {}", spec.intermediate_size);
+  const ExpertSpec& experts = spec.experts;
+  return fmt::format("{} experts of {}, {} for each token{}", experts.count, experts.size, experts.chosen,
+                     experts.shared_size > 0 ? fmt::format(", one of {} for all", experts.shared_size) : "");
+}
+
 void run(const InfoArguments& arguments, Session& session) {
   if (arguments.families) {
     const bool alone = arguments.model.empty() && arguments.json.empty() && !arguments.force;
@@ -132,6 +139,7 @@ void run(const InfoArguments& arguments, Session& session) {
          {"family", spec.family},
          {"num_blocks", spec.num_blocks},
          {"parameters", spec.parameters()},
+         {"active_parameters", spec.active_parameters()},
          {"block_parameters", spec.block_parameters()},
          {"without_attention", spec.without_attention},
          {"without_mlp", spec.without_mlp},
@@ -164,12 +172,15 @@ void run(const InfoArguments& arguments, Session& session) {
     line("halves", fmt::format("no attention in {}; no MLP in {}", list_or_none(spec.without_attention),
                                list_or_none(spec.without_mlp)));
   }
-  line("parameters", fmt::format("{}{}", format_count(static_cast<double>(spec.parameters())),
+  const auto active = spec.is_mixture() ? fmt::format(", of which a token meets {}",
+                                                      format_count(static_cast<double>(spec.active_parameters())))
+                                        : "";
+  line("parameters", fmt::format("{}{}{}", format_count(static_cast<double>(spec.parameters())), active,
                                  spec.tied_head ? ", head tied to the embedding" : ""));
   line("types", types);
-  line("hidden size", fmt::format("{}{}, MLP {}", spec.hidden_size,
-                                  spec.has_projections() ? fmt::format(", embedding {}", spec.embedding_size) : "",
-                                  spec.intermediate_size));
+  line("hidden size",
+       fmt::format("{}{}, {}", spec.hidden_size,
+                   spec.has_projections() ? fmt::format(", embedding {}", spec.embedding_size) : "", mlp_text(spec)));
   line("attention", attention_text(spec));
   line("positions", fmt::format("{}{}", spec.max_positions, spec.position == PositionKind::learned ? ", learned" : ""));
   line("tokenizer", tokenizer);

@@ -156,6 +156,25 @@ void read_scales(const Settings& settings, ModelSpec& spec) {
   }
 }
 
+void read_experts(const JsonView& config, const Settings& settings, ModelSpec& spec) {
+  if (!spec.is_mixture()) return;  // as Family::assumed says
+  const auto other_name = config.find("num_local_experts");
+  spec.experts.count =
+      settings.size(Setting::num_experts, other_name ? other_name->integer(1, largest) : spec.experts.count);
+  spec.experts.chosen = settings.size(Setting::experts_per_token, spec.experts.chosen);
+  spec.experts.size =
+      settings.size(Setting::expert_size, spec.experts.size > 0 ? spec.experts.size : spec.intermediate_size);
+  if (spec.experts.shared_size > 0) {
+    spec.experts.shared_size = settings.size(Setting::shared_expert_size, spec.experts.shared_size);
+  }
+  settings.read(Setting::normalizes_experts, spec.experts.normalized);
+  constexpr const char* mixed = "blocks with an MLP beside blocks with experts are not known here";
+  if (const auto dense = settings.find(Setting::dense_blocks); dense && dense->size() > 0) dense->fail(mixed);
+  if (const auto pattern = settings.find(Setting::mixture_pattern); pattern && pattern->integer(0, largest) != 1) {
+    pattern->fail(mixed);
+  }
+}
+
 // Every so many-th block differs; 0: none does.
 int64_t read_pattern(const Settings& settings, Setting setting, int64_t assumed) {
   const auto member = settings.find(setting);
@@ -177,6 +196,21 @@ std::vector<bool> listed_ropes(const Settings& settings, const Family& family, i
   const int64_t pattern = read_pattern(settings, Setting::rope_pattern, family.pattern);
   for (size_t i = 0; i < has_rope.size(); ++i) has_rope[i] = !is_nth(static_cast<int64_t>(i), pattern);
   return has_rope;
+}
+
+bool has_window(WindowRule rule, int64_t block, int64_t pattern, int64_t first_window) {
+  switch (rule) {
+    case WindowRule::from_block:
+      return block >= first_window;
+    case WindowRule::every_other_before:
+      return block % 2 == 0 && block < first_window;
+    case WindowRule::pattern:
+      return !is_nth(block, pattern);
+    case WindowRule::all:
+    case WindowRule::no_rope:
+      break;
+  }
+  return true;
 }
 
 // [num_blocks]: which blocks attend in a window, if there is one.
@@ -203,8 +237,7 @@ std::vector<bool> sliding_blocks(const Settings& settings, const Family& family,
   const int64_t first_window = first ? first->integer(0, 100000) : family.pattern;
   for (size_t i = 0; i < slides.size(); ++i) {
     const auto block = static_cast<int64_t>(i);
-    slides[i] = family.window_rule == WindowRule::all ||
-                (family.window_rule == WindowRule::pattern ? !is_nth(block, pattern) : block >= first_window);
+    slides[i] = has_window(family.window_rule, block, pattern, first_window);
   }
   return slides;
 }
@@ -257,6 +290,7 @@ ModelSpec spec_of_family(const JsonView& config, const Family& family) {
   read_norms(settings, family, spec);
   read_biases(settings, spec);
   read_scales(settings, spec);
+  read_experts(config, settings, spec);
   if (const auto activation = settings.find(Setting::activation)) spec.activation = activation_of(*activation, family);
   settings.read(Setting::parallel_residual, spec.parallel_residual);
   spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);

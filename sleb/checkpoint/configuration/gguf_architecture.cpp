@@ -47,6 +47,7 @@ const GgufArchitecture architectures[] = {
     {.name = "gemma2", .blocks_of_other_scale = 46, .assumes_window = true},
     {.name = "gemma3", .blocks_of_other_scale = 62},
     {.name = "exaone4", .assumes_window = true, .blocks_with_window = 64},
+    {.name = "qwen3moe", .normalizes_experts = true},
     {.name = "falcon", .mlp_norm_first = true, .complete = complete_falcon},
 };
 
@@ -70,11 +71,15 @@ const GgufArchitecture& find_gguf_architecture(std::string_view name) {
 const Family& family_of(const ModelMetadata& metadata) {
   const std::string& name = metadata.architecture();
   if (const Family* other = find_family(find_gguf_architecture(name).family)) return *other;
-  // Of OLMo 2 and 3, which have one name, the third has windows.
+  // Of OLMo 2 and 3, which have one name, the third has windows; of Llama and Mixtral the second experts.
   const bool has_windows = metadata.find_integer("attention.sliding_window").value_or(0) > 0;
+  const bool has_experts = metadata.find_integer("expert_count").value_or(0) > 0;
+  const auto is_named = [&](const Family& family) { return !name.empty() && family.gguf_architecture == name; };
+  const bool either = std::ranges::any_of(
+      families(), [&](const Family& family) { return is_named(family) && family.assumed.is_mixture() == has_experts; });
   const Family* first = nullptr;
   for (const Family& family : families()) {
-    if (name.empty() || family.gguf_architecture != name) continue;
+    if (!is_named(family) || (either && family.assumed.is_mixture() != has_experts)) continue;
     if (first == nullptr || (has_windows && !family.keys[Setting::sliding_window].empty())) first = &family;
   }
   if (first == nullptr) {

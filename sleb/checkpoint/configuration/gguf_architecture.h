@@ -26,6 +26,8 @@ struct GgufArchitecture {
   int64_t blocks_with_window = 0;
   // Of two norms before the halves, the MLP's is called attn_norm and the attention's attn_norm_2.
   bool mlp_norm_first = false;
+  // The chosen experts' weights are divided by their sum, of which metadata say nothing.
+  bool normalizes_experts = false;
   // What config.json says of it that the family's settings have no word for.
   void (*complete)(const ModelMetadata& metadata, OrderedJson& config) = nullptr;
 };

@@ -31,6 +31,7 @@ class ConfigWriter {
   OrderedJson write() {
     config_ = {{"architectures", {family_.architecture}}, {"model_type", family_.model_type}};
     write_sizes();
+    if (family_.assumed.is_mixture()) write_experts();
     write_switches();
     write_scales();
     write_windows();
@@ -93,6 +94,30 @@ class ConfigWriter {
       metadata_.refuse("attention.key_length",
                        fmt::format("{}, where config.json can only express {}", head_dim_, usual));
     }
+  }
+
+  // Sizes as the tensors have them, as llama.cpp takes those that old converters left out.
+  void write_experts() {
+    set(Setting::num_experts, metadata_.size("expert_count"));
+    set(Setting::experts_per_token, metadata_.size("expert_used_count"));
+    set(Setting::normalizes_experts, architecture_.normalizes_experts);
+    const std::string_view size = has(Setting::expert_size) ? "expert_feed_forward_length" : "feed_forward_length";
+    const int64_t width = columns("ffn_down_exps", 3);
+    if (const auto given = metadata_.find_integer(size); given && *given != width) {
+      metadata_.refuse(size, fmt::format("{}, where the experts' tensors have {}", *given, width));
+    }
+    set(Setting::expert_size, width);
+    if (has(Setting::shared_expert_size)) set(Setting::shared_expert_size, columns("ffn_down_shexp", 2));
+  }
+
+  int64_t columns(std::string_view part, size_t dimensions) const {
+    const std::string name = fmt::format("blk.0.{}.weight", part);
+    const auto& tensors = metadata_.file().tensors();
+    const auto found = tensors.find(name);
+    if (found == tensors.end() || found->second.shape.size() != dimensions) {
+      bad_input("{}: no tensor {} of {} dimensions", metadata_.file().label(), name, dimensions);
+    }
+    return found->second.shape.back();
   }
 
   // What tensors and llama.cpp's own defaults tell.

@@ -22,6 +22,8 @@ constexpr std::string_view known_keys[] = {"attention.head_count",
                                            "block_count",
                                            "context_length",
                                            "embedding_length",
+                                           "expert_feed_forward_length",
+                                           "expert_shared_feed_forward_length",
                                            "expert_used_count",
                                            "feed_forward_length",
                                            "pooling_type",
@@ -78,6 +80,7 @@ bool is_read(std::string_view key, const Family& family) {
   for (size_t i = 0; i < num_settings; ++i) {
     if (metadata_key(static_cast<Setting>(i), family) == key) return true;
   }
+  if (key == "expert_count") return !family.keys[Setting::num_experts].empty();
   if (key == "use_parallel_residual") return !family.keys[Setting::parallel_residual].empty();
   return key == "rope.scaling.attn_factor" && family.rope.only_longrope;
 }
@@ -149,7 +152,15 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
                                                      {Part::gate, "ffn_gate"},
                                                      {Part::up, "ffn_up"},
                                                      {Part::down, "ffn_down"},
-                                                     {Part::mlp_post_norm, "post_ffw_norm"}});
+                                                     {Part::mlp_post_norm, "post_ffw_norm"},
+                                                     {Part::router, "ffn_gate_inp"},
+                                                     {Part::expert_gate, "ffn_gate_exps"},
+                                                     {Part::expert_up, "ffn_up_exps"},
+                                                     {Part::expert_down, "ffn_down_exps"},
+                                                     {Part::shared_gate, "ffn_gate_shexp"},
+                                                     {Part::shared_up, "ffn_up_shexp"},
+                                                     {Part::shared_down, "ffn_down_shexp"},
+                                                     {Part::shared_router, "ffn_gate_inp_shexp"}});
   const PartNames& own = spec.names.parts;
   std::string_view name = names[part];
   const bool in_qkv = part == Part::query || part == Part::key || part == Part::value;

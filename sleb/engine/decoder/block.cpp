@@ -10,29 +10,6 @@
 namespace sleb {
 namespace {
 
-at::Tensor activate(const at::Tensor& input, Activation activation) {
-  switch (activation) {
-    case Activation::silu:
-      return at::silu(input);
-    case Activation::gelu:
-      return at::gelu(input);
-    case Activation::gelu_tanh:
-      return at::gelu(input, "tanh");
-    case Activation::quick_gelu:
-      return at::sigmoid(input.mul(1.702)).mul_(input);
-    case Activation::relu_squared:
-      return at::relu(input).square_();
-    case Activation::relu:
-      break;
-  }
-  return at::relu(input);
-}
-
-// One product computes both parts of a gated MLP.
-Linear load_up(const WeightLoader& weights, MlpKind kind, int64_t block) {
-  return kind == MlpKind::gated ? weights.fused(block, {Part::gate, Part::up}) : weights.fused(block, {Part::up});
-}
-
 std::optional<HeadNorm> load_head_norm(const WeightLoader& weights, const ModelSpec& spec, int64_t block, Part part) {
   if (spec.qk_norm == QkNorm::none) return {};
   return HeadNorm(weights, spec, block, part);
@@ -92,14 +69,20 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   const RopeTable& rope = context.rope(rope_);
   const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
   input.reset();
-  if (clip_ != 0) heads.clamp_(-clip_, clip_);
-  if (const auto* kernels = tokens == 1 ? DecodingKernels::for_rows(heads.flatten(2)) : nullptr) {
+  if (clip_ != 0 && !query_norm_) heads.clamp_(-clip_, clip_);
+  const bool clips_normed = clip_ != 0 && query_norm_;
+  if (const auto* kernels = tokens == 1 && !clips_normed ? DecodingKernels::for_rows(heads.flatten(2)) : nullptr) {
     if (const auto kept = context.place_of_token(block_)) return mix_token(heads, context, *kernels, *kept);
   }
   at::Tensor query, key;
   if (query_norm_) {
-    query = rope.apply((*query_norm_)(heads.narrow(2, 0, num_heads_)));
-    key = rope.apply((*key_norm_)(heads.narrow(2, num_heads_, num_kv_heads_)));
+    query = (*query_norm_)(heads.narrow(2, 0, num_heads_));
+    key = (*key_norm_)(heads.narrow(2, num_heads_, num_kv_heads_));
+    if (clips_normed) {
+      for (const at::Tensor& normed : {query, key, heads}) normed.clamp_(-clip_, clip_);
+    }
+    query = rope.apply(query);
+    key = rope.apply(key);
   } else {
     const at::Tensor turned = rope.apply(heads.narrow(2, 0, num_heads_ + num_kv_heads_));
     query = turned.narrow(2, 0, num_heads_);
@@ -133,32 +116,6 @@ at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext&
       .reshape({heads.size(0), 1, num_heads_ * head_dim_});
 }
 
-Mlp::Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-    : up_(load_up(weights, spec.mlp, block)),
-      down_(weights.fused(block, {Part::down})),
-      kind_(spec.mlp),
-      activation_(spec.activation) {}
-
-at::Tensor Mlp::inner(const at::Tensor& input) const {
-  if (kind_ == MlpKind::plain) return activate(up_(input), activation_);
-  if (const auto of_row = up_.gated_row(input, activation_)) return *of_row;
-  const at::Tensor up = up_(input);
-  const auto* kernels = DecodingKernels::for_rows(up);
-  if (kernels != nullptr && DecodingKernels::has_gate(activation_, up.size(-1) / 2, up)) {
-    return kernels->gate(up, activation_);
-  }
-  const auto halves = up.chunk(2, -1);
-  return activate(halves[0], activation_).mul_(halves[1]);
-}
-
-at::Tensor Mlp::operator()(const at::Tensor& input) const {
-  return down_(inner(input));
-}
-
-void Mlp::add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const {
-  down_.add_to(sum, inner(input), scale);
-}
-
 Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : norm_placement_(spec.norm_placement),
       parallel_(spec.parallel_residual),
@@ -168,7 +125,12 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       mlp_norm_(load_mlp_norm(weights, spec, block)),
       mlp_post_norm_(load_norm(weights, spec, block, Part::mlp_post_norm)) {
   if (!spec.lacks(block, Half::attention)) attention_.emplace(weights, spec, block);
-  if (!spec.lacks(block, Half::mlp)) mlp_.emplace(weights, spec, block);
+  if (spec.lacks(block, Half::mlp)) return;
+  if (spec.is_mixture()) {
+    mixture_.emplace(weights, spec, block);
+  } else {
+    mlp_.emplace(load_mlp(weights, spec, block));
+  }
 }
 
 at::Tensor Block::apply(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
@@ -182,19 +144,29 @@ void Block::apply_in_place(Half half, at::Tensor& hidden, const AttentionContext
     if (half == Half::attention) step_in_parallel(hidden, context);
     return;
   }
-  if (half == Half::attention ? !attention_ : !mlp_) return;
+  if (!has(half)) return;
   const at::Tensor rows = hidden.view({-1, hidden.size(-1)});
-  if (half == Half::attention || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
+  if (half == Half::attention || mixture_ || rows.size(0) <= mlp_rows_cpu) return step(half, hidden, context);
   for_rows(rows, [&](int64_t begin, int64_t count) { step(half, rows.narrow(0, begin, count), context); });
 }
 
+bool Block::has(Half half) const {
+  return half == Half::attention ? attention_.has_value() : mlp_ || mixture_;
+}
+
 void Block::step(Half half, const at::Tensor& hidden, const AttentionContext& context) const {
-  const auto add_output_of = [&](at::Tensor input) {
-    half == Half::attention ? attention_->add_to(hidden, std::move(input), context, residual_scale_)
-                            : mlp_->add_to(hidden, input, residual_scale_);
-  };
   const auto output_of = [&](at::Tensor input) {
-    return half == Half::attention ? (*attention_)(std::move(input), context) : (*mlp_)(input);
+    if (half == Half::attention) return (*attention_)(std::move(input), context);
+    return mixture_ ? (*mixture_)(input) : (*mlp_)(input);
+  };
+  const auto add_output_of = [&](at::Tensor input) {
+    if (half == Half::attention) {
+      attention_->add_to(hidden, std::move(input), context, residual_scale_);
+    } else if (mixture_) {
+      hidden.add_((*mixture_)(input), residual_scale_);
+    } else {
+      mlp_->add_to(hidden, input, residual_scale_);
+    }
   };
   const auto& norm = half == Half::attention ? attention_norm_ : mlp_norm_;
   const auto& post_norm = half == Half::attention ? attention_post_norm_ : mlp_post_norm_;

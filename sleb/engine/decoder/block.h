@@ -1,4 +1,4 @@
-// One transformer block: attention and MLP, each with its norm and residual connection.
+// One transformer block: attention and MLP (or a mixture of experts), each with its norm and residual connection.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -8,6 +8,8 @@
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/decoder/attention_context.h"
 #include "sleb/engine/decoder/linear.h"
+#include "sleb/engine/decoder/mixture.h"
+#include "sleb/engine/decoder/mlp.h"
 #include "sleb/engine/decoder/norm.h"
 #include "sleb/engine/decoder/weights.h"
 #include "sleb/engine/plans/operations.h"
@@ -46,24 +48,6 @@ class Attention {
   double clip_;
 };
 
-// Likewise; of any rows.
-class Mlp {
- public:
-  Mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
-  at::Tensor operator()(const at::Tensor& input) const;
-  void add_to(const at::Tensor& sum, const at::Tensor& input, double scale) const;
-
-  // The same in two steps: what goes through the last product, [..., intermediate], and that product.
-  at::Tensor inner(const at::Tensor& input) const;
-  at::Tensor output(const at::Tensor& inner) const { return down_(inner); }
-
- private:
-  Linear up_;  // of a gated MLP, gate and up side by side
-  Linear down_;
-  MlpKind kind_;
-  Activation activation_;
-};
-
 // A half's output matrix at work: [batch, tokens, in] that it was given, and [batch, tokens, hidden] that came of it,
 // bias included, before a norm behind it. Of a block with a parallel residual what both matrices were given,
 // attention's first, and the sum that came of it.
@@ -84,12 +68,13 @@ class Block {
   // The same into `hidden` itself.
   void apply_in_place(Half half, at::Tensor& hidden, const AttentionContext& context) const;
   // The same for whoever fits the output matrix of a half that is there: with `change`, [hidden, in], added to it where
-  // that is defined.
+  // that is defined. Not of a mixture.
   OutputProduct apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
                               const at::Tensor& change) const;
 
  private:
   OutputProduct products(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
+  bool has(Half half) const;
   // In place; of an MLP, hidden may be any rows.
   void step(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   void step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const;
@@ -102,6 +87,7 @@ class Block {
   std::optional<Norm> attention_post_norm_;
   std::optional<Norm> mlp_norm_;  // nothing too where the attention's serves both halves
   std::optional<Mlp> mlp_;
+  std::optional<Mixture> mixture_;  // in the place of the MLP
   std::optional<Norm> mlp_post_norm_;
 };
 

@@ -108,6 +108,10 @@ Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) con
   return {reordered(joined(spec.stored_weights(block, parts)), 0, order), std::move(bias)};
 }
 
+Linear WeightLoader::of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const {
+  return {joined(checkpoint_->spec().expert_weights(block, expert, parts)), {}};
+}
+
 at::Tensor WeightLoader::head_norm_weight(int64_t block, Part part) const {
   const ModelSpec& spec = checkpoint_->spec();
   const at::Tensor heads = joined(spec.stored_weights(block, {&part, 1})).view({-1, spec.head_dim});

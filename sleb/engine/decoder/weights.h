@@ -27,6 +27,8 @@ class WeightLoader {
   // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
   // is faster than several small ones. Its rows are in the engine's order, whatever the file's (row_order.h).
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
+  // Of one expert, without a bias.
+  Linear of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const;
   // Weight and bias of a norm over heads of queries or keys, in the engine's order. Nothing where it has no bias.
   at::Tensor head_norm_weight(int64_t block, Part part) const;
   std::optional<at::Tensor> head_norm_bias(int64_t block, Part part) const;

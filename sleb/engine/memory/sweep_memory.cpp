@@ -26,7 +26,8 @@ class Activations {
 
   // The most that stands in memory, beside the hidden states, while a unit is computed on so many rows.
   uint64_t unit(uint64_t rows) const {
-    const uint64_t mlp_rows = is_cpu_ ? std::min(rows, static_cast<uint64_t>(mlp_rows_cpu)) : rows;
+    const uint64_t mlp_rows =
+        is_cpu_ && !spec_.is_mixture() ? std::min(rows, static_cast<uint64_t>(mlp_rows_cpu)) : rows;
     const uint64_t hidden = rows * hidden_ * element_;
     // Both halves' inputs stand beside the hidden state where the residual is parallel; an output that is normed is not
     // added at once.
@@ -73,7 +74,17 @@ class Activations {
     return most + std::max(heads, normed);
   }
 
+  // Where all rows choose one expert.
+  uint64_t mixture(uint64_t rows) const {
+    const auto size = static_cast<uint64_t>(std::max(spec_.experts.size, spec_.experts.shared_size));
+    const uint64_t inner = rows * size * element_ * (spec_.mlp == MlpKind::gated ? 3 : 1);
+    const uint64_t states = 4 * rows * hidden_ * element_;  // normed, the sum, the expert's own rows, and its output
+    const auto pairs = rows * static_cast<uint64_t>(spec_.experts.chosen);
+    return norm(rows) + states + inner + rows * static_cast<uint64_t>(spec_.experts.count) * 8 + pairs * 40;
+  }
+
   uint64_t mlp(uint64_t rows) const {
+    if (spec_.is_mixture()) return mixture(rows);
     const auto inner = rows * static_cast<uint64_t>(spec_.intermediate_size) * element_;
     const uint64_t normed = rows * hidden_ * element_;
     const uint64_t up = spec_.mlp == MlpKind::gated ? 2 * inner : inner;

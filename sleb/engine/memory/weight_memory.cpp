@@ -97,10 +97,21 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
     block_loading_ = larger(block_loading_, Footprint::of(before) + most);
     before += own;
   };
+  const auto load_expert = [&](int64_t expert) {
+    for (const auto& parts : {std::vector{Part::expert_gate, Part::expert_up}, std::vector{Part::expert_down}}) {
+      const auto tensors = spec.expert_weights(spec.block_with(Half::mlp), expert, parts);
+      block_loading_ = larger(block_loading_, Footprint::of(before) + loading.matrix(tensors, /*copied=*/false));
+      for (const TensorShape& tensor : tensors) before += loading.bytes(tensor.shape);
+    }
+  };
   load({Part::query, Part::key, Part::value});
   load({Part::attention_output});
-  spec.mlp == MlpKind::gated ? load({Part::gate, Part::up}) : load({Part::up});
-  load({Part::down});
+  if (spec.is_mixture()) {
+    for (int64_t expert = 0; expert < spec.experts.count; ++expert) load_expert(expert);
+  } else {
+    spec.mlp == MlpKind::gated ? load({Part::gate, Part::up}) : load({Part::up});
+    load({Part::down});
+  }
   block_loading_ = larger(block_loading_, Footprint::of(block_));
 }
 

@@ -32,7 +32,11 @@ int64_t chunk_tokens(const ModelSpec& spec, const Compute& compute, int64_t seql
 double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
   const auto hidden = static_cast<double>(spec.hidden_size);
   const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
-  const double mlp = 2 * mlp_matrices * hidden * static_cast<double>(spec.intermediate_size);
+  const ExpertSpec& experts = spec.experts;
+  const int64_t width =
+      spec.is_mixture() ? experts.chosen * experts.size + experts.shared_size : spec.intermediate_size;
+  const double routing = 2 * hidden * static_cast<double>(experts.count);
+  const double mlp = 2 * mlp_matrices * hidden * static_cast<double>(width) + routing;
   if (half == Half::mlp) return spec.parallel_residual ? 0 : mlp;
   const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
   const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);

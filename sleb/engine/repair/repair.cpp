@@ -114,13 +114,18 @@ class Repairer {
   void step(Unit unit) {
     if (steps_.is_idle(unit)) return;
     if (steps_.is_fitted(unit)) return fit(unit);
-    for (const Chunk& chunk : chunks_) advance_dense(unit, chunk);
+    for (const Chunk& chunk : chunks_) {
+      advance_dense(unit, chunk);
+      if (steps_.is_only_run(unit)) advance(*pruned_, unit, chunk);
+    }
   }
 
   // The dense model's states after the unit, on its device.
-  at::Tensor advance_dense(Unit unit, const Chunk& chunk) {
+  at::Tensor advance_dense(Unit unit, const Chunk& chunk) { return advance(dense_, unit, chunk); }
+
+  at::Tensor advance(HiddenStates& all, Unit unit, const Chunk& chunk) {
     check_interrupt();
-    const at::Tensor stored = dense_.segments(chunk.begin, chunk.segments);
+    const at::Tensor stored = all.segments(chunk.begin, chunk.segments);
     at::Tensor states = stored;
     decoder_.apply_in_place(unit, states, context_);
     if (!stored.is_same(states)) stored.copy_(states);

@@ -22,8 +22,16 @@ bool RepairSteps::is_removed(int64_t block) const {
   return std::ranges::find(removal_list_, block) != removal_list_.end();
 }
 
-bool RepairSteps::is_fitted(Unit unit) const {
+bool RepairSteps::is_kept_behind_cut(Unit unit) const {
   return unit.block > first_cut_ && !is_removed(unit.block) && !is_idle(unit);
+}
+
+bool RepairSteps::is_fitted(Unit unit) const {
+  return is_kept_behind_cut(unit) && !is_mixture(unit);
+}
+
+bool RepairSteps::is_only_run(Unit unit) const {
+  return is_kept_behind_cut(unit) && is_mixture(unit);
 }
 
 int64_t RepairSteps::columns(Unit unit) const {
@@ -55,7 +63,7 @@ double RepairSteps::all(int64_t tokens) const {
   for (int64_t block = 0; block <= last_kept_; ++block) {
     for (const Half half : {Half::attention, Half::mlp}) {
       const Unit unit{block, half};
-      per_token += running(unit);
+      per_token += is_only_run(unit) ? 2 * running(unit) : running(unit);
       if (!is_fitted(unit)) continue;
       per_token += 2 * running(unit) + summing(unit);  // of the pruned model as it was, and with its change
       sum += solving(unit);

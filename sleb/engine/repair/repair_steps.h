@@ -18,6 +18,8 @@ class RepairSteps {
   // The last block that is run.
   int64_t last_kept() const { return last_kept_; }
   bool is_fitted(Unit unit) const;
+  // Behind the first cut, but as it is: a mixture's experts, each of which few tokens reach.
+  bool is_only_run(Unit unit) const;
   // Of a parallel residual the attention's unit does both halves' work.
   bool is_idle(Unit unit) const { return spec_.parallel_residual && unit.half == Half::mlp; }
   // Columns of the matrix that is fitted.
@@ -33,6 +35,8 @@ class RepairSteps {
 
  private:
   bool is_removed(int64_t block) const;
+  bool is_mixture(Unit unit) const { return spec_.is_mixture() && unit.half == Half::mlp; }
+  bool is_kept_behind_cut(Unit unit) const;
 
   const ModelSpec& spec_;
   std::vector<int64_t> removal_list_;

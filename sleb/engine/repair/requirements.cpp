@@ -32,6 +32,7 @@ int64_t held_out_segments(int64_t segments) {
 
 int64_t widest_fit(const ModelSpec& spec) {
   const int64_t mixed = spec.part_shape(Part::attention_output)[1];
+  if (spec.is_mixture()) return mixed;
   const int64_t inner = spec.part_shape(Part::down)[1];
   return spec.parallel_residual ? mixed + inner : std::max(mixed, inner);
 }
@@ -53,8 +54,8 @@ void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options
               spec.family);
   }
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Half half : {Half::attention, Half::mlp})
-      check_types(output_matrices(spec, {block, half}), options, label);
+    check_types(output_matrices(spec, {block, Half::attention}), options, label);
+    if (!spec.is_mixture()) check_types(output_matrices(spec, {block, Half::mlp}), options, label);
   }
 }
 

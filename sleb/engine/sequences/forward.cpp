@@ -54,9 +54,11 @@ void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> 
 
 uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t tokens) {
   const int64_t attention = 2 * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
-  const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * spec.intermediate_size;
+  const int64_t width =
+      spec.is_mixture() ? std::max(spec.experts.size, spec.experts.shared_size) : spec.intermediate_size;
+  const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * width + (spec.is_mixture() ? 4 * spec.hidden_size : 0);
   const int64_t rows = batch * tokens;
-  const int64_t mlp_rows = compute.device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
+  const int64_t mlp_rows = compute.device == "cpu" && !spec.is_mixture() ? std::min(rows, mlp_rows_cpu) : rows;
   const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
   const int64_t logits = std::max(batch, head_slice_rows(spec, compute)) * spec.vocabulary_size;
   return static_cast<uint64_t>(states + logits) * bytes_per_element(compute) +

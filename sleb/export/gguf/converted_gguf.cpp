@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -23,7 +25,7 @@ namespace sleb {
 namespace {
 namespace fs = std::filesystem;
 
-// A tensor of the new file, and of what it is made: one tensor, one for each head, or values.
+// A tensor of the new file, and of what it is made: one tensor, one for each head or expert, or values.
 struct Source {
   std::vector<std::string> names;
   std::vector<float> values;
@@ -92,19 +94,33 @@ std::map<std::string, std::string> gguf_names(const GgufArchitecture& architectu
   return names;
 }
 
-// "model.layers.0.self_attn.q_layernorm.norms.*.weight" for that of head 3.
-std::string without_head(const std::string& name) {
-  const size_t end = name.rfind('.');
-  const size_t begin = end == name.npos || end == 0 ? name.npos : name.rfind('.', end - 1);
-  const bool is_number =
-      begin != name.npos && begin + 1 < end && name.find_first_not_of("0123456789", begin + 1) == end;
-  return is_number ? name.substr(0, begin + 1) + "*" + name.substr(end) : name;
+// "mlp.experts.*.up_proj.weight" for that of expert 3: the name of one of several that become one tensor.
+struct OneOfSeveral {
+  std::string name;
+  int64_t number;
+};
+
+// Nothing where no such name is known.
+std::optional<OneOfSeveral> one_of_several(const std::map<std::string, std::string>& names, const std::string& name) {
+  constexpr std::string_view digits = "0123456789";
+  for (size_t begin = name.find('.'); begin != name.npos; begin = name.find('.', begin + 1)) {
+    const size_t end = std::min(name.find_first_not_of(digits, begin + 1), name.size());
+    if (end == begin + 1 || end == name.size() || name[end] != '.') continue;
+    std::string starred = name.substr(0, begin + 1) + "*" + name.substr(end);
+    int64_t number = -1;  // stays so for one too large
+    std::from_chars(name.data() + begin + 1, name.data() + end, number);
+    if (number >= 0 && names.contains(starred)) return OneOfSeveral{std::move(starred), number};
+  }
+  return {};
 }
 
 // conversion/base.py, prepare_tensors.
 StoredType stored_type(const TensorLayout& tensor, StoredType matrix) {
-  const bool is_matrix = tensor.shape.size() > 1 && tensor.name.ends_with(".weight") &&
-                         !tensor.name.ends_with("_norm.weight") && tensor.name != "position_embd.weight";
+  constexpr std::array<std::string_view, 4> plain = {"_norm.weight", ".ffn_gate_inp.weight",
+                                                     ".ffn_gate_inp_shexp.weight", "position_embd.weight"};
+  const bool is_matrix =
+      tensor.shape.size() > 1 && tensor.name.ends_with(".weight") &&
+      std::ranges::none_of(plain, [&](std::string_view ending) { return tensor.name.ends_with(ending); });
   if (!is_matrix) return StoredType::f32;
   return tensor.shape.back() % elements_per_block(matrix) == 0 ? matrix : StoredType::f16;
 }
@@ -133,10 +149,11 @@ Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& archi
   const auto names = gguf_names(architecture, spec);
   Tensors tensors;
   add_rope_tensors(spec, tensors);
+  std::map<std::string, size_t> places;  // of those that are made of several
   for (const std::string& name : checkpoint.tensor_names()) {
     auto found = names.find(name);
-    const bool of_head = found == names.end();
-    if (of_head) found = names.find(without_head(name));
+    const auto one = found == names.end() ? one_of_several(names, name) : std::nullopt;
+    if (one) found = names.find(one->name);
     if (found == names.end()) {
       bad_input("{}: tensor '{}' has no name in a GGUF", checkpoint.path().string(), name);
     }
@@ -146,15 +163,19 @@ Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& archi
       if (place == kept.end()) continue;
       own = renumbered(own, *block, place - kept.begin());
     }
-    if (of_head && !tensors.layout.empty() && tensors.layout.back().name == own) {
-      ++tensors.layout.back().shape[0];
-      tensors.sources.back().names.push_back(name);
+    TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, checkpoint.tensor(name).shape)};
+    if (one) tensor.shape.insert(tensor.shape.begin(), 0);
+    tensor.type = stored_type(tensor, type(name));
+    if (!one) {
+      tensors.add(std::move(tensor), {{name}, {}});
       continue;
     }
-    TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, checkpoint.tensor(name).shape)};
-    if (of_head) tensor.shape.insert(tensor.shape.begin(), 1);
-    tensor.type = stored_type(tensor, type(name));
-    tensors.add(std::move(tensor), {{name}, {}});
+    const auto [place, is_new] = places.emplace(own, tensors.layout.size());
+    if (is_new) tensors.add(std::move(tensor), {});
+    std::vector<std::string>& several = tensors.sources[place->second].names;
+    several.resize(std::max(several.size(), static_cast<size_t>(one->number) + 1));
+    several[static_cast<size_t>(one->number)] = name;
+    tensors.layout[place->second].shape[0] = std::ssize(several);
   }
   return tensors;
 }

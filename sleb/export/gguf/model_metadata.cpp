@@ -40,6 +40,12 @@ class ModelKeys {
     set_size("context_length", spec_.max_positions);
     set_size("embedding_length", spec_.hidden_size);
     set_size("feed_forward_length", spec_.intermediate_size);
+    if (spec_.is_mixture()) {
+      set_size("expert_count", spec_.experts.count);
+      set_size("expert_used_count", spec_.experts.chosen);
+      if (!read_as_.keys[Setting::expert_size].empty()) set_size("expert_feed_forward_length", spec_.experts.size);
+    }
+    if (spec_.experts.shared_size > 0) set_size("expert_shared_feed_forward_length", spec_.experts.shared_size);
     set_size("attention.head_count", spec_.num_heads);
     set_size("attention.head_count_kv", spec_.num_kv_heads);
     set_size("attention.key_length", spec_.head_dim);

@@ -102,6 +102,7 @@ std::string difference(const ModelSpec& model, const ModelSpec& read) {
       {"its norms of queries and keys", a.qk_norm == b.qk_norm},
       {"its halves, one after the other or beside each other", a.parallel_residual == b.parallel_residual},
       {"the form of its MLP", a.mlp == b.mlp && a.activation == b.activation},
+      {"its experts", a.experts == b.experts},
       {"its biases", have_same_biases(a, b)},
       {"whether its head is the embedding", a.tied_head == b.tied_head},
       {"the scale of attention's scores", are_near(scale_of_scores(a), scale_of_scores(b))},

@@ -1,0 +1,36 @@
+// A mixture of experts in the place of an MLP (ExpertSpec).
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <optional>
+#include <vector>
+
+#include "sleb/engine/decoder/mlp.h"
+
+namespace sleb {
+
+class Mixture {
+ public:
+  Mixture(const WeightLoader& weights, const ModelSpec& spec, int64_t block);
+  // Of any rows, [..., hidden]. Each expert is in use once, with all rows that chose it.
+  at::Tensor operator()(const at::Tensor& input) const;
+
+ private:
+  // Pairs of a row and an expert that it chose, by expert and then by row.
+  struct Choices {
+    at::Tensor rows;             // [pairs], on the device
+    at::Tensor weights;          // [pairs, 1], float32
+    std::vector<int64_t> begin;  // [experts + 1]: where an expert's pairs begin
+  };
+  Choices choose(const at::Tensor& rows) const;
+
+  at::Tensor router_;  // [experts, hidden]
+  int64_t chosen_;
+  bool normalized_;
+  std::vector<Mlp> experts_;
+  std::optional<Mlp> shared_;
+  at::Tensor shared_router_;  // [1, hidden]
+};
+
+}  // namespace sleb
