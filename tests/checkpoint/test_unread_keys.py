@@ -125,7 +125,7 @@ CHANGES = {
     "llama.attention.scale": 0.5, "llama.attention.clamp_kqv": 8.0, "llama.attention.max_alibi_bias": 8.0,
     "llama.logit_scale": 2.0, "llama.residual_scale": 0.5, "llama.embedding_scale": 12.0,
     "llama.attn_logit_softcapping": 50.0, "llama.final_logit_softcapping": 30.0, "llama.rope.scaling.attn_factor": 1.5,
-    "llama.rope.scaling.alpha": 1000.0, "llama.rope.scaling.yarn_ext_factor": 1.0, "llama.expert_count": 8,
+    "llama.rope.scaling.alpha": 1000.0, "llama.rope.scaling.yarn_ext_factor": 1.0,
     "llama.attention.causal": False, "llama.use_parallel_residual": True, "llama.attention.value_length": 8,
 }
 OFF = {
@@ -149,7 +149,15 @@ def gguf_with(tmp_path):
 def test_metadata_that_changes_the_model_is_refused(sleb, gguf_with, key):
     done = sleb("info", gguf_with({key: CHANGES[key]}))
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert key in done.stderr or "mixture" in done.stderr
+    assert key in done.stderr
+
+
+@pytest.mark.parametrize("key, message", [("llama.expert_used_count", "no tensor blk.0.ffn_down_exps.weight"),
+                                          (None, "llama.expert_used_count")])
+def test_a_llama_with_experts_is_a_mixture(sleb, gguf_with, key, message):
+    done = sleb("info", gguf_with({"llama.expert_count": 8} | ({key: 2} if key else {})))
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert message in done.stderr
 
 
 def test_metadata_that_is_off_passes(sleb, gguf_with):
