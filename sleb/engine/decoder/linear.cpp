@@ -32,13 +32,27 @@ const auto& packed_linear() {
   return found;
 }
 
+// oneDNN packs bfloat16 for processors alone that multiply it (AVX-512, or AVX2 with VNNI 2): what it refuses, tried
+// once, is left to at::linear.
+bool can_pack(at::ScalarType type) {
+  if (!pack_weight() || !packed_linear()) return false;
+  if (type != at::kBFloat16) return type == at::kFloat;
+  static const bool bfloat16 = [] {
+    try {
+      pack_weight()->call(at::zeros({32, 32}, at::kBFloat16), std::nullopt);
+      return true;
+    } catch (const c10::Error&) {
+      return false;
+    }
+  }();
+  return bfloat16;
+}
+
 }  // namespace
 
 Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weight_(weight), bias_(std::move(bias)) {
   if (!weight.is_cpu()) transposed_ = weight.t();
-  const bool packable =
-      weight.is_cpu() && (weight.scalar_type() == at::kFloat || weight.scalar_type() == at::kBFloat16);
-  if (!packable || !pack_weight() || !packed_linear()) return;
+  if (!weight.is_cpu() || !can_pack(weight.scalar_type())) return;
   weight_ = pack_weight()->call(weight, std::nullopt);
   packed_ = true;
 }
