@@ -50,11 +50,15 @@ StoredTensor rows_of(const StoredTensor& stored, std::string name, int64_t first
 
 // Each head's row, or each expert's matrix, as a tensor of its own.
 void add_each(std::map<std::string, StoredTensor>& tensors, const StoredTensor& stored, const std::string& pattern,
-              std::string_view label) {
+              const ModelSpec& spec, std::string_view label) {
   const bool are_rows = stored.shape.size() == 2 && elements_per_block(stored.type) == 1;
   if (!are_rows && stored.shape.size() != 3) {
     bad_input("{}: tensor {} is neither a plain matrix with a row for each head nor a matrix for each expert", label,
               quote(stored.name));
+  }
+  if (stored.shape[0] > std::max(spec.num_heads, spec.experts.count)) {
+    bad_input("{}: tensor {} holds {} parts, of a model of {} heads and {} experts", label, quote(stored.name),
+              stored.shape[0], spec.num_heads, spec.experts.count);
   }
   for (int64_t i = 0; i < stored.shape[0]; ++i) {
     const std::string name = std::string(pattern).replace(pattern.find(each_one), each_one.size(), std::to_string(i));
@@ -188,7 +192,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
                 file.label(), name, spec.family, spec.num_blocks);
     }
     if (found->second.find(each_one) != std::string::npos) {
-      add_each(tensors, stored, found->second, file.label());
+      add_each(tensors, stored, found->second, spec, file.label());
       continue;
     }
     StoredTensor copy = stored;
@@ -198,6 +202,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
     if (is_gate_of_shared && copy.shape.size() == 1) copy.shape.insert(copy.shape.begin(), 1);
     tensors.emplace(found->second, std::move(copy));
   }
+  check_block_count(spec, tensors.size(), file.label());
   return tensors;
 }
 

@@ -4,12 +4,14 @@ import json
 import pathlib
 import shutil
 
+import gguf
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
 import family_models
+import gguf_files
 from tiny_models import edit_json, random_ids, save_tokenizer
 
 SEQLEN, SEGMENTS = 64, 12
@@ -79,6 +81,7 @@ MALFORMED = {
     "none chosen": (lambda _: None, {"num_experts_per_tok": 0}, "num_experts_per_tok: 0 is less than 1"),
     "no experts": (lambda _: None, {"num_experts": 0}, "num_experts: 0 is less than 1"),
     "more experts than tensors": (lambda _: None, {"num_experts": 65536}, "of 65536 experts by the configuration, but only"),
+    "two numbers of experts": (lambda _: None, {"num_local_experts": 5}, "num_local_experts: 5 experts here, and 6 by"),
     "blocks without experts": (lambda _: None, {"mlp_only_layers": [1]}, "mlp_only_layers: blocks with an MLP beside"),
     "every other block": (lambda _: None, {"decoder_sparse_step": 2}, "decoder_sparse_step: blocks with an MLP beside"),
 }
@@ -93,4 +96,27 @@ def test_refused(sleb, model, ids, tmp_path, name):
     safetensors.torch.save_file(weights, bad / "model.safetensors", {"format": "pt"})
     edit_json(bad / "config.json", **settings)
     done = sleb(*search(bad, ids))
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr
+
+
+def other_count(path: pathlib.Path) -> None:
+    field = gguf.GGUFReader(path, "r+").fields["qwen2moe.expert_count"]
+    field.parts[field.data[0]][0] = 5
+
+
+def slices_of_nothing(tensors: dict, config) -> dict:
+    """Two numbers each, and a tensor of its own for each: a small file would take much memory."""
+    tensors = gguf_files.RECIPES["qwen2_moe"].change(tensors, config)
+    return tensors | {"model.layers.1.mlp.experts.up_proj.weight": torch.zeros(100_000, 1, 2)}
+
+
+@pytest.mark.parametrize("changes, edit, message", [
+    ({}, other_count, "qwen2moe.expert_count': 5, where the experts' tensors hold 6"),
+    ({"change": slices_of_nothing}, lambda _: None, "blk.1.ffn_up_exps.weight' holds 100000 parts, of a model of"),
+], ids=["another number of experts", "experts of nothing"])
+def test_gguf_refused(sleb, tmp_path, changes, edit, message):
+    path = tmp_path / "model.gguf"
+    gguf_files.save_gguf(path, "qwen2_moe", family_models.make_model("qwen2_moe", "usual"), **changes)
+    edit(path)
+    done = sleb("info", path)
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1, done.stderr

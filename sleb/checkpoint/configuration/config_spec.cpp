@@ -157,10 +157,13 @@ void read_scales(const Settings& settings, ModelSpec& spec) {
 }
 
 void read_experts(const JsonView& config, const Settings& settings, ModelSpec& spec) {
-  if (!spec.is_mixture()) return;  // as Family::assumed says
-  const auto other_name = config.find("num_local_experts");
-  spec.experts.count =
-      settings.size(Setting::num_experts, other_name ? other_name->integer(1, largest) : spec.experts.count);
+  if (!spec.is_mixture()) return;                            // as Family::assumed says
+  const auto other_name = config.find("num_local_experts");  // transformers takes both
+  const int64_t assumed = other_name ? other_name->integer(1, largest) : spec.experts.count;
+  spec.experts.count = settings.size(Setting::num_experts, assumed);
+  if (other_name && spec.experts.count != assumed) {
+    other_name->fail(fmt::format("{} experts here, and {} by another name", assumed, spec.experts.count));
+  }
   spec.experts.chosen = settings.size(Setting::experts_per_token, spec.experts.chosen);
   spec.experts.size =
       settings.size(Setting::expert_size, spec.experts.size > 0 ? spec.experts.size : spec.intermediate_size);

@@ -98,26 +98,31 @@ class ConfigWriter {
 
   // Sizes as the tensors have them, as llama.cpp takes those that old converters left out.
   void write_experts() {
-    set(Setting::num_experts, metadata_.size("expert_count"));
+    const int64_t count = metadata_.size("expert_count");
+    set(Setting::num_experts, count);
     set(Setting::experts_per_token, metadata_.size("expert_used_count"));
     set(Setting::normalizes_experts, architecture_.normalizes_experts);
     const std::string_view size = has(Setting::expert_size) ? "expert_feed_forward_length" : "feed_forward_length";
-    const int64_t width = columns("ffn_down_exps", 3);
+    const std::vector<int64_t> down = shape("ffn_down_exps", 3);
+    if (down[0] != count) {
+      metadata_.refuse("expert_count", fmt::format("{}, where the experts' tensors hold {}", count, down[0]));
+    }
+    const int64_t width = down[2];
     if (const auto given = metadata_.find_integer(size); given && *given != width) {
       metadata_.refuse(size, fmt::format("{}, where the experts' tensors have {}", *given, width));
     }
     set(Setting::expert_size, width);
-    if (has(Setting::shared_expert_size)) set(Setting::shared_expert_size, columns("ffn_down_shexp", 2));
+    if (has(Setting::shared_expert_size)) set(Setting::shared_expert_size, shape("ffn_down_shexp", 2)[1]);
   }
 
-  int64_t columns(std::string_view part, size_t dimensions) const {
+  std::vector<int64_t> shape(std::string_view part, size_t dimensions) const {
     const std::string name = fmt::format("blk.0.{}.weight", part);
     const auto& tensors = metadata_.file().tensors();
     const auto found = tensors.find(name);
     if (found == tensors.end() || found->second.shape.size() != dimensions) {
       bad_input("{}: no tensor {} of {} dimensions", metadata_.file().label(), name, dimensions);
     }
-    return found->second.shape.back();
+    return found->second.shape;
   }
 
   // What tensors and llama.cpp's own defaults tell.

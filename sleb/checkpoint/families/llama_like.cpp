@@ -28,23 +28,19 @@ constexpr TensorNames glm_names = llama_names_with({{Part::gate, "mlp.gate_up_pr
 
 constexpr ConfigKeys attention_bias_keys = llama_keys.with({{Setting::attention_bias, "attention_bias"}});
 
-// Behind the router "gate" experts of three matrices.
-constexpr PartNames::Entry expert_parts[] = {{Part::router, "mlp.gate"},
-                                             {Part::expert_gate, "mlp.experts.*.gate_proj"},
-                                             {Part::expert_up, "mlp.experts.*.up_proj"},
-                                             {Part::expert_down, "mlp.experts.*.down_proj"}};
+constexpr TensorNames mixture_names = llama_names_with({{Part::router, "mlp.gate"},
+                                                        {Part::expert_gate, "mlp.experts.*.gate_proj"},
+                                                        {Part::expert_up, "mlp.experts.*.up_proj"},
+                                                        {Part::expert_down, "mlp.experts.*.down_proj"}});
 
-constexpr TensorNames mixture_names =
-    llama_names_with({expert_parts[0], expert_parts[1], expert_parts[2], expert_parts[3]});
-
-constexpr TensorNames shared_expert_names = llama_names_with({expert_parts[0],
-                                                              expert_parts[1],
-                                                              expert_parts[2],
-                                                              expert_parts[3],
-                                                              {Part::shared_gate, "mlp.shared_expert.gate_proj"},
-                                                              {Part::shared_up, "mlp.shared_expert.up_proj"},
-                                                              {Part::shared_down, "mlp.shared_expert.down_proj"},
-                                                              {Part::shared_router, "mlp.shared_expert_gate"}});
+constexpr TensorNames shared_expert_names = [] {
+  TensorNames names = mixture_names;
+  names.parts = names.parts.with({{Part::shared_gate, "mlp.shared_expert.gate_proj"},
+                                  {Part::shared_up, "mlp.shared_expert.up_proj"},
+                                  {Part::shared_down, "mlp.shared_expert.down_proj"},
+                                  {Part::shared_router, "mlp.shared_expert_gate"}});
+  return names;
+}();
 
 constexpr TensorNames mixtral_names = llama_names_with({{Part::router, "block_sparse_moe.gate"},
                                                         {Part::expert_gate, "block_sparse_moe.experts.*.w1"},
