@@ -24,6 +24,7 @@ class Info(Result):
     family: str
     num_blocks: int
     parameters: int
+    active_parameters: int  # that a token meets: of a mixture of experts fewer than all
     block_parameters: int
     file_bytes: int
     hidden_size: int

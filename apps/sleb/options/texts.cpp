@@ -95,8 +95,12 @@ std::vector<int64_t> shared_segments(const std::vector<TextShare>& shares, const
                                      int64_t seqlen) {
   int64_t given = 0, sharers = 0, parts = 0;
   for (const TextShare& share : shares) {
-    if (share.segments) given += *share.segments;
-    if (!share.segments) ++sharers, parts += share.parts;
+    if (share.segments) {
+      given += *share.segments;
+    } else {
+      ++sharers;
+      parts += share.parts;
+    }
   }
   if (total && sharers == 0) {
     bad_input("{}: every text has a number of its own already; leave one of them out", total->given);
