@@ -1,5 +1,6 @@
 # make demo      everything from nothing to a pruned real model
-# make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample
+# make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample; with
+#                TEST_OPTIONS="--most-variants 6" a smaller one, as .ci/run takes it
 # make test-all  the same with every variant, and the slow tests
 # make build     build/release/sleb
 # make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -24,7 +25,7 @@ build:
 	cmake --build $(BUILD) --target sleb
 
 test: build-tests
-	$(PYTEST)
+	$(PYTEST) $(TEST_OPTIONS)
 
 test-all: build-tests
 	$(PYTEST) --whole

@@ -12,6 +12,10 @@ add_compile_options(
 # Dequantised values must equal numpy's bit for bit: no fused multiply-add behind our back.
 add_compile_options(-ffp-contract=off)
 
+if(CMAKE_UNITY_BUILD)  # gcc would take an unnamed namespace's types for a header's
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+endif()
+
 if(SLEB_SANITIZE)
   add_compile_options(-fsanitize=${SLEB_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${SLEB_SANITIZE})

@@ -17,6 +17,8 @@ from programs import BUILD, ROOT, SHARED, SLEB, run
 def pytest_addoption(parser):
     parser.addoption("--whole", action="store_true", help="every variant of every test: no sample, slow ones too")
     parser.addoption("--families-table", type=pathlib.Path, help="write tests/families' table there, as Markdown")
+    parser.addoption("--most-variants", type=int, default=sys.maxsize, metavar="N",
+                     help="without --whole: of each test at most N variants, drawn by the seed")
     parser.addoption("--sample-seed", help="which variants run without --whole (default: the commit, so that another "
                                            "commit tries others)")
 
@@ -35,16 +37,18 @@ def pytest_report_header(config):
 
 def pytest_collection_modifyitems(config, items):
     """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow; with
-    sampled(n, per="family") n of each value of that parameter. What the user picked by name or -k runs as it is."""
+    sampled(n, per="family") n of each value of that parameter. --most-variants bounds that and every other test's number
+    of variants likewise. What the user picked by name or -k runs as it is."""
     if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
         return
-    seed = sample_seed(config)
+    seed, most = sample_seed(config), config.getoption("--most-variants")
     variants = {}
     for item in items:
-        if mark := item.get_closest_marker("sampled"):
+        mark = item.get_closest_marker("sampled") or pytest.mark.sampled(most).mark
+        if hasattr(item, "callspec"):
             draw = hashlib.sha256(f"{seed} {item.callspec.id}".encode()).digest()
             group = item.callspec.params.get(mark.kwargs.get("per"))
-            variants.setdefault((item.path, item.originalname, group, mark.args[0]), []).append((draw, item))
+            variants.setdefault((item.path, item.originalname, group, min(mark.args[0], most)), []).append((draw, item))
     left_out = {item for item in items if item.get_closest_marker("slow")}
     for (*_, count), drawn in variants.items():
         left_out |= {item for _, item in sorted(drawn, key=lambda pair: pair[0])[count:]}

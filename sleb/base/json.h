@@ -20,6 +20,10 @@ Json parse_json(std::string_view text, std::string_view label);
 // For configurations: texts of more than 4 MiB and objects of more than 5000 members are refused too, because finding a
 // member takes time proportional to their number.
 OrderedJson parse_ordered_json(std::string_view text, std::string_view label);
+// null where there is no number.
+inline OrderedJson or_null(const std::optional<double>& value) {
+  return value ? OrderedJson(*value) : OrderedJson();
+}
 
 // A value inside a parsed document and the way to it ("config.json: rope_scaling.factor"). It refers to the document,
 // which must outlive it. Every accessor throws Error(bad_input) if the value is not what was asked for.

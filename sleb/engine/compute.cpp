@@ -15,6 +15,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
+#include "sleb/base/stopwatch.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/graphics_card.h"
@@ -34,7 +35,7 @@ double seconds_of_product(at::ScalarType dtype) {
   for (int i = 0; i < 5; ++i) {
     const auto start = std::chrono::steady_clock::now();
     at::linear(input, weight);
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, seconds_since(start));
   }
   return best;
 }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/base/stopwatch.h"
 
 namespace sleb {
 namespace {
@@ -65,7 +66,7 @@ CorpusPerplexity evaluate_perplexity(const PlanEvaluator& evaluator, std::span<c
       plans, {.divergence = true, .keep_dense = keep_dense, .stage = "perplexity on " + evaluator.corpus().name},
       progress);
   CorpusPerplexity result;
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  result.seconds = seconds_since(start);
   for (size_t i = 0; i < plans.size(); ++i) {
     check_finite(losses[i], plans[i], evaluator.model().checkpoint());
     result.rows.push_back(perplexity_row(losses[i], losses[0], evaluator.corpus().scored()));

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "sleb/base/error.h"
+#include "sleb/base/stopwatch.h"
 #include "sleb/engine/plans/token_tree.h"
 
 namespace sleb {
@@ -96,7 +97,7 @@ void add_plans(TaskRun& run, const Model& model, std::span<const Plan> plans, st
     }
     run.results.push_back(std::move(results));
   }
-  run.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  run.seconds += seconds_since(start);
 }
 
 }  // namespace

@@ -16,7 +16,6 @@
 namespace sleb {
 namespace {
 
-constexpr int could_not_start = 127;
 constexpr size_t longest_text = size_t{4} << 20;  // of each stream; what comes before its last half may be dropped
 constexpr std::chrono::milliseconds between_looks{20};
 
@@ -53,7 +52,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
                          pid_t parent) {
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(could_not_start);
+  if (::getppid() != parent) ::_exit(ChildProcess::could_not_start);
   const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   ::dup2(nothing, STDIN_FILENO);
   ::dup2(output, STDOUT_FILENO);
@@ -62,7 +61,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGPIPE, SIG_DFL);
   ::execve(program, arguments, environment);
-  ::_exit(could_not_start);
+  ::_exit(ChildProcess::could_not_start);
 }
 
 }  // namespace

@@ -13,6 +13,8 @@ namespace sleb {
 
 class ChildProcess {
  public:
+  static constexpr int could_not_start = 127;  // an exit code
+
   // Starts `program` in a process group of its own: Ctrl-C on the terminal reaches the parent alone, which stops it.
   // Standard input is empty. `variables` are set in its environment beside this process's. Throws Error(failed).
   ChildProcess(const std::filesystem::path& program, const std::vector<std::string>& arguments,
@@ -29,7 +31,7 @@ class ChildProcess {
   pid_t pid() const { return pid_; }
   const std::string& output() const { return output_; }
   const std::string& errors() const { return errors_; }
-  // Of one that has ended: its exit code, or -signal. 127: it could not be started.
+  // Of one that has ended: its exit code, or -signal. could_not_start: it did not.
   int exit_code() const { return exit_code_; }
 
  private:

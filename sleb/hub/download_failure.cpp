@@ -7,7 +7,6 @@
 namespace sleb {
 namespace {
 
-constexpr int could_not_start = 127;
 constexpr size_t longest_line = 300;
 
 bool says(std::string_view text, std::initializer_list<std::string_view> phrases) {
@@ -77,7 +76,7 @@ Error download_error(const FailedDownload& download) {
   const std::string& repository = download.repository.name;
   const std::string line = own_line(errors);
   const std::string program = download.program.string();
-  if (download.exit_code == could_not_start && errors.empty()) {
+  if (download.exit_code == ChildProcess::could_not_start && errors.empty()) {
     return failure("{}: can't be started; install it anew: pip install huggingface_hub", program);
   }
   if (says(errors, {"No space left on device", "Disk quota exceeded", "File too large"})) {

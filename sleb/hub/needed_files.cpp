@@ -59,7 +59,7 @@ std::optional<Split> split_of(const std::string& file) {
 }
 
 // All parts of the model that a file belongs to.
-std::vector<std::string> all_parts(const std::string& file) {
+std::vector<std::string> all_splits(const std::string& file) {
   const auto split = split_of(file);
   if (!split) return {file};
   std::vector<std::string> parts;
@@ -132,7 +132,7 @@ std::string why_no_weights(const ModelName& name, const std::vector<std::string>
 
 NeededFiles needed_gguf(const ModelName& name, const std::vector<std::string>& names, bool listed) {
   NeededFiles needed;
-  needed.files = name.file.empty() ? choose_gguf(names, name.quantisation) : all_parts(name.file);
+  needed.files = name.file.empty() ? choose_gguf(names, name.quantisation) : all_splits(name.file);
   const bool absent = needed.files.empty() || (listed && !has(names, needed.files.front()));
   if (!absent) {
     needed.gguf = needed.files.front();
@@ -167,7 +167,7 @@ void add_companions(const std::vector<std::string>& names, bool listed, std::vec
 
 std::vector<std::string> choose_gguf(const std::vector<std::string>& names, std::string_view quantisation) {
   const auto models = gguf_models(names);
-  if (quantisation.empty()) return models.size() == 1 ? all_parts(models.begin()->second) : std::vector<std::string>();
+  if (quantisation.empty()) return models.size() == 1 ? all_splits(models.begin()->second) : std::vector<std::string>();
   const std::string tag = upper(quantisation);
   const std::string* best = nullptr;
   const std::string* best_name = nullptr;
@@ -177,7 +177,7 @@ std::vector<std::string> choose_gguf(const std::vector<std::string>& names, std:
     best_name = &name;
     best = &file;
   }
-  return best == nullptr ? std::vector<std::string>() : all_parts(*best);
+  return best == nullptr ? std::vector<std::string>() : all_splits(*best);
 }
 
 NeededFiles needed_files(const ModelName& name, ModelParts parts, const Snapshot& snapshot) {

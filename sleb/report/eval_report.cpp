@@ -3,16 +3,13 @@
 #include <fmt/core.h>
 
 #include "sleb/base/error.h"
+#include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
 #include "sleb/corpus/self_text_cache.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
-
-OrderedJson or_null(const std::optional<double>& value) {
-  return value ? OrderedJson(*value) : OrderedJson();
-}
 
 // {"dense": value}, with one removal list {"dense": value, "pruned": value}, with several {..., "pruned": [values]};
 // of a repaired model also "repaired".

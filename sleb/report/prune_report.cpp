@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
 #include "sleb/corpus/self_text_cache.h"
 #include "sleb/export/pruned_checkpoint.h"
@@ -12,10 +13,6 @@
 
 namespace sleb {
 namespace {
-
-OrderedJson or_null(const std::optional<double>& value) {
-  return value ? OrderedJson(*value) : OrderedJson();
-}
 
 void add_score(OrderedJson& json, const PlanScore& score) {
   json.update({{"loss", score.loss},

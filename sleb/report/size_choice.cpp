@@ -5,14 +5,11 @@
 
 #include <cmath>
 
+#include "sleb/base/json.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
-
-OrderedJson or_null(const std::optional<double>& value) {
-  return value ? OrderedJson(*value) : OrderedJson();
-}
 
 double blocks_left(const SetFigures& set, int64_t num_blocks) {
   return static_cast<double>(num_blocks) - blocks_in(set.removal_list);

@@ -2,15 +2,12 @@
 
 #include <fmt/core.h>
 
+#include "sleb/base/json.h"
 #include "sleb/base/numbers.h"
 #include "sleb/report/dataset_report.h"
 
 namespace sleb {
 namespace {
-
-OrderedJson or_null(const std::optional<double>& value) {
-  return value ? OrderedJson(*value) : OrderedJson();
-}
 
 OrderedJson results_json(const std::vector<LoadedTask>& tasks, const std::vector<TaskResult>& results) {
   OrderedJson json;

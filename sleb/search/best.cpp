@@ -8,13 +8,10 @@
 #include <utility>
 
 #include "sleb/base/error.h"
+#include "sleb/base/stopwatch.h"
 
 namespace sleb {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 template <typename Scored>
 std::vector<PlanScore> scores_of(const std::vector<Scored>& candidates) {

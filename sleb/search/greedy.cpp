@@ -6,13 +6,10 @@
 #include <limits>
 
 #include "sleb/base/error.h"
+#include "sleb/base/stopwatch.h"
 
 namespace sleb {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
 
 const Candidate& choose(const std::vector<Candidate>& candidates, const GreedyOptions& options) {
   for (const Candidate& candidate : candidates) {

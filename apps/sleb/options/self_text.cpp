@@ -16,13 +16,13 @@
 namespace sleb::app {
 namespace {
 
-constexpr std::string_view name = "self";
+constexpr std::string_view self = "self";
 
 // Nothing for another text.
 std::optional<std::string_view> after_name(std::string_view text) {
-  if (text == name) return "";
-  if (!text.starts_with(name) || text[name.size()] != ':') return {};
-  return text.substr(name.size() + 1);
+  if (text == self) return "";
+  if (!text.starts_with(self) || text[self.size()] != ':') return {};
+  return text.substr(self.size() + 1);
 }
 
 int64_t tokens_of(std::string_view option, const std::string& text, std::string_view number) {
@@ -100,7 +100,7 @@ std::optional<Corpus> self_text_corpus(std::string_view option, const std::strin
   std::error_code ignored;
   const auto number = after_name(text);
   if (!number || std::filesystem::exists(text, ignored)) return {};
-  options.tokens = text == name ? tokens_for(option, seqlen, segments) : tokens_of(option, text, *number);
+  options.tokens = text == self ? tokens_for(option, seqlen, segments) : tokens_of(option, text, *number);
   return unwritten_corpus(text, options, seqlen, segments);
 }
 

@@ -11,7 +11,7 @@
 namespace sleb::app {
 namespace {
 
-constexpr std::string_view between = " | ";
+constexpr std::string_view divider = " | ";
 
 int width_of(std::string_view text) {
   int width = 0;
@@ -77,7 +77,7 @@ std::vector<std::string> wrapped(std::string_view text, int width) {
 
 std::string side_by_side(const std::string& left_title, std::string_view left, const std::string& right_title,
                          std::string_view right, int width) {
-  const int column = std::max(1, (width - static_cast<int>(between.size())) / 2);
+  const int column = std::max(1, (width - static_cast<int>(divider.size())) / 2);
   const auto lines_of = [&](const std::string& title, std::string_view text) {
     std::vector<std::string> lines = wrapped(title, column);
     lines.push_back(std::string(static_cast<size_t>(column), '-'));
@@ -89,7 +89,7 @@ std::string side_by_side(const std::string& left_title, std::string_view left, c
   std::string shown;
   for (size_t i = 0; i < std::max(left_lines.size(), right_lines.size()); ++i) {
     shown += padded(i < left_lines.size() ? left_lines[i] : "", column);
-    shown += between;
+    shown += divider;
     shown += i < right_lines.size() ? right_lines[i] : "";
     while (shown.ends_with(' ')) shown.pop_back();
     shown += '\n';

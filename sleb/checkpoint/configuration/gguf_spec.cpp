@@ -13,32 +13,32 @@ namespace {
 
 // Read for every family, or without effect on a model of these families in llama.cpp (llama-model.cpp). Names without
 // the architecture in front.
-constexpr std::string_view known_keys[] = {"attention.head_count",
-                                           "attention.head_count_kv",
-                                           "attention.key_length",
-                                           "attention.layer_norm_epsilon",
-                                           "attention.layer_norm_rms_epsilon",
-                                           "attention.value_length",
-                                           "block_count",
-                                           "context_length",
-                                           "embedding_length",
-                                           "expert_feed_forward_length",
-                                           "expert_shared_feed_forward_length",
-                                           "expert_used_count",
-                                           "feed_forward_length",
-                                           "pooling_type",
-                                           "rope.dimension_count",
-                                           "rope.freq_base",
-                                           "rope.freq_base_swa",
-                                           "rope.scale_linear",
-                                           "rope.scaling.factor",
-                                           "rope.scaling.finetuned",
-                                           "rope.scaling.original_context_length",
-                                           "rope.scaling.type",
-                                           "rope.scaling.yarn_beta_fast",
-                                           "rope.scaling.yarn_beta_slow",
-                                           "tensor_data_layout",
-                                           "vocab_size"};
+constexpr std::string_view llama_cpp_keys[] = {"attention.head_count",
+                                               "attention.head_count_kv",
+                                               "attention.key_length",
+                                               "attention.layer_norm_epsilon",
+                                               "attention.layer_norm_rms_epsilon",
+                                               "attention.value_length",
+                                               "block_count",
+                                               "context_length",
+                                               "embedding_length",
+                                               "expert_feed_forward_length",
+                                               "expert_shared_feed_forward_length",
+                                               "expert_used_count",
+                                               "feed_forward_length",
+                                               "pooling_type",
+                                               "rope.dimension_count",
+                                               "rope.freq_base",
+                                               "rope.freq_base_swa",
+                                               "rope.scale_linear",
+                                               "rope.scaling.factor",
+                                               "rope.scaling.finetuned",
+                                               "rope.scaling.original_context_length",
+                                               "rope.scaling.type",
+                                               "rope.scaling.yarn_beta_fast",
+                                               "rope.scaling.yarn_beta_slow",
+                                               "tensor_data_layout",
+                                               "vocab_size"};
 
 // What other architectures compute differently, and the value that means that it is off. An architecture that reads one
 // of these is another model.
@@ -70,7 +70,7 @@ constexpr BooleanSwitch boolean_switches[] = {
 bool is_known(std::string_view key, const Family& family) {
   const bool is_window = key.starts_with("attention.sliding_window");
   return (is_window && !family.keys[Setting::sliding_window].empty()) ||
-         std::ranges::find(known_keys, key) != std::end(known_keys) ||
+         std::ranges::find(llama_cpp_keys, key) != std::end(llama_cpp_keys) ||
          std::ranges::find(number_switches, key, &Switch::key) != std::end(number_switches) ||
          std::ranges::find(boolean_switches, key, &BooleanSwitch::key) != std::end(boolean_switches);
 }

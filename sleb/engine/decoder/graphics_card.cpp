@@ -11,7 +11,7 @@ namespace {
 // Of cuda.h, whose interface does not change.
 constexpr int capability_major = 75;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
 constexpr int capability_minor = 76;
-constexpr int success = 0;
+constexpr int no_error = 0;
 
 using Init = int(unsigned flags);
 using DeviceGet = int(int* device, int ordinal);
@@ -31,10 +31,10 @@ std::optional<GraphicsCard> graphics_card(int64_t index) {
   }
   int device = 0, major = 0, minor = 0;
   std::array<char, 256> name{};
-  if (init(0) != success || device_get(&device, static_cast<int>(index)) != success ||
-      device_get_name(name.data(), name.size() - 1, device) != success ||
-      device_get_attribute(&major, capability_major, device) != success ||
-      device_get_attribute(&minor, capability_minor, device) != success) {
+  if (init(0) != no_error || device_get(&device, static_cast<int>(index)) != no_error ||
+      device_get_name(name.data(), name.size() - 1, device) != no_error ||
+      device_get_attribute(&major, capability_major, device) != no_error ||
+      device_get_attribute(&minor, capability_minor, device) != no_error) {
     return {};
   }
   return GraphicsCard{name.data(), int64_t{10} * major + minor};

@@ -10,6 +10,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/progress.h"
+#include "sleb/base/stopwatch.h"
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/tensor_options.h"
@@ -21,10 +22,6 @@ namespace sleb {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Prompts side by side, ending together: padding stands in front.
 class PaddedPrompts {

@@ -15,7 +15,7 @@ struct NamedMetric {
   Metric metric;
 };
 
-constexpr NamedMetric metrics[] = {
+constexpr NamedMetric named_metrics[] = {
     {"acc", Metric::acc},
     {"acc_norm", Metric::acc_norm},
     {"acc_bytes", Metric::acc_bytes},
@@ -26,7 +26,7 @@ constexpr NamedMetric metrics[] = {
 };
 
 const NamedMetric& entry_of(Metric metric) {
-  return *std::ranges::find(metrics, metric, &NamedMetric::metric);
+  return *std::ranges::find(named_metrics, metric, &NamedMetric::metric);
 }
 
 double characters(std::string_view text) {
@@ -104,8 +104,8 @@ std::string_view metric_name(Metric metric) {
 }
 
 std::optional<Metric> find_metric(std::string_view name) {
-  const auto* found = std::ranges::find(metrics, name, &NamedMetric::name);
-  return found == std::end(metrics) ? std::nullopt : std::optional(found->metric);
+  const auto* found = std::ranges::find(named_metrics, name, &NamedMetric::name);
+  return found == std::end(named_metrics) ? std::nullopt : std::optional(found->metric);
 }
 
 MetricPart metric_part(Metric metric, const Answer& answer, std::span<const ContinuationScore> scores) {

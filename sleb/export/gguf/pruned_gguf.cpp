@@ -23,7 +23,7 @@ constexpr std::string_view block_prefix = "blk.";
 constexpr size_t piece = size_t{4} << 20;  // of a mapped tensor in memory at a time
 
 // A tensor of the new file: the old one's bytes, or a replaced one's values.
-struct Source {
+struct KeptTensor {
   const StoredTensor* stored;
   std::string replaced;  // its Hugging Face name; "" where the bytes stay
 };
@@ -59,7 +59,7 @@ void write_replaced(const Checkpoint& checkpoint, const GgufArchitecture& archit
 }
 
 // As a reader will see the file: the tensors' data are the old ones'.
-GgufFile as_read(const GgufContent& content, const std::vector<Source>& sources, const std::string& label) {
+GgufFile as_read(const GgufContent& content, const std::vector<KeptTensor>& sources, const std::string& label) {
   std::map<std::string, StoredTensor> tensors;
   for (size_t i = 0; i < content.tensors.size(); ++i) {
     StoredTensor tensor = *sources[i].stored;
@@ -87,7 +87,7 @@ PrunedGguf prune_gguf(const Checkpoint& checkpoint, const GgufRecord& record) {
   PrunedGgufMetadata metadata = prune_gguf_metadata(file, spec, kept);
   PrunedGguf pruned{{std::move(metadata.entries), {}, alignment_of(file.metadata(), file.label()), {}},
                     std::move(metadata.warnings)};
-  std::vector<Source> sources;
+  std::vector<KeptTensor> sources;
   std::vector<std::string> repaired;
   for (const std::string& name : file.tensor_names()) {
     const auto own_name = new_name(name, kept);

@@ -15,7 +15,7 @@ namespace {
 
 // Without the architecture in front: what llama.cpp reads as one value or one a block (src/llama-model.cpp,
 // src/models/).
-constexpr std::string_view one_entry_a_block[] = {"attention.compress_ratios",
+constexpr std::string_view one_value_a_block[] = {"attention.compress_ratios",
                                                   "attention.head_count",
                                                   "attention.head_count_kv",
                                                   "attention.indexer.types",
@@ -27,14 +27,14 @@ constexpr std::string_view one_entry_a_block[] = {"attention.compress_ratios",
                                                   "feed_forward_length",
                                                   "swiglu_clamp_exp",
                                                   "swiglu_clamp_shexp"};
-constexpr std::string_view one_entry_a_block_of_any[] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"};
+constexpr std::string_view one_value_a_block_of_any[] = {"xielu.alpha_n", "xielu.alpha_p", "xielu.beta", "xielu.eps"};
 // Lists whose length has nothing to do with the number of blocks.
-constexpr std::string_view other_lists[] = {"rope.dimension_sections"};
+constexpr std::string_view other_arrays[] = {"rope.dimension_sections"};
 constexpr std::string_view left_alone = "it is left as it is, see whether the pruned model needs another";
 constexpr std::string_view window_pattern = "attention.sliding_window_pattern";
 
 template <size_t count>
-bool is_one_of(std::string_view key, const std::string_view (&keys)[count]) {
+bool is_listed(std::string_view key, const std::string_view (&keys)[count]) {
   return std::ranges::find(keys, key) != std::end(keys);
 }
 
@@ -74,7 +74,7 @@ class Pruning {
     const bool is_own = key.starts_with(prefix_);
     const std::string_view name = is_own ? std::string_view(key).substr(prefix_.size()) : std::string_view(key);
     const bool is_list_of_blocks =
-        is_own ? is_one_of(name, one_entry_a_block) : is_one_of(key, one_entry_a_block_of_any);
+        is_own ? is_listed(name, one_value_a_block) : is_listed(key, one_value_a_block_of_any);
     const auto length = length_of(file_.metadata().at(key));
     const bool fits = length == static_cast<size_t>(spec_.num_blocks);
     const bool cuts = std::ssize(kept_) < spec_.num_blocks;
@@ -84,7 +84,7 @@ class Pruning {
     }
     if (cuts && length && is_list_of_blocks)
       warn(key, fmt::format("does not fit a model of {} blocks; {}", spec_.num_blocks, left_alone));
-    if (cuts && is_own && !is_list_of_blocks && fits && spec_.num_blocks > 1 && !is_one_of(name, other_lists)) {
+    if (cuts && is_own && !is_list_of_blocks && fits && spec_.num_blocks > 1 && !is_listed(name, other_arrays)) {
       warn(key, fmt::format("is as long as the model is deep, but not known as a list of blocks; {}", left_alone));
     }
     pruned_.entries.push_back({key, std::string(reinterpret_cast<const char*>(value.data()), value.size())});

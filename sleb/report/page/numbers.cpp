@@ -2,16 +2,13 @@
 
 #include <algorithm>
 
+#include "sleb/base/json.h"
 #include "sleb/report/page/page.h"
 
 namespace sleb::page {
 namespace {
 
 using result::PruneResult;
-
-OrderedJson or_null(const std::optional<double>& value) {
-  return value ? OrderedJson(*value) : OrderedJson();
-}
 
 OrderedJson map_json(const PruneResult& result) {
   OrderedJson rounds = OrderedJson::array();

@@ -6,13 +6,11 @@
 #include "sleb/text/component_steps.h"
 #include "sleb/text/decoder/byte_stages.h"
 #include "sleb/text/decoder/text_stages.h"
+#include "sleb/text/growth.h"
 
 namespace sleb {
 namespace {
 
-// No decoder in use makes a text longer, but for blanks between tokens.
-constexpr size_t most_growth = 64;
-constexpr size_t short_text = size_t{1} << 16;
 constexpr size_t most_steps = 64;  // each is one call deep in those before it
 
 struct Row {
@@ -35,7 +33,7 @@ constexpr Row rows[] = {
 }  // namespace
 
 void Downstream::check_room(size_t more) const {
-  if (given_ + more > *taken_ * most_growth + short_text) {
+  if (given_ + more > longest_rewriting(*taken_)) {  // none in use makes a text longer, but for blanks between tokens
     bad_input("{}: makes a text more than {} times longer", *place_, most_growth);
   }
 }

@@ -13,7 +13,7 @@ namespace sleb {
 namespace {
 
 constexpr size_t longest_uncut_piece = 64;  // bytes; shorter pieces are words already
-constexpr size_t longest_piece = std::numeric_limits<int32_t>::max();
+constexpr size_t longest_word = std::numeric_limits<int32_t>::max();
 constexpr size_t most_kept_symbols = size_t{1} << 20;
 constexpr int32_t none = -1;
 
@@ -183,7 +183,7 @@ void Bpe::encode_part(std::string_view part, Workspace& work, std::vector<int64_
   if (whole) {
     work.ids.push_back(*whole);
   } else {
-    if (part.size() > longest_piece) bad_input("{}: a piece of {} bytes is too long to encode", place_, part.size());
+    if (part.size() > longest_word) bad_input("{}: a piece of {} bytes is too long to encode", place_, part.size());
     work.symbols.clear();
     spell(part, work);
     merge_all(work);

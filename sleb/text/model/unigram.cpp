@@ -18,7 +18,7 @@ namespace {
 constexpr double unknown_penalty = 10;  // an unknown character scores as much below the worst token
 constexpr size_t longest_piece = std::numeric_limits<int32_t>::max();
 constexpr size_t most_kept_nodes = size_t{1} << 20;
-constexpr int32_t none = -1;
+constexpr int32_t no_token = -1;
 
 // A number as the tokenizers library reads it. Its JSON parser (serde_json, without the feature float_roundtrip) takes
 // the digits as an integer and divides by a power of ten, and so is off by one unit in the last place for one number in
@@ -49,10 +49,10 @@ double as_library_reads(double number) {
 // The best spelling of the text up to a place in it.
 struct Node {
   double score;
-  int32_t begin;  // where the last token begins; none: no spelling yet
+  int32_t begin;  // where the last token begins; no_token: no spelling yet
   int32_t id;     // of the last token
 
-  bool improved_by(double other) const { return begin == none || other > score; }
+  bool improved_by(double other) const { return begin == no_token || other > score; }
 };
 
 }  // namespace
@@ -150,7 +150,7 @@ void Unigram::spell_unknown(std::string_view text, std::vector<int32_t>& ids) co
   bool all_bytes = byte_fallback_;
   for (size_t i = 0; all_bytes && i < text.size(); ++i) {
     const int32_t id = byte_ids_[static_cast<uint8_t>(text[i])];
-    all_bytes = id != none;
+    all_bytes = id != no_token;
     ids.push_back(id);
   }
   if (all_bytes) return;
@@ -160,7 +160,7 @@ void Unigram::spell_unknown(std::string_view text, std::vector<int32_t>& ids) co
 
 // Viterbi. Of spellings that score alike, the one whose last token begins first is kept.
 void Unigram::find_best_path(std::string_view piece, Workspace& work) const {
-  work.nodes.assign(piece.size() + 1, Node{0, none, none});
+  work.nodes.assign(piece.size() + 1, Node{0, no_token, no_token});
   for (size_t begin = 0; begin < piece.size();) {
     const size_t next = begin + character_size(piece[begin]);
     const double score = work.nodes[begin].score;

@@ -4,6 +4,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/text/component_steps.h"
+#include "sleb/text/growth.h"
 #include "sleb/text/normalizer/characters.h"
 #include "sleb/text/normalizer/charsmap.h"
 #include "sleb/text/normalizer/replace.h"

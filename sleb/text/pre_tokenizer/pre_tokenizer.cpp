@@ -5,6 +5,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/text/component_steps.h"
+#include "sleb/text/growth.h"
 #include "sleb/text/pre_tokenizer/by_script.h"
 #include "sleb/text/pre_tokenizer/byte_level.h"
 #include "sleb/text/pre_tokenizer/metaspace.h"
@@ -130,8 +131,7 @@ void PreTokenizers::append(const JsonView& component) {
 
 void PreTokenizers::apply(Pieces& pieces) const {
   // ByteLevel at most doubles a text, Metaspace trebles it.
-  constexpr size_t most_growth = 64, short_text = size_t{1} << 16;
-  const size_t longest = pieces.text.size() * most_growth + short_text;
+  const size_t longest = longest_rewriting(pieces.text.size());
   for (const auto& step : steps_) {
     step->apply(pieces);
     if (pieces.text.size() > longest) bad_input("{}: makes a text more than {} times longer", place_, most_growth);

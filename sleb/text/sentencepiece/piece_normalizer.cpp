@@ -5,6 +5,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
+#include "sleb/text/growth.h"
 #include "sleb/text/normalizer/normalizer.h"
 #include "sleb/text/sources/tokenizer_json.h"
 

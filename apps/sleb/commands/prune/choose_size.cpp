@@ -22,7 +22,7 @@ namespace {
 constexpr int64_t held_out_tokens = 32768;
 
 // The options as the user gave them.
-std::string text_of(const SizeConditions& conditions) {
+std::string conditions_text(const SizeConditions& conditions) {
   std::vector<std::string> words;
   if (conditions.perplexity) words.push_back(fmt::format("--until-perplexity {}", *conditions.perplexity));
   if (conditions.kl) words.push_back(fmt::format("--until-kl {}", *conditions.kl));
@@ -31,13 +31,13 @@ std::string text_of(const SizeConditions& conditions) {
 }
 
 std::string limit_of_text(const SizeConditions& conditions) {
-  return text_of(SizeConditions{.perplexity = conditions.perplexity, .kl = conditions.kl});
+  return conditions_text(SizeConditions{.perplexity = conditions.perplexity, .kl = conditions.kl});
 }
 
 std::optional<std::string> why_not_held_out(const CalibrationArguments& calibration) {
   if (!calibration.reads_dataset()) return "ready ids (--tokens) have no held-out part";
   if (calibration.texts().size() > 1) return "of several calibration texts none is the one to judge by";
-  const std::string text = app::text_of(calibration.texts()[0]);
+  const std::string text = text_of(calibration.texts()[0]);
   if (text == "self" || text.starts_with("self:")) return {};
   std::error_code ignored;
   const auto to_calibrate = parse_dataset_name(text, TextPurpose::calibrate);
@@ -54,7 +54,7 @@ bool needs_own_text(const PruneArguments& arguments) {
 }
 
 std::string own_text(const PruneArguments& arguments) {
-  const std::string text = app::text_of(arguments.calibration.texts()[0]);
+  const std::string text = text_of(arguments.calibration.texts()[0]);
   return text.starts_with("self:") ? "self" : text;
 }
 
@@ -98,7 +98,7 @@ void check_conditions(const PruneArguments& arguments) {
     bad_input(
         "{}: --search best looks for better sets of one size; find that with --search race, and give it as "
         "--num-remove-blocks",
-        text_of(until));
+        conditions_text(until));
   }
   if (until.speed_up && arguments.speed_up_tokens == 0) {
     bad_input("--speed-up {}: --prompt-tokens 0 leaves out the speed test that measures it", *until.speed_up);
@@ -129,7 +129,7 @@ std::optional<Corpus> load_held_out(const Checkpoint& checkpoint, const PruneArg
 void add_to(Fingerprint& fingerprint, const SearchOptions& options, const SizeConditions& conditions,
             const Corpus* held_out) {
   if (!conditions.any()) return;
-  fingerprint.add("the conditions", text_of(conditions));
+  fingerprint.add("the conditions", conditions_text(conditions));
   fingerprint.add("the most rounds", std::to_string(options.greedy.rounds()));
   if (held_out == nullptr) return;
   fingerprint.add("the held-out text's ids", held_out->ids_sha256);

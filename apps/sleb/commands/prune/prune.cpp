@@ -22,6 +22,7 @@
 #include "sleb/base/file.h"
 #include "sleb/base/numbers.h"
 #include "sleb/base/processor.h"
+#include "sleb/base/stopwatch.h"
 #include "sleb/datasets/dataset_files.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/export/recipe.h"
@@ -172,7 +173,7 @@ std::optional<PruneReport> search_and_compare(const Run& run, const Model& model
     report.size = chooser->choose(report.result.greedy);
     report.speed = report.size->sets[report.size->chosen].speed;
   }
-  report.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  report.seconds = seconds_since(start);
   output.removal_list = report.result.removal_list();
   const EvaluationRun evaluation{arguments.eval_tasks, evaluator.chunk_segments(), dense_states,
                                  scratch_folder(output)};

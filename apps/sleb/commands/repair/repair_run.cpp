@@ -11,6 +11,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/memory.h"
 #include "sleb/base/numbers.h"
+#include "sleb/base/stopwatch.h"
 #include "sleb/engine/memory/probe.h"
 
 namespace sleb::app {
@@ -95,7 +96,7 @@ FinishedRepair run_repair(const Model& model, RepairTask task, const RepairOptio
   const auto start = std::chrono::steady_clock::now();
   FinishedRepair finished{repair(model, text, options, progress), {}};
   finished.summary = summary_of(finished.repair, std::move(task.texts), task.seed);
-  finished.summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  finished.summary.seconds = seconds_since(start);
   return finished;
 }
 

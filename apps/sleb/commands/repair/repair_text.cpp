@@ -13,14 +13,14 @@
 namespace sleb::app {
 namespace {
 
-constexpr const char* option = "--repair-dataset";
+constexpr const char* repair_dataset = "--repair-dataset";
 // Self-written text counts as three others: docs/benchmarks.md, "What a repair is fitted to".
 constexpr int64_t self_parts = 3;
 
 std::vector<TextShare> shares_of(const RepairTextArguments& arguments) {
   std::vector<TextShare> shares;
   for (const std::string& text : arguments.datasets) {
-    shares.push_back(share_of(option, text, arguments.seqlen));
+    shares.push_back(share_of(repair_dataset, text, arguments.seqlen));
     if (shares.back().text == "self") shares.back().parts = self_parts;
   }
   return shares;
@@ -29,7 +29,7 @@ std::vector<TextShare> shares_of(const RepairTextArguments& arguments) {
 }  // namespace
 
 void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const std::string& default_texts) {
-  add_texts(command, option, arguments.datasets,
+  add_texts(command, repair_dataset, arguments.datasets,
             fmt::format("Texts that the kept blocks are fitted to, mixed: self (text that the dense model writes), and "
                         "names and files as sleb prune's --dataset takes them, each with TOKENS of its own if given "
                         "behind a colon (default: {}). What is fitted decides whom it serves: self-written text is the "
@@ -44,8 +44,8 @@ void add_repair_text(CLI::App& command, RepairTextArguments& arguments, const st
 }
 
 void check_repair_texts(const RepairTextArguments& arguments) {
-  check_names(option, arguments.datasets);
-  for (const TextShare& share : shares_of(arguments)) check_mixed(option, share, arguments.seqlen);
+  check_names(repair_dataset, arguments.datasets);
+  for (const TextShare& share : shares_of(arguments)) check_mixed(repair_dataset, share, arguments.seqlen);
 }
 
 std::vector<Corpus> load_repair_texts(const Checkpoint& checkpoint, const RepairTextArguments& arguments,
@@ -62,7 +62,7 @@ std::vector<Corpus> load_repair_texts(const Checkpoint& checkpoint, const Repair
   std::vector<Corpus> texts;
   for (size_t i = 0; i < shares.size(); ++i) {
     const CalibrationOptions options{.seed = arguments.seed, .seqlen = arguments.seqlen, .segments = segments[i]};
-    texts.push_back(load_mixed(checkpoint, {option, shares[i], options, arguments.bos}, progress));
+    texts.push_back(load_mixed(checkpoint, {repair_dataset, shares[i], options, arguments.bos}, progress));
   }
   return texts;
 }

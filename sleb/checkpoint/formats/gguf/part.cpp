@@ -18,7 +18,7 @@ namespace sleb {
 namespace {
 
 constexpr uint64_t default_alignment = 32;
-constexpr uint32_t most_dimensions = 4;                 // GGML_MAX_DIMS
+constexpr uint32_t most_gguf_dimensions = 4;            // GGML_MAX_DIMS
 constexpr uint64_t least_metadata_bytes = 8 + 4 + 1;    // key length, value type, value
 constexpr uint64_t least_tensor_bytes = 8 + 4 + 4 + 8;  // name length, dimensions, type, offset
 
@@ -180,7 +180,8 @@ DescribedTensor read_tensor(Cursor& cursor, uint64_t index, const std::string& l
                       .data = {}};
   const std::string place = fmt::format("{}: tensor {}", label, quote(tensor.name));
   const auto dimensions = cursor.read<uint32_t>(place);
-  if (dimensions > most_dimensions) bad_input("{}: {} dimensions (at most {})", place, dimensions, most_dimensions);
+  if (dimensions > most_gguf_dimensions)
+    bad_input("{}: {} dimensions (at most {})", place, dimensions, most_gguf_dimensions);
   for (uint32_t i = 0; i < dimensions; ++i) {
     const auto dimension = cursor.read<uint64_t>(place);
     if (!std::in_range<int64_t>(dimension)) bad_input("{}: a dimension of {} is too large", place, dimension);
