@@ -1,6 +1,6 @@
 # make demo      everything from nothing to a pruned real model
-# make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample; with
-#                TEST_OPTIONS="--most-variants 6" a smaller one, as .ci/run takes it
+# make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample
+# make e2e       the latter alone, with TEST_OPTIONS, for example "--most-variants 6" for a smaller sample
 # make test-all  the same with every variant, and the slow tests
 # make build     build/release/sleb
 # make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
@@ -9,7 +9,7 @@
 # make lint      clang-format, clang-tidy, ruff and mypy; warnings are errors
 # make bench     search, evaluation, latency, tokenizing and loading, against others (minutes to hours)
 
-.PHONY: demo build build-tests test test-all asan tsan build-fuzz fuzz lint format bench clean
+.PHONY: demo build build-tests test test-all e2e asan tsan build-fuzz fuzz lint format bench clean
 BUILD := build/release
 FUZZ_SECONDS := 60
 # End-to-end tests side by side, with one thread each: libtorch's threads wait actively, and keep each other from work.
@@ -25,6 +25,12 @@ build:
 	cmake --build $(BUILD) --target sleb
 
 test: build-tests
+	$(PYTEST)
+
+e2e:
+	scripts/setup.sh test
+	cmake --preset release -DSLEB_TESTS=ON
+	cmake --build $(BUILD) --target sleb tests/all
 	$(PYTEST) $(TEST_OPTIONS)
 
 test-all: build-tests

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "sleb/hub/child_process.h"
+
 namespace sleb {
 namespace {
 
