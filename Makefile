@@ -1,6 +1,6 @@
 # make demo      everything from nothing to a pruned real model
 # make test      unit tests and end-to-end tests against the oracles, of tests with many variants a sample
-# make e2e       the latter alone, with TEST_OPTIONS, for example "--most-variants 6" for a smaller sample
+# make e2e       the latter alone, with TEST_OPTIONS, for example "--most-variants 4" for a smaller sample
 # make test-all  the same with every variant, and the slow tests
 # make build     build/release/sleb
 # make asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
