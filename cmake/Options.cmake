@@ -12,8 +12,9 @@ add_compile_options(
 # Dequantised values must equal numpy's bit for bit: no fused multiply-add behind our back.
 add_compile_options(-ffp-contract=off)
 
-if(CMAKE_UNITY_BUILD)  # gcc would take an unnamed namespace's types for a header's
-  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+# Sources side by side: gcc would take an unnamed namespace's types for a header's, clang one source's names for shadows.
+if(CMAKE_UNITY_BUILD)
+  add_compile_options($<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage> $<$<CXX_COMPILER_ID:Clang>:-Wno-shadow>)
 endif()
 
 if(SLEB_SANITIZE)
