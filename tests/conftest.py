@@ -42,14 +42,14 @@ def pytest_collection_modifyitems(config, items):
     if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
         return
     seed, most = sample_seed(config), config.getoption("--most-variants")
+    left_out = {item for item in items if item.get_closest_marker("slow")}
     variants = {}
     for item in items:
         mark = item.get_closest_marker("sampled") or pytest.mark.sampled(most).mark
-        if hasattr(item, "callspec"):
+        if hasattr(item, "callspec") and item not in left_out:
             draw = hashlib.sha256(f"{seed} {item.callspec.id}".encode()).digest()
             group = item.callspec.params.get(mark.kwargs.get("per"))
             variants.setdefault((item.path, item.originalname, group, min(mark.args[0], most)), []).append((draw, item))
-    left_out = {item for item in items if item.get_closest_marker("slow")}
     for (*_, count), drawn in variants.items():
         left_out |= {item for _, item in sorted(drawn, key=lambda pair: pair[0])[count:]}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
