@@ -138,7 +138,21 @@ bool exchange(const fs::path& a, const fs::path& b) {
   return ::renameat2(AT_FDCWD, a.c_str(), AT_FDCWD, b.c_str(), RENAME_EXCHANGE) == 0;
 }
 
+// Of a folder its sticky and group bits too; a program's right to run as another is nothing that its content inherits.
+std::optional<mode_t> permissions_of(const fs::path& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return {};
+  return status.st_mode & (S_ISDIR(status.st_mode) ? 07777 : 0777);
+}
+
 }  // namespace
+
+void keep_permissions(const fs::path& replaced, const fs::path& by) {
+  const auto mode = permissions_of(replaced);
+  if (mode && mode != permissions_of(by) && ::chmod(by.c_str(), *mode) != 0) {
+    failed("{}: can't give it the permissions of {}: {}", by.string(), replaced.string(), why(errno));
+  }
+}
 
 MappedFile::MappedFile(fs::path path) : path_(std::move(path)) {
   struct stat status {};
@@ -202,6 +216,8 @@ StagedFolder::StagedFolder(const fs::path& target, bool replace)
   if (!error) fs::remove_all(staging_, error);
   if (!error) fs::create_directory(staging_, error);
   if (error) bad_input("{}: can't write there: {}", target_.string(), error.message());
+  // Nobody reads meanwhile who could not read what is replaced.
+  if (const auto mode = permissions_of(target_)) ::chmod(staging_.c_str(), *mode | 0700);
   lock_ = ::open(staging_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (lock_ >= 0) ::flock(lock_, LOCK_EX | LOCK_NB);
 }
@@ -216,6 +232,7 @@ void StagedFolder::commit() {
   sync_folder(staging_);
   std::error_code error;
   const bool replacing = replace_ && fs::exists(fs::symlink_status(target_));
+  if (replacing) keep_permissions(target_, staging_);
   if (replacing && exchange(staging_, target_)) {
     committed_ = true;
     sync_folder(parent_of(target_));
@@ -302,6 +319,7 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   const fs::path temporary = temporary_sibling(target);
   try {
     OutputFile file(temporary);
+    keep_permissions(target, temporary);
     file.write(content);
     file.close();
   } catch (...) {

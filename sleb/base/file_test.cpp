@@ -119,6 +119,26 @@ TEST_F(FileTest, StagedFolderReplacesOnlyWhenAsked) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
+TEST_F(FileTest, WhatReplacesHasThePermissionsOfWhatItReplaces) {
+  for (const unsigned mode : {0600U, 0640U, 0444U, 0755U}) {
+    write_file_atomically(folder_ / "a", "old");
+    fs::permissions(folder_ / "a", fs::perms(mode));
+    write_file_atomically(folder_ / "a", "new");
+    EXPECT_EQ(fs::status(folder_ / "a").permissions(), fs::perms(mode));
+  }
+  write_file_atomically(folder_ / "program", "old");
+  fs::permissions(folder_ / "program", fs::perms(04755U));
+  write_file_atomically(folder_ / "program", "new");
+  EXPECT_EQ(fs::status(folder_ / "program").permissions(), fs::perms(0755U));
+
+  fs::create_directory(folder_ / "out");
+  fs::permissions(folder_ / "out", fs::perms(0700U));
+  StagedFolder staged(folder_ / "out", true);
+  EXPECT_EQ(fs::status(staged.path()).permissions(), fs::perms(0700U));
+  staged.commit();
+  EXPECT_EQ(fs::status(folder_ / "out").permissions(), fs::perms(0700U));
+}
+
 TEST_F(FileTest, RemovesOnlyTheTemporariesThatNobodyWrites) {
   fs::create_directories(folder_ / ".out.tmp-1" / "inner");
   write_file_atomically(folder_ / ".out.tmp-2", "left");

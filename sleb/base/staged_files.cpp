@@ -50,6 +50,7 @@ void StagedFiles::commit(const std::vector<std::string>& names, bool replace) {
     const bool was_there = fs::exists(fs::symlink_status(target, ignored));
     // An empty file holds nothing that could be lost.
     const bool is_empty = fs::is_regular_file(target, ignored) && fs::file_size(target, ignored) == 0;
+    keep_permissions(target, path(name));
     const int error = rename_file(path(name), target, replace || is_empty);
     if (error != 0) {
       for (const fs::path& file : added) fs::remove(file, ignored);

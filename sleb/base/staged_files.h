@@ -21,8 +21,8 @@ class StagedFiles {
   // Where it will be.
   std::filesystem::path final_path(const std::string& name) const;
   // In reverse order, so that who opens the first of several finds the others. Each step is one rename; a regular file
-  // in the way is replaced if `replace`. Throws Error(failed) if not, or where the disk refuses: what was not there
-  // before is not there then.
+  // in the way is replaced if `replace`, and its permissions stay. Throws Error(failed) if not, or where the disk
+  // refuses: what was not there before is not there then.
   void commit(const std::vector<std::string>& names, bool replace);
 
  private:

@@ -50,10 +50,12 @@ TEST(StagedFiles, WhatIsThereStaysUnlessItIsToBeReplaced) {
   }
   EXPECT_EQ(names_in(folder.path()), std::set<std::string>{"m-1"});
   EXPECT_EQ(read_file(folder.path() / "m-1"), "old");
+  fs::permissions(folder.path() / "m-1", fs::perms(0600U));
   StagedFiles staged(folder.path() / "m");
   write_file_atomically(staged.path("m-1"), "new");
   staged.commit({"m-1"}, true);
   EXPECT_EQ(read_file(folder.path() / "m-1"), "new");
+  EXPECT_EQ(fs::status(folder.path() / "m-1").permissions(), fs::perms(0600U));
 }
 
 }  // namespace
