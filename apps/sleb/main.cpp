@@ -1,10 +1,13 @@
 // sleb: finds the transformer blocks a language model can do without, and removes them.
 
 #include <fmt/core.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <sstream>
 
@@ -44,6 +47,18 @@ void on_signal(int signal) {
   std::signal(signal, stop_now);
   sleb::request_interrupt();
   say("sleb: stopping at the next good place; once more stops at once\n");
+}
+
+// A program that starts this one with its own number in SLEB_PARENT, as the Python package does, is not outlived:
+// however it ends, this one is told to stop. A program between the two has to see to that itself.
+void end_with_parent() {
+  const char* text = std::getenv("SLEB_PARENT");
+  if (text == nullptr) return;
+  const auto parent = static_cast<pid_t>(std::strtol(text, nullptr, 10));
+  ::unsetenv("SLEB_PARENT");  // it is not the parent of what this one starts
+  if (::getppid() == parent) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  const bool has_ended = parent > 0 && ::kill(parent, 0) != 0 && errno == ESRCH;
+  if (has_ended) std::raise(SIGTERM);
 }
 
 ExitCode exit_code(sleb::ErrorKind kind) {
@@ -105,19 +120,25 @@ void refuse_empty_paths(CLI::App& command) {
 
 // What is typed, with what a file of --config adds; which every command takes.
 void set_arguments(int argc, char** argv, CLI::App& app, sleb::app::Session& session) {
-  std::vector<std::string> names;
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
-    names.push_back(command->get_name());
     if (command->get_help_ptr() == nullptr) continue;  // sleb-engine's to parse
     command->add_option("--config", "File with options: num-remove-blocks = 6; what is typed beside it goes first")
         ->type_name("FILE.toml");
     refuse_empty_paths(*command);
   }
-  auto [arguments, file] = sleb::app::with_config_file(sleb::app::with_hyphens(argc, argv), names);
   const std::vector<std::string> typed(argv + 1, argv + argc);
-  session.command_line = sleb::app::command_line(file.empty() ? typed : arguments);
-  session.arguments = std::move(arguments);
-  session.config_file = std::move(file);
+  const auto words = sleb::app::with_hyphens(argc, argv);
+  sleb::app::Configured configured = sleb::app::without_config_file(words);
+  const CLI::App* command =
+      configured.arguments.empty() ? nullptr : sleb::app::find_command(app, configured.arguments[0]);
+  const bool is_sleb_engine_s = command != nullptr && command->get_help_ptr() == nullptr;
+  if (!is_sleb_engine_s) configured = sleb::app::with_config_file(words, app);
+  for (const std::string& note : configured.notes) {
+    if (quiet == 0) session.progress.note("warning: " + note);
+  }
+  session.command_line = sleb::app::command_line(configured.file.empty() ? typed : configured.arguments);
+  session.arguments = std::move(configured.arguments);
+  session.config_file = std::move(configured.file);
 }
 
 int run(int argc, char** argv, sleb::Progress& progress) {
@@ -152,6 +173,7 @@ int main(int argc, char** argv) {
   std::signal(SIGTERM, on_signal);
   std::signal(SIGCHLD, SIG_DFL);  // a parent's choice to ignore it would hide how hf ended
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is then an error like a full disk
+  end_with_parent();
   sleb::app::TerminalProgress progress;
   try {
     return run(argc, argv, progress);

@@ -167,7 +167,7 @@ option_case("more segments to evaluate than there are", lambda g: g.eval("--segm
 option_case("no segments to evaluate", lambda g: g.eval("--segments", 0), "--segments")
 option_case("segments of one token", lambda g: g.eval(seqlen=1), "--seqlen")
 option_case("segments without a second half", lambda g: g.eval("--protocol", "llama.cpp", seqlen=2), "at least 3")
-option_case("unknown protocol", lambda g: g.eval("--protocol", "gguf"), "--protocol gguf", "llama.cpp")
+option_case("unknown protocol", lambda g: g.eval("--protocol", "gguf"), "--protocol: gguf not in", "llama.cpp")
 option_case("a removal list of eval with a block twice", lambda g: g.without("1,2,1"), "1,2,1", "twice")
 option_case("a removal list of eval below zero", lambda g: g.without("-1"), "-1", "0 to 3")
 option_case("a removal list of eval beyond the last block", lambda g: g.without("1", "2,4"), "no block 4", "0 to 3")

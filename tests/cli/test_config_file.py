@@ -79,6 +79,42 @@ def test_arrays(sleb_ok, place, written, lists):
     assert [row["removal_list"] for row in result["results"] if row["removal_list"]] == lists
 
 
+@pytest.mark.parametrize("typed, table, count, note", [
+    (["--num-remove-blocks", 1], "ratio = 0.9", 1, "line 2: --ratio is left out, as --num-remove-blocks is given"),
+    (["--ratio=0.2"], "num_remove_blocks = 3", 1, "line 2: --num-remove-blocks is left out, as --ratio is given"),
+    ([], "ratio = 0.9\n[prune]\nnum-remove-blocks = 1", 1, None),
+    (["--num_remove_blocks=1"], "num-remove-blocks = 3", 1, None),
+])
+def test_what_excludes_an_option_goes_before_it(sleb, place, typed, table, count, note):
+    """What is typed before the file's, which is said; a command's own table before what is for all."""
+    (place / "run.toml").write_text(f'model = "m"\n{table}\n')
+    words = [word for word in TYPED[2:] if word not in ("--num-remove-blocks", 2)]
+    done = sleb("prune", *typed, *words, "--config", "run.toml", cwd=place)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["removal_list"]) == count
+    assert ([line for line in done.stderr.splitlines() if "left out" in line] ==
+            ([f"warning: run.toml: {note}"] if note else []))
+
+
+def test_what_needs_an_option_that_is_left_out_goes_with_it(sleb, sleb_ok, place):
+    sleb_ok("export", "m", "--removal-list", "1,2", "--out", "found", cwd=place)
+    (place / "run.toml").write_text('model = "nowhere"\nblocks = 3\nfrom = "found"\n')
+    for typed in (["m"], ["--model-name", "m"]):
+        done = sleb("latency", *typed, "--removal-list", 3, "--mode", "prompt", "--prompt-tokens", 8, "--repeats", 1, "--json",
+                    "-", "--config", "run.toml", cwd=place)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["results"][1]["removal_list"] == [3]
+        assert [line for line in done.stderr.splitlines() if "left out" in line] == [
+            "warning: run.toml: line 3: --from is left out, as --removal-list is given",
+            "warning: run.toml: line 2: --blocks is left out, as --from is"]
+
+
+@pytest.mark.parametrize("typed", [["-o", "csv"], ["-ocsv"], ["--output=csv"]])
+def test_an_option_by_its_other_name(sleb_ok, place, typed):
+    (place / "run.toml").write_text('model = "m"\nremoval-list = [1]\nmode = "prompt"\nprompt-tokens = 8\noutput = "json"\n')
+    assert sleb_ok("latency", *typed, "--config", "run.toml", cwd=place).count(",") > 2
+
+
 def test_flags(sleb_ok, sleb, place):
     (place / "run.toml").write_text('model = "m"\nremoval-list = [1]\nout = "flags"\nforce = true\n')
     (place / "flags").mkdir(exist_ok=True)
@@ -98,6 +134,8 @@ def test_flags(sleb_ok, sleb, place):
     ("ratio = [{}]", "ratio: expected true, false"),
     ("model = 3", "model: expected a text"),
     ('config = "other.toml"', "can't name another"),
+    ("num-remove-blocks = 2\nnum_remove_blocks = 2", "line 2: num-remove-blocks stands twice; it is in line 1 already"),
+    ("seed = 1\n[prune]\nlatter_barrier = 1\nlatter-barrier = 2", "line 4: latter-barrier stands twice; it is in line 3 already"),
     ("ratio = \"\xff\"", "no TOML"),
     ("\x00", "no TOML"),
     ("a = [" * 5000, "no TOML"),

@@ -97,6 +97,10 @@ def test_completions(complete):
     assert set(ask("sleb", "prune", "m", "--search", "")) == {"exact", "race", "best"}
     assert ask("sleb", "prune", "m", "--search", "ra") == ["race"]
     assert ask("sleb", "prune", "m", "--num-remove-blocks", "") == []
+    assert set(ask("sleb", "export", "m", "--out-dtype", "")) == {"auto", "float32", "bfloat16", "float16", "q8_0"}
+    assert ask("sleb", "eval", "m", "--protocol", "l") == ["llama.cpp"]
+    assert set(ask("sleb", "latency", "m", "-o", "")) == {"md", "csv", "json", "jsonl"}
+    assert set(ask("sleb", "completion", "")) == {"bash", "zsh", "fish"}
     for words in (["sleb", "prune"], ["sleb", "prune", "m", "--out"]):
         assert ask(*words, f"{folder}/mod") == [f"{folder}/model.gguf"]
 

@@ -74,6 +74,13 @@ std::string bash_values(const CommandDeclaration& command) {
   return cases;
 }
 
+// Of the first word behind the command, where that is one of a few.
+std::string bash_positional(const CommandDeclaration& command) {
+  if (command.positionals.empty() || command.positionals[0].choices.empty()) return "";
+  const std::string choices = fmt::format("{}", fmt::join(command.positionals[0].choices, " "));
+  return fmt::format("; if [ \"$COMP_CWORD\" -eq 2 ]; then offered={}; fi", quoted(choices));
+}
+
 // In brackets or behind a colon of an option of zsh's _arguments.
 std::string zsh_escaped(std::string text) {
   for (const std::string_view special : {"\\", "[", "]", ":"}) {
@@ -99,8 +106,8 @@ std::string zsh_option(const std::string& name, const OptionDeclaration& option)
 std::string bash_completion(const std::vector<CommandDeclaration>& commands) {
   std::string options, values;
   for (const CommandDeclaration& command : commands) {
-    options += fmt::format("    {}) options={} ;;\n", command.name,
-                           quoted(fmt::format("{}", fmt::join(option_names(command), " "))));
+    options += fmt::format("    {}) options={}{} ;;\n", command.name,
+                           quoted(fmt::format("{}", fmt::join(option_names(command), " "))), bash_positional(command));
     values += bash_values(command);
   }
   return fmt::format(R"(# Completion of sleb for bash: source <(sleb completion bash)
@@ -139,8 +146,9 @@ std::string zsh_completion(const std::vector<CommandDeclaration>& commands) {
       for (const std::string& name : option.names) cases += " \\\n        " + quoted(zsh_option(name, option));
     }
     for (const OptionDeclaration& positional : command.positionals) {
-      cases += " \\\n        " +
-               quoted(fmt::format(":{}:{}", zsh_escaped(positional.value), may_be_file(positional) ? "_files" : " "));
+      const std::string values = positional.choices.empty() ? (may_be_file(positional) ? "_files" : " ")
+                                                            : fmt::format("({})", fmt::join(positional.choices, " "));
+      cases += " \\\n        " + quoted(fmt::format(":{}:{}", zsh_escaped(positional.value), values));
     }
     cases += " ;;\n";
   }
@@ -172,6 +180,11 @@ std::string fish_completion(const std::vector<CommandDeclaration>& commands) {
                         quoted_for_fish(command.description));
   }
   for (const CommandDeclaration& command : commands) {
+    for (const OptionDeclaration& positional : command.positionals) {
+      if (positional.choices.empty()) continue;
+      text += fmt::format("complete -c sleb -n '__fish_seen_subcommand_from {}' -f -a '{}'\n", command.name,
+                          fmt::join(positional.choices, " "));
+    }
     for (const OptionDeclaration& option : command.options) {
       text += fmt::format("complete -c sleb -n '__fish_seen_subcommand_from {}'", command.name);
       for (const std::string& name : option.names) {

@@ -85,8 +85,9 @@ void add_model(CLI::App& command, std::string& model) {
 void add_out_form(CLI::App& command, ExportOptions& options) {
   command
       .add_option("--out-dtype", options.out_dtype,
-                  "auto (as stored; from a GGUF: bfloat16), float32, bfloat16, float16; to a GGUF q8_0 too")
+                  "Type of what is written; auto: as stored, from a GGUF bfloat16; q8_0: of a folder written as a GGUF")
       ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16", "q8_0"}))
       ->type_name("TYPE");
   command
       .add_option("--shard-bytes", options.shard_bytes,
