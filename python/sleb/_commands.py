@@ -3,8 +3,9 @@ exist is an InputError."""
 
 import json
 import os
+import re
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sleb import _running
 from sleb._errors import SlebError
@@ -22,7 +23,7 @@ def info(model: Model) -> Info:
 
 def prune(model: Model, **options: Option) -> Prune:
     """Searches for the blocks that the model can do without; with `out` writes it without them."""
-    if options.get("dry_run"):
+    if options.get("dry_run") or options.get("dry-run"):
         raise TypeError("dry_run: that is sleb.dry_run(), whose result is another")
     return _result(Prune, "prune", model, options)
 
@@ -44,37 +45,45 @@ def latency(model: Model, **options: Option) -> Latency:
 
 def export(model: Model, *, removal_list: Option, out: Model, **options: Option) -> Export:
     """Writes the model without the blocks of the list into the folder `out`, or the file of that name with .gguf."""
-    _check_names(options)
-    _running.run(["export", os.fspath(model), *arguments({"removal_list": removal_list, "out": out, **options})])
-    folder = Path(out)
-    if folder.suffix == ".gguf":
-        return _gguf_export(model, folder)
-    return read(Export, _object((folder / "sleb.json").read_text(encoding="utf-8")), out=folder)
+    _run("export", model, {"removal_list": removal_list, "out": out, **options})
+    target = Path(out)
+    try:
+        record = _record_of(target).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SlebError(f"{error.filename}: {error.strerror}, unsaid: is SLEB sleb's program?") from error
+    return _read(Export, record, out=target)
 
 
-def _gguf_export(model: Model, out: Path) -> Export:
-    """A GGUF holds what was done itself; it may have been divided into parts."""
-    files = [out] if out.exists() else sorted(out.parent.glob(f"{out.stem}-*-of-*.gguf"))
-    removed = info(files[0]).json.get("removed", {"blocks": []})["blocks"]
-    record = {"model": os.fspath(model), "num_blocks": info(model).num_blocks, "removal_list": removed,
-              "files": [file.name for file in files]}  # fmt: skip
-    return read(Export, record, out=out)
+def _record_of(out: Path) -> Path:
+    """A folder's sleb.json; beside NAME.gguf or its parts it is NAME.sleb.json. Links are followed."""
+    target = Path(os.path.realpath(out))
+    if out.suffix.lower() != ".gguf":
+        return target / "sleb.json"
+    return target.with_name(re.sub(r"-\d+-of-\d+$", "", target.stem) + ".sleb.json")
 
 
 def _result(kind: type[R], command: str, model: Model, options: dict[str, Option]) -> R:
-    _check_names(options)
-    return read(kind, _object(_running.run([command, os.fspath(model), *arguments(options), "--json=-"])))
+    return _read(kind, _run(command, model, options, "--json=-"))
 
 
-def _check_names(options: dict[str, Option]) -> None:
-    for name in ("json", "output", "help"):
-        if name in options:
+def _run(command: str, model: Model, options: dict[str, Option], *more: str) -> str:
+    for name in options:
+        if name.replace("-", "_") in ("json", "output", "help", "version"):
             raise TypeError(f"{name}: not from Python; the result is what the function returns")
+    path = os.fspath(model)
+    if path.startswith("-"):  # a folder's name all the same
+        path = os.path.join(os.curdir, path)
+    return _running.run([command, path, *arguments(options), *more])
 
 
-def _object(text: str) -> dict[str, Any]:
+def _read(kind: type[R], text: str, **more: object) -> R:
     if not text:
         raise SlebError("there is no result; of many processes only the first has one")
-    value = json.loads(text)
-    assert isinstance(value, dict)
-    return value
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise SlebError(f"not the JSON of a result, which begins {text[:40]!r}: is SLEB sleb's program?") from error
+    try:
+        return read(kind, value, **more)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise SlebError(f"no {kind.__name__} ({error!r}): does a file of config ask for something else?") from error

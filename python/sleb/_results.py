@@ -112,6 +112,47 @@ class PromptSpeed(Result):
 
 
 @dataclasses.dataclass(frozen=True)
+class ModelSize(Result):
+    blocks: float  # half of one counts as a half
+    parameters: int
+    bytes: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes(Result):
+    """As it would be written whole, and as it is written."""
+
+    dense: ModelSize
+    pruned: ModelSize
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundSize(Result):
+    """A set on the way to a condition. Perplexity on the held-out text, divergence in nats a token."""
+
+    blocks: float  # left
+    removal_list: RemovalList
+    chosen: bool
+    perplexity: float | None
+    perplexity_ratio: float | None  # to the dense model's
+    perplexity_ratio_stderr: float | None
+    kl: float | None
+    kl_stderr: float | None
+    speed_up: float | None
+
+
+@dataclasses.dataclass(frozen=True)
+class SizeChoice(Result):
+    """The conditions that decided on the number of blocks, and the sets that were held against them."""
+
+    until_perplexity: float | None
+    until_kl: float | None
+    speed_up: float | None
+    dense_perplexity: float | None
+    sets: list[FoundSize]
+
+
+@dataclasses.dataclass(frozen=True)
 class Prune(Result):
     """What a search found; losses are over the calibration text, in the unit of the published code."""
 
@@ -126,6 +167,8 @@ class Prune(Result):
     removal_list: RemovalList
     steps: list[Step]
     seconds: float
+    size: Sizes
+    sizes: SizeChoice | None  # where a condition chose the number of blocks
     repaired_loss: float | None
     prompt_speed: PromptSpeed | None
     evaluation: Evaluation | None

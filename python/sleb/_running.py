@@ -30,12 +30,15 @@ def run(arguments: list[str]) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=given,
-            env=environment,
+            env={**environment, "SLEB_PARENT": str(os.getpid())},  # however this process ends, that one does not stay
             process_group=0,
         )
     except OSError as error:
         os.close(messages)
         raise SlebError(f"{program}: {error.strerror}") from error
+    except ValueError as error:  # a null character, a lone surrogate
+        os.close(messages)
+        raise InputError(f"not to be said on a command line: {error}") from error
     finally:
         os.close(given)
     heard = bytearray()
@@ -51,7 +54,7 @@ def run(arguments: list[str]) -> str:
     if not on_terminal:
         for warning in re.findall(r"^warning: (.*)$", text, re.MULTILINE):
             warnings.warn(warning, SlebWarning, stacklevel=4)
-    return output.decode()
+    return output.decode(errors="replace")
 
 
 def _output(process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sleb as layer
 
-import generated_rows
+import searched_folder
 from programs import ROOT
 from tiny_models import save_model, save_tokenizer
 
@@ -20,12 +20,8 @@ from tiny_models import save_model, save_tokenizer
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory) -> pathlib.Path:
     """A folder with a model, texts and rows of a task."""
-    folder = tmp_path_factory.mktemp("ground")
-    save_tokenizer(save_model(folder / "model", seed=4, num_hidden_layers=6, intermediate_size=256))
-    (folder / "text.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 60)
-    (folder / "held,out.txt").write_text("Pack my box with five dozen liquor jugs.\n" * 30)
-    generated_rows.write(folder, 9, "validation", seed=5, tasks=["piqa"])
-    return folder
+    return searched_folder.save(tmp_path_factory.mktemp("ground"), ["piqa"], "held,out.txt", num_hidden_layers=6,
+                                intermediate_size=256)
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +82,19 @@ def test_prune(ground, sleb_ok, tmp_path):
     assert result.evaluation.perplexity_details[str(ground / "text.txt")].rows[1].removal_list == result.removal_list
     assert (tmp_path / "out" / "config.json").exists()
     assert_fields_are_members(result)
+
+
+def test_sizes(ground, sleb_ok):
+    """With a condition, which sets were held against it; without one the sizes of the two models alone."""
+    result = layer.prune(ground / "model", **search(ground))
+    info = layer.info(ground / "model")
+    assert result.sizes is None
+    assert (result.size.dense.blocks, result.size.pruned.blocks) == (6, 4)
+    assert result.size.dense.parameters - result.size.pruned.parameters == 2 * info.block_parameters
+    held_out = layer.prune(ground / "model", **search(ground), until_perplexity=1000, eval_ppl=ground / "text.txt")
+    assert held_out.sizes.until_perplexity == 1000 and [found.blocks for found in held_out.sizes.sets] == [5, 4]
+    assert [found.chosen for found in held_out.sizes.sets] == [False, True]
+    assert_fields_are_members(held_out)
 
 
 def test_halves_and_their_names(ground):
@@ -169,8 +178,10 @@ def test_a_program_that_is_killed(ground, monkeypatch, tmp_path):
         layer.info(ground / "model")
 
 
-@pytest.mark.parametrize("options", [{"json": "x"}, {"output": "csv"}, {"dry_run": True}, {"dataset": b"x"}, {"ppl": [True]}])
+@pytest.mark.parametrize("options", [{"json": "x"}, {"version": True}, {"help": True}, {"output": "csv"}, {"dry_run": True}, {"dataset": b"x"}, {"ppl": [True]}])
 def test_what_no_option_may_be(ground, options):
+    with pytest.raises(TypeError, match="^dry_run: "):
+        layer.prune(ground / "model", **{"dry-run": True})
     with pytest.raises(TypeError, match=f"^{next(iter(options))}: "):
         layer.prune(ground / "model", **options)
 
@@ -180,10 +191,75 @@ def test_what_no_option_may_be(ground, options):
     ({"removal_list": [5, "4.mlp"]}, ["--removal-list=5,4.mlp"]),
     ({"removal_list": [[5, 4], [9], "7,8"]}, ["--removal-list=5,4", "--removal-list=9", "--removal-list=7,8"]),
     ({"removal_list": [np.int64(5), 4], "ratio": np.float32(0.25)}, ["--removal-list=5,4", "--ratio=0.25"]),
+    ({"json": "x --force", "out": "--force", "y": "a\nb"}, ["--json=x --force", "--out=--force", "--y=a\nb"]),
     ({"ppl": (pathlib.Path("a b"), "c4"), "x": "-1", "empty": ""}, ["--ppl=a b,c4", "--x=-1", "--empty", ""]),
 ])
 def test_options_by_rule(options, arguments):
     assert layer._options.arguments(options) == arguments
+
+
+@pytest.mark.parametrize("written, text, word", [
+    ("dry-run = true", None, "KeyError"),
+    ("help = true", None, "not the JSON of a result, which begins 'Find"),
+    ("num-remove-blocks = 2\nnum_remove_blocks = 2", layer.InputError, "stands twice"),
+])
+def test_a_file_of_options_asks_for_something_else(ground, tmp_path, written, text, word):
+    (tmp_path / "run.toml").write_text(written + "\n")
+    with pytest.raises(text or layer.SlebError, match=word):
+        layer.prune(ground / "model", **search(ground), config=tmp_path / "run.toml")
+
+
+@pytest.mark.parametrize("script, word", [
+    ("echo hello", "not the JSON of a result, which begins 'hello"),
+    ("echo 7", "no Info"),
+    ("echo '{}'", "no Info .*model"),
+    ("true", "there is no result"),
+    ("printf '\\377'", "not the JSON of a result"),
+])
+def test_another_program(ground, monkeypatch, tmp_path, script, word):
+    (tmp_path / "sleb").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "sleb").chmod(0o755)
+    monkeypatch.setenv("SLEB", str(tmp_path / "sleb"))
+    with pytest.raises(layer.SlebError, match=word):
+        layer.info(ground / "model")
+    with pytest.raises(layer.SlebError, match="is SLEB sleb's program"):
+        layer.export(ground / "model", removal_list=[1], out=tmp_path / "out")
+
+
+def test_a_name_is_no_option(ground, tmp_path, monkeypatch):
+    """A model called like an option is a folder of that name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "--help").symlink_to(ground / "model")
+    assert layer.info("--help").num_blocks == 6
+    with pytest.raises(layer.InputError, match="no such model"):
+        layer.info("--version")
+    for name in ("a\0b", "a\ud800b"):
+        with pytest.raises(layer.InputError, match="not to be said on a command line"):
+            layer.info(name)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP])
+def test_the_program_ends_with_the_one_that_called_it(ground, tmp_path, number, sleb_program):
+    """And as it ends where it is told to stop: with its rounds kept."""
+    np.save(tmp_path / "ids.npy", np.arange(400_000) % 90)
+    script = f"""import sleb
+sleb.prune({str(ground / "model")!r}, tokens={str(tmp_path / "ids.npy")!r}, seqlen=100, dtype="float32", search="exact",
+           num_remove_blocks=4, out={str(tmp_path / "out")!r})
+"""
+    process = python(script, stderr=subprocess.DEVNULL)
+    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    state = tmp_path / "out.sleb-state.json"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    [child] = children.read_text().split()
+    assert os.readlink(f"/proc/{child}/exe").startswith(str(sleb_program.parent))
+    process.send_signal(number)
+    process.wait()
+    while pathlib.Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not pathlib.Path(f"/proc/{child}").exists()
+    assert state.exists() and not (tmp_path / "out").exists()
 
 
 def test_warnings(ground, tmp_path):
