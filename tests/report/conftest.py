@@ -3,19 +3,15 @@ import pathlib
 import numpy as np
 import pytest
 
-import generated_rows
+import searched_folder
 from searches import SEARCHES
-from tiny_models import random_ids, save_model, save_tokenizer
+from tiny_models import random_ids
 
 
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory) -> pathlib.Path:
     """A model, a text, rows of a task."""
-    folder = tmp_path_factory.mktemp("report")
-    save_tokenizer(save_model(folder / "model", seed=4, num_hidden_layers=8))
-    (folder / "text.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 60)
-    (folder / "other.txt").write_text("Pack my box with five dozen liquor jugs.\n" * 30)
-    generated_rows.write(folder, 9, "validation", seed=5, tasks=("piqa",))
+    folder = searched_folder.save(tmp_path_factory.mktemp("report"), ["piqa"], num_hidden_layers=8)
     np.save(folder / "ids.npy", random_ids(2400))
     return folder
 

@@ -173,6 +173,13 @@ MALFORMED = {
     "more blocks than a map shows": lambda result: result.update(num_blocks=2**40),
     "no calibration": lambda result: result.pop("calibration"),
     "segments of nothing": lambda result: result["calibration"].update(segments=0),
+    "more removed than the rounds did": lambda result: result["removal_list"].append(0),
+    "less removed than the rounds did": lambda result: result["removal_list"].pop(),
+    "a block removed twice": lambda result: result["removal_list"].append(result["removal_list"][0]),
+    "a block that the model lacks": lambda result: result["removal_list"].append(8),
+    "a candidate that has gone": lambda result: result["steps"][1]["candidates"][0].update(block=result["removal_list"][0]),
+    "another loss than the winner's": lambda result: result["steps"][1].update(loss=result["steps"][1]["loss"] + 1),
+    "sizes of another model": lambda result: result["size"]["pruned"].update(blocks=7),
 }
 
 
@@ -205,6 +212,32 @@ def test_outputs(sleb, results, tmp_path):
     assert "exact.json" in refusal("-o", results["exact"], "--force") and results["exact"].read_text() == before
     assert "no-folder" in refusal("-o", "no-folder/a.html")
     assert sleb("report", results["exact"], "-o", "a.html", "--force", cwd=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("named", ["folder", "folder/sleb.json", "out.gguf", "out.sleb.json"])
+def test_files_that_a_result_belongs_to_stay(sleb, sleb_ok, ground, tmp_path, named):
+    """The model's own; a report that was put beside them is no part of it."""
+    search = ["prune", ground / "model", "--tokens", ground / "ids.npy", "--seqlen", 60, "--dtype", "float32",
+              "--num-remove-blocks", 1, "--prompt-tokens", 0]  # fmt: skip
+    out = "folder" if "folder" in named else "out.gguf"
+    sleb_ok(*search, "--out", out, cwd=tmp_path)
+    folder = tmp_path / "folder" if out == "folder" else tmp_path
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    assert len(before) > 1
+    for path in before:
+        # By a link with the ending that is asked for, too.
+        link = tmp_path / "link.json"
+        link.symlink_to(path)
+        for name in [link] + ([path] if path.suffix in (".json", ".svg") else []):
+            done = sleb("report", named, "-o", name, "--force", cwd=tmp_path)
+            assert done.returncode == 2 and "would overwrite a file that this command reads" in done.stderr, (path, done)
+        link.unlink()
+        if path.name == "config.json":
+            for command in (["recipe", named, "--out", path], ["eval", ground / "model", "--from", named, "--json", path]):
+                assert "would overwrite" in sleb(*command, "--force", cwd=tmp_path).stderr
+    assert {path: path.read_bytes() for path in folder.iterdir()} == before
+    for _ in range(2):
+        sleb_ok("report", named, "-o", folder / "mine.html", "--force", cwd=tmp_path)
 
 
 def test_prune_checks_the_report_before_any_work(sleb, ground, tmp_path):

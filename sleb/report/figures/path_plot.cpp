@@ -43,12 +43,16 @@ struct Panel {
     drawing.line(left, top + height, width - right, top + height, "axis");
   }
 
-  template <typename Value>
-  void draw_line(Drawing& drawing, const Line& line, Value value) const {
+  void draw_line(Drawing& drawing, const Line& line, double PathPoint::*value) const {
     std::string points;
-    for (const PathPoint& point : line.path) points += fmt::format("{:.1f},{:.1f} ", x(point.blocks), y(value(point)));
+    for (const PathPoint& point : line.path) points += fmt::format("{:.1f},{:.1f} ", x(point.blocks), y(point.*value));
     drawing.add(fmt::format(R"(<polyline points="{}" class="path {}"/>)", points, line.cls));
   }
+};
+
+// The loss above the divergence.
+struct Panels {
+  Panel loss, kl;
 };
 
 void draw_block_ticks(Drawing& drawing, const Panel& panel, double most) {
@@ -151,6 +155,29 @@ std::pair<double, double> range(std::span<const Line> lines, double PathPoint::*
   return range;
 }
 
+using Range = std::pair<double, double>;
+
+// `title`, `kind` and `losses`: of the upper panel.
+Panels panels_of(std::span<const Line> lines, const std::string& title, Scale::Kind kind, Range losses, double width) {
+  const Scale x(Scale::Kind::linear, 0, most_blocks(lines), left + 14, width - right - 14);
+  const Scale loss_scale = padded(kind, losses.first, losses.second, loss_height, top);
+  const double kl_top = top + loss_height + gap;
+  const auto [least, most] = range(lines, &PathPoint::kl);
+  const Scale kl_scale = padded(Scale::Kind::linear, least, most, kl_height, kl_top);
+  return {{title, x, loss_scale, top, loss_height, width},
+          {"KL divergence from the dense model, nats per token", x, kl_scale, kl_top, kl_height, width}};
+}
+
+// `value`: what the upper panel shows.
+void draw_lines(Drawing& drawing, const Panels& panels, std::span<const Line> lines, double PathPoint::*value) {
+  panels.loss.draw_axes(drawing);
+  panels.kl.draw_axes(drawing);
+  for (const Line& line : lines) {
+    panels.loss.draw_line(drawing, line, value);
+    panels.kl.draw_line(drawing, line, &PathPoint::kl);
+  }
+}
+
 }  // namespace
 
 Drawing path_plot(const result::PruneResult& result, double width) {
@@ -159,35 +186,17 @@ Drawing path_plot(const result::PruneResult& result, double width) {
     lines[0].name = "better sets";
     lines.push_back(std::move(*greedy));
   }
-  auto [least, most] = range(lines, &PathPoint::perplexity);
+  Range perplexities = range(lines, &PathPoint::perplexity);
   if (result.repair) {
     const double repaired = std::exp(result.per_token(result.repair->loss));
-    least = std::min(least, repaired), most = std::max(most, repaired);
+    perplexities = {std::min(perplexities.first, repaired), std::max(perplexities.second, repaired)};
   }
-  const Scale x(Scale::Kind::linear, 0, most_blocks(lines), left + 14, width - right - 14);
-  const double kl_top = top + loss_height + gap;
-  const Panel loss{"perplexity on the calibration text",
-                   x,
-                   padded(Scale::Kind::logarithmic, least, most, loss_height, top),
-                   top,
-                   loss_height,
-                   width};
-  const auto [least_kl, most_kl] = range(lines, &PathPoint::kl);
-  const Panel kl{"KL divergence from the dense model, nats per token",
-                 x,
-                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top),
-                 kl_top,
-                 kl_height,
-                 width};
+  const Panels panels =
+      panels_of(lines, "perplexity on the calibration text", Scale::Kind::logarithmic, perplexities, width);
+  const Panel &loss = panels.loss, &kl = panels.kl;
   const bool has_key = lines.size() > 1;
-  Drawing drawing(width, kl_top + kl_height + 46 + (has_key ? 28 : 0));
-  for (const Panel* panel : {&loss, &kl}) {
-    panel->draw_axes(drawing);
-    for (const Line& line : lines) {
-      if (panel == &loss) panel->draw_line(drawing, line, [](const PathPoint& point) { return point.perplexity; });
-      if (panel == &kl) panel->draw_line(drawing, line, [](const PathPoint& point) { return point.kl; });
-    }
-  }
+  Drawing drawing(width, kl.top + kl_height + 46 + (has_key ? 28 : 0));
+  draw_lines(drawing, panels, lines, &PathPoint::perplexity);
   const auto knee = result::knee_of(lines[0].path);
   if (knee) draw_knee(drawing, loss, lines[0].path[*knee]);
   for (size_t i = lines.size(); i-- > 0;) {
@@ -196,7 +205,7 @@ Drawing path_plot(const result::PruneResult& result, double width) {
   }
   if (result.repair) {
     const double repaired = std::exp(result.per_token(result.repair->loss));
-    const double at = x(lines[0].path.back().blocks);
+    const double at = loss.x(lines[0].path.back().blocks);
     drawing.begin_part("point", fmt::format("repaired: perplexity {}", number_text(repaired)));
     add_mark(drawing, result::ModelState::repaired, at, loss.y(repaired));
     drawing.end_part();
@@ -216,37 +225,21 @@ Drawing path_plot(std::span<const NamedResult> results, double width) {
     for (PathPoint& point : path) point.per_token -= dense;
     lines.push_back({results[i].name, std::move(path), fmt::format("run run-{}", i % styles)});
   }
-  const Scale x(Scale::Kind::linear, 0, most_blocks(lines), left + 14, width - right - 14);
-  const double kl_top = top + loss_height + gap;
-  const auto [least, most] = range(lines, &PathPoint::per_token);
-  const Panel loss{"added to the calibration loss, nats per token",
-                   x,
-                   padded(Scale::Kind::linear, least, most, loss_height, top),
-                   top,
-                   loss_height,
-                   width};
-  const auto [least_kl, most_kl] = range(lines, &PathPoint::kl);
-  const Panel kl{"KL divergence from the dense model, nats per token",
-                 x,
-                 padded(Scale::Kind::linear, least_kl, most_kl, kl_height, kl_top),
-                 kl_top,
-                 kl_height,
-                 width};
-  Drawing drawing(width, kl_top + kl_height + 54 + key_layout(lines, width).second);
-  loss.draw_axes(drawing);
-  kl.draw_axes(drawing);
+  const Panels panels = panels_of(lines, "added to the calibration loss, nats per token", Scale::Kind::linear,
+                                  range(lines, &PathPoint::per_token), width);
+  const Panel &loss = panels.loss, &kl = panels.kl;
+  Drawing drawing(width, kl.top + kl_height + 54 + key_layout(lines, width).second);
+  draw_lines(drawing, panels, lines, &PathPoint::per_token);
   for (const Line& line : lines) {
-    loss.draw_line(drawing, line, [](const PathPoint& point) { return point.per_token; });
-    kl.draw_line(drawing, line, [](const PathPoint& point) { return point.kl; });
     for (const PathPoint& point : line.path) {
       drawing.begin_part("point", words_of(line.name, point), data_of(point));
-      drawing.circle(x(point.blocks), loss.y(point.per_token), 3.5, line.cls);
-      drawing.circle(x(point.blocks), kl.y(point.kl), 3.5, line.cls);
+      drawing.circle(loss.x(point.blocks), loss.y(point.per_token), 3.5, line.cls);
+      drawing.circle(kl.x(point.blocks), kl.y(point.kl), 3.5, line.cls);
       drawing.end_part();
     }
   }
   draw_block_ticks(drawing, kl, most_blocks(lines));
-  draw_key(drawing, lines, kl_top + kl_height + 62);
+  draw_key(drawing, lines, kl.top + kl_height + 62);
   return drawing;
 }
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "sleb/base/error.h"
+#include "sleb/engine/plans/recorded_removals.h"
 
 namespace sleb::result {
 namespace {
@@ -37,6 +37,14 @@ Calibration calibration_of(const JsonView& json) {
 
 Size size_of(const JsonView& size) {
   return {amount(size.at("blocks")), amount(size.at("parameters")), amount(size.at("bytes"))};
+}
+
+// A half counts as half a block.
+void check_blocks(const JsonView& sizes, const PruneResult& result) {
+  const auto before = static_cast<double>(result.num_blocks);
+  const double after = before - blocks_in(result.removal_list);
+  if (result.sizes->first.blocks != before) sizes.at("dense").at("blocks").fail(fmt::format("not {:g}", before));
+  if (result.sizes->second.blocks != after) sizes.at("pruned").at("blocks").fail(fmt::format("not {:g}", after));
 }
 
 std::vector<double> repeats(const JsonView& speed, const std::string& key) {
@@ -118,26 +126,6 @@ Measured measured(const JsonView& object, const std::string& value, const std::s
   return {signed_amount(object.at(value)), found ? std::optional(amount(*found)) : std::nullopt};
 }
 
-Removal removal(const JsonView& value, int64_t num_blocks) {
-  const std::string text = value.is_string() ? value.string() : std::to_string(value.integer(0));
-  RemovalList one;
-  try {
-    one = parse_removal_list(text);
-  } catch (const Error&) {
-    value.fail("expected a block, or a half of one");
-  }
-  if (one.size() != 1 || one[0].block >= num_blocks) value.fail(fmt::format("not a block of {}", num_blocks));
-  return one[0];
-}
-
-RemovalList removals(const JsonView& list, int64_t num_blocks) {
-  if (!list.is_array()) list.fail("expected a list of blocks");
-  RemovalList blocks;
-  for (size_t i = 0; i < list.size(); ++i) blocks.push_back(removal(list.at(i), num_blocks));
-  if (list.size() > static_cast<size_t>(2 * num_blocks)) list.fail("more blocks than the model has");
-  return blocks;
-}
-
 double PruneResult::loss() const {
   return best_sets.empty() ? rounds.back().loss : best_sets.back().loss;
 }
@@ -157,12 +145,13 @@ PruneResult prune_result(const JsonView& json) {
   result.machine = machine_of(json);
   result.command = json.string_or("command", "");
   result.dense_loss = amount(json.at("dense_loss"));
-  result.removal_list = removals(json.at("removal_list"), result.num_blocks);
+  result.removal_list = removal_list_from(json.at("removal_list"), result.num_blocks);
   if (result.removal_list.empty()) json.at("removal_list").fail("no block is left out");
   read_search(json, result);
   result.seconds = amount(json.at("seconds"));
   if (const auto sizes = json.find("size")) {
     result.sizes = {size_of(sizes->at("dense")), size_of(sizes->at("pruned"))};
+    check_blocks(*sizes, result);
   }
   if (const auto speed = json.find("prompt_speed")) result.speed = speed_of(*speed);
   if (json.has("repair")) result.repair = repair_of(json);

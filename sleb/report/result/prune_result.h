@@ -151,7 +151,8 @@ struct PruneResult {
 };
 
 // Throws Error(bad_input), naming the place in the file, for JSON that is no result of sleb prune, for values of
-// another type or beyond what they can be, and for rounds that no search has.
+// another type or beyond what they can be, for rounds that no search has, and for a removal list that is not what its
+// search found.
 PruneResult prune_result(const JsonView& json);
 
 // Of the parts of it, for prune_result.
@@ -163,7 +164,5 @@ void read_evaluation(const JsonView& json, PruneResult& result);
 double amount(const JsonView& value);
 double signed_amount(const JsonView& value);
 Measured measured(const JsonView& object, const std::string& value, const std::string& error);
-RemovalList removals(const JsonView& list, int64_t num_blocks);
-Removal removal(const JsonView& value, int64_t num_blocks);
 
 }  // namespace sleb::result

@@ -107,6 +107,41 @@ TEST(PruneResult, HasRoundsThatASearchCanHave) {
             std::string::npos);
 }
 
+TEST(PruneResult, DoesNotContradictItself) {
+  const auto refused = [](const std::function<void(Json&)>& change, std::string_view word) {
+    const std::string error = error_with(change);
+    EXPECT_NE(error.find(word), std::string::npos) << error;
+  };
+  refused([](Json& json) { json["removal_list"] = {2, 1, 3}; }, "removal_list: not what its rounds found: 2,1");
+  refused([](Json& json) { json["removal_list"] = {2}; }, "removal_list: not what its rounds found: 2,1");
+  refused([](Json& json) { json["removal_list"] = {2, 3}; }, "removal_list: not what its rounds found: 2,1");
+  refused([](Json& json) { json["removal_list"] = {2, 2}; }, "removal_list[1]: block 2 stands twice");
+  refused([](Json& json) { json["removal_list"] = {0, 1, 2, 3}; }, "all 4 blocks");
+  refused([](Json& json) { json["removal_list"] = {2, 4}; }, "not a block of 4");
+  refused([](Json& json) { json["steps"][1]["candidates"][0]["block"] = 2; }, "removed before");
+  refused([](Json& json) { json["steps"][0]["candidates"][0]["block"] = 2; }, "a candidate of this round twice");
+  refused([](Json& json) { json["steps"][0]["loss"] = 311; }, "steps[0].loss: not that of the candidate");
+  refused([](Json& json) { json["steps"][0]["candidates"][0]["block"] = "1.mlp"; }, "not a whole block");
+  refused([](Json& json) { json["units"] = "half"; }, "not half a block");
+  const auto with_sizes = [](double dense, double pruned) {
+    const auto size = [](double blocks) { return Json{{"blocks", blocks}, {"parameters", 1}, {"bytes", 1}}; };
+    return [=](Json& json) { json["size"] = {{"dense", size(dense)}, {"pruned", size(pruned)}}; };
+  };
+  EXPECT_EQ(error_with(with_sizes(4, 2)), "no error");
+  refused(with_sizes(5, 2), "size.dense.blocks: not 4");
+  refused(with_sizes(4, 3), "size.pruned.blocks: not 2");
+  const auto with_sets = [](const char* sets) {
+    return [=](Json& json) { json["races"] = Json::array(), json["best_sets"] = Json::parse(sets); };
+  };
+  const char* one = R"([{"blocks": 1, "removal_list": [2], "loss": 310, "kl": 0.1}])";
+  refused(with_sets(one), "removal_list: not what its best_sets found: 2");
+  const char* of_another_size = R"([{"blocks": 2, "removal_list": [2], "loss": 310, "kl": 0.1}])";
+  refused(with_sets(of_another_size), "best_sets[0].removal_list: not of 2");
+  const char* twice = R"([{"blocks": 2, "removal_list": [1, 2], "loss": 310, "kl": 0.1},
+                          {"blocks": 2, "removal_list": [1, 2], "loss": 310, "kl": 0.1}])";
+  refused(with_sets(twice), "in the order of their size");
+}
+
 TEST(PruneResult, EvaluationIsOfDenseRemovedAndRepaired) {
   Json json = Json::parse(small);
   json["evaluation"] = Json::parse(R"({
