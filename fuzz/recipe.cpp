@@ -8,7 +8,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace sleb;
   fuzzing::accepts([&] {
     const Json result = parse_json(fuzzing::text_of(data, size), "sleb.json");
-    const PruneResult read(JsonView(result, "sleb.json"));
+    const ResultSets read(JsonView(result, "sleb.json"));
     for (const double left : read.sizes()) {
       if (2 * (static_cast<double>(read.num_blocks()) - left) != 2 * blocks_in(read.set_leaving(left))) std::abort();
     }

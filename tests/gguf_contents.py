@@ -1,9 +1,10 @@
 """What a GGUF file holds, as the gguf wheel reads it."""
 import pathlib
-import re
 
 import gguf
 import numpy as np
+
+import numbered_tensors
 
 RECORD = {"sleb.version", "sleb.source", "sleb.source_block_count", "sleb.removed_blocks"}
 
@@ -32,13 +33,4 @@ def tensors_of(*paths: pathlib.Path) -> dict[str, tuple[str, list[int], bytes]]:
 
 
 def without_blocks(tensors: dict, removed: list[int], num_blocks: int) -> dict:
-    """The tensors that stay, under their new names."""
-    place = {old: new for new, old in enumerate(block for block in range(num_blocks) if block not in removed)}
-    kept = {}
-    for name, tensor in tensors.items():
-        block = re.match(r"blk\.(\d+)\.", name)
-        if block is None:
-            kept[name] = tensor
-        elif int(block[1]) in place:
-            kept[name.replace(block[0], f"blk.{place[int(block[1])]}.", 1)] = tensor
-    return kept
+    return numbered_tensors.without_blocks(tensors, removed, num_blocks, "blk.")

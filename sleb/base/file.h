@@ -39,13 +39,9 @@ void release_pages(Bytes mapped);
 // Git LFS pointer.
 std::string read_file(const std::filesystem::path& path, uint64_t limit = uint64_t{1} << 30);
 
-// Gives `by` the permissions of `replaced`, if that is there. Throws Error(failed) where the system refuses.
-void keep_permissions(const std::filesystem::path& replaced, const std::filesystem::path& by);
-
-// A folder that appears under its final name only when whole: files are written into a hidden temporary sibling, and
-// commit() syncs them and renames the folder, with the permissions of one that it replaces. Replacing a target is one
-// step where the file system can exchange names (renameat2), else two. Without commit() the destructor removes the
-// temporary.
+// A folder that appears under its final name only when whole: files are written into a hidden temporary sibling, which
+// commit() syncs and renames. Replacing a target, whose permissions stay, is one step where the file system can
+// exchange names (renameat2), else two. Without commit() the destructor removes the temporary.
 class StagedFolder {
  public:
   // A link is followed. Throws Error(bad_input) if `target` exists and `replace` is false, or its parent can't be
@@ -74,9 +70,9 @@ void remove_left_temporaries(const std::filesystem::path& target);
 // (/dev/stdout), where the name of a link's target means nothing. Throws Error(bad_input) for links without an end.
 std::filesystem::path followed(const std::filesystem::path& path);
 
-// Writes `content` to a temporary sibling of the file that `path` leads to, syncs, renames onto it (replacing a file
-// there, whose permissions it gets). A device, a pipe or an open descriptor (/dev/stdout, /dev/fd/5) is written into
-// and never replaced. Throws Error(failed) when the disk refuses.
+// Writes `content` to a temporary sibling of the file that `path` leads to, syncs, renames onto it; of a file there the
+// permissions stay. A device, a pipe or an open descriptor (/dev/stdout, /dev/fd/5) is written into, never replaced.
+// Throws Error(failed) when the disk refuses.
 void write_file_atomically(const std::filesystem::path& path, std::string_view content);
 
 // Throws Error(bad_input) if write_file_atomically could not write there: better known before long work than after it.

@@ -9,6 +9,7 @@
 #include <ranges>
 
 #include "sleb/base/error.h"
+#include "sleb/base/written_into.h"
 
 namespace sleb {
 namespace fs = std::filesystem;

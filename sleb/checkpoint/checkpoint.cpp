@@ -351,7 +351,7 @@ std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
 Tokenizer load_tokenizer(const fs::path& given, Progress& progress) {
   std::error_code ignored;
   const bool is_file = fs::is_regular_file(given, ignored);
-  if (is_file && !is_gguf_file(given) && given.extension() != ".gguf") return Tokenizer::from_file(given);
+  if (is_file && !is_gguf_file(given) && !has_gguf_ending(given)) return Tokenizer::from_file(given);
   const auto [path, is_gguf] = locate_model(given);
   if (!is_gguf) return tokenizer_of_folder(path);
   const GgufFile file(path);

@@ -1,6 +1,7 @@
 #include "sleb/checkpoint/model_location.h"
 
 #include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <string>
@@ -10,8 +11,6 @@
 namespace sleb {
 namespace fs = std::filesystem;
 namespace {
-
-constexpr std::string_view gguf_ending = ".gguf";
 
 // The name of a model whose parts are called NAME-00001-of-00003.gguf; of a file that is no part, its own.
 std::string name_without_part(const std::string& file) {
@@ -26,7 +25,7 @@ std::map<std::string, fs::path> ggufs_in(const fs::path& folder) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const std::string name = entry.path().filename().string();
-    if (!name.ends_with(gguf_ending) || !entry.is_regular_file(ignored)) continue;
+    if (!has_gguf_ending(entry.path()) || !entry.is_regular_file(ignored)) continue;
     const auto [model, is_new] = models.emplace(name_without_part(name), entry.path());
     if (!is_new) model->second = std::min(model->second, entry.path());
   }
@@ -48,6 +47,12 @@ ModelLocation locate_in_folder(const fs::path& folder) {
 
 }  // namespace
 
+bool has_gguf_ending(const fs::path& path) {
+  std::string ending = path.extension().string();
+  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ending == ".gguf";
+}
+
 bool is_gguf_file(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_regular_file(path, ignored)) return false;
@@ -64,7 +69,7 @@ ModelLocation locate_model(const fs::path& path) {
   }
   if (fs::is_directory(path, ignored)) return locate_in_folder(path);
   // What is called .gguf and is none is refused by its reader, which says why.
-  if (is_gguf_file(path) || path.extension() == gguf_ending) return {path, true};
+  if (is_gguf_file(path) || has_gguf_ending(path)) return {path, true};
   bad_input("{}: not a model; give a checkpoint folder or a .gguf file", path.string());
 }
 

@@ -15,6 +15,8 @@ struct ModelLocation {
 // GGUFs, naming them.
 ModelLocation locate_model(const std::filesystem::path& path);
 
+// Whether a file is called as GGUFs are, ".gguf" at the end in letters of either case.
+bool has_gguf_ending(const std::filesystem::path& path);
 // Whether the file begins as a GGUF does. False for what can't be read.
 bool is_gguf_file(const std::filesystem::path& path);
 

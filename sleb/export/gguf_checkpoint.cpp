@@ -57,6 +57,11 @@ uint64_t gguf_bytes(const Checkpoint& checkpoint, const ExportOptions& options) 
   return bytes;
 }
 
+std::vector<TensorFile> gguf_files(const Checkpoint& checkpoint, const ExportOptions& options) {
+  const GgufRecord record{"", blocks_gone(options.removal_list)};
+  return files_of_gguf(options.out, options.shard_bytes, gguf_of(checkpoint, options, record).content);
+}
+
 void write_gguf_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, const ExportRecord& record,
                            Progress& progress) {
   check_output(options);  // hours may have passed
@@ -68,7 +73,8 @@ void write_gguf_checkpoint(const Checkpoint& checkpoint, const ExportOptions& op
   for (const std::string& line : removed.empty() ? pruned.warnings : std::vector<std::string>()) {
     progress.note("warning: " + line);
   }
-  const auto names = write_gguf({options.out, options.shard_bytes, options.force}, pruned.content, progress);
+  const auto names =
+      write_gguf({options.out, record.json, options.shard_bytes, options.force}, pruned.content, progress);
   if (names.size() > 1) {
     progress.note(
         fmt::format("{}: in {} parts, {} to {}", options.out.string(), names.size(), names.front(), names.back()));

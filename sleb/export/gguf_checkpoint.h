@@ -17,6 +17,8 @@ namespace sleb {
 
 // Of the tensors, together.
 uint64_t gguf_bytes(const Checkpoint& checkpoint, const ExportOptions& options);
+// tensor_files of a GGUF.
+std::vector<TensorFile> gguf_files(const Checkpoint& checkpoint, const ExportOptions& options);
 
 // Throws Error(bad_input), Error(failed) where the disk refuses, Interrupted; nothing is left there then.
 void write_gguf_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, const ExportRecord& record,

@@ -1,4 +1,4 @@
-// The folder that an export writes: what is in it, and whether it may be replaced.
+// What an export writes: where the record of it stands, what is in its folder, and whether that may be replaced.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,12 @@
 #include <vector>
 
 namespace sleb {
+
+// The JSON of what was done: sleb.json in the folder `out`, or NAME.sleb.json beside a GGUF NAME.gguf, also of its
+// parts NAME-00001-of-00003.gguf. Links are followed.
+std::filesystem::path record_of(const std::filesystem::path& out);
+// The files that such a record, or else nothing, says were written with it, as they are named from its folder; sorted.
+std::vector<std::string> files_in_record(const std::filesystem::path& record);
 
 // Every file below `folder`, sorted.
 std::vector<std::string> files_below(const std::filesystem::path& folder);

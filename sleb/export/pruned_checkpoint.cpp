@@ -309,6 +309,18 @@ ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& option
   return size;
 }
 
+std::vector<TensorFile> tensor_files(const Checkpoint& checkpoint, const ExportOptions& options) {
+  if (is_gguf_output(options.out)) return gguf_files(checkpoint, options);
+  const auto shards =
+      split_into_shards(plan_transfers(checkpoint, options), options.shard_bytes.value_or(usual_shard_bytes));
+  std::vector<TensorFile> files;
+  for (size_t i = 0; i < shards.size(); ++i) {
+    files.push_back({shard_name(i, shards.size()), {}});
+    for (const Transfer& transfer : shards[i]) files.back().tensors.push_back(transfer.layout);
+  }
+  return files;
+}
+
 void write_pruned_checkpoint(const Checkpoint& checkpoint, const ExportOptions& options, ExportRecord record,
                              Progress& progress) {
   if (is_gguf_output(options.out)) return write_gguf_checkpoint(checkpoint, options, record, progress);

@@ -11,6 +11,7 @@
 #include "sleb/base/progress.h"
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/plans/removal_list.h"
+#include "sleb/export/gguf/gguf_output.h"
 
 namespace sleb {
 
@@ -25,7 +26,7 @@ struct ExportOptions {
   bool force = false;     // replace an existing target
 };
 
-// What goes into the folder beside the model; a GGUF gets the model's name in it alone.
+// What goes into the folder beside the model; a GGUF gets the JSON alone, beside it as NAME.sleb.json.
 struct ExportRecord {
   std::string card;     // README.md
   OrderedJson json;     // sleb.json; its "files" are added: the names of all that is written
@@ -54,6 +55,9 @@ void check_output(const ExportOptions& options);
 // may speak of blocks and are left as they are.
 [[nodiscard]] std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions& options);
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options);
+
+// What write_pruned_checkpoint writes tensors to.
+std::vector<TensorFile> tensor_files(const Checkpoint& checkpoint, const ExportOptions& options);
 
 // safetensors shards with blocks renumbered from 0, config.json, tokenizer and generation files, model card and
 // sleb.json. Tensors pass through memory one at a time. The folder appears under its name only when

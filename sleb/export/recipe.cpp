@@ -39,7 +39,7 @@ std::string llama_quantize(const Recipe& recipe) {
 
 }  // namespace
 
-Recipe recipe_of(const PruneResult& result, const RemovalList& removal_list, const std::string& model) {
+Recipe recipe_of(const ResultSets& result, const RemovalList& removal_list, const std::string& model) {
   if (result.is_repaired()) {
     bad_input("{}: matrices were fitted too (--repair), which no recipe says; prune without --repair for one",
               result.place());

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sleb/export/prune_result.h"
+#include "sleb/export/result_sets.h"
 
 namespace sleb {
 
@@ -22,7 +22,7 @@ struct Recipe {
 // Of a result's model without `removal_list`; `model`: in the place of the one that the result names, "" for that.
 // Throws Error(bad_input) for an empty list, for halves of blocks, and for a repaired model: what the others leave out
 // are whole blocks, and they change no matrix.
-Recipe recipe_of(const PruneResult& result, const RemovalList& removal_list, const std::string& model = "");
+Recipe recipe_of(const ResultSets& result, const RemovalList& removal_list, const std::string& model = "");
 
 // The kept blocks as runs, [first, end).
 std::vector<std::pair<int64_t, int64_t>> kept_runs(const Recipe& recipe);

@@ -8,7 +8,7 @@ namespace sleb {
 namespace {
 
 Recipe recipe_from(const Json& result, const std::string& model = "") {
-  const PruneResult read(JsonView(result, "sleb.json"));
+  const ResultSets read(JsonView(result, "sleb.json"));
   return recipe_of(read, read.removal_list(), model);
 }
 

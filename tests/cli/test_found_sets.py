@@ -111,6 +111,24 @@ def test_a_repair_is_not_taken_unseen(sleb, ground, tmp_path):
     assert done.returncode == 0 and "no matrix is fitted" in done.stderr
 
 
+def test_a_result_of_another_model_is_said(sleb, ground, tmp_path):
+    """By the hash of the whole model, whatever it is called; which the user may want, of a model that was tuned further."""
+    save_model(tmp_path / "tuned", seed=4, num_hidden_layers=NUM_BLOCKS, intermediate_size=256)
+    (tmp_path / "same").symlink_to(ground / "model")
+    measure = ["--mode", "prompt", "--prompt-tokens", 8, "--repeats", 1]
+    for model, is_another in (("tuned", True), ("same", False), (ground / "model", False)):
+        for command in (["export", model, "--out", "out", "--force"], ["latency", model, *measure]):
+            done = sleb(*command, "--from", ground / "greedy", cwd=tmp_path)
+            assert done.returncode == 0, done.stderr
+            words = f"warning: {ground}/greedy is of {ground}/model, whose files are others than those of {model}"
+            assert (words in done.stderr) == is_another, done.stderr
+    result = json.loads((ground / "greedy" / "sleb.json").read_text())
+    result["fingerprint"] = {"the model": 3}
+    (tmp_path / "r.json").write_text(json.dumps(result))
+    done = sleb("export", "same", "--from", "r.json", "--out", "new", cwd=tmp_path)
+    assert done.returncode == 2 and "r.json: fingerprint.the model" in done.stderr, done.stderr
+
+
 @pytest.fixture
 def refusal(sleb, ground, tmp_path):
     """The one line of a refused export, which writes nothing."""

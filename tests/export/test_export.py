@@ -2,7 +2,6 @@
 import itertools
 import json
 import pathlib
-import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +13,7 @@ import torch
 import transformers
 import yaml
 
+import numbered_tensors
 import oracle
 from gguf_models import BYTE_TOKENS, save_gguf
 from tiny_models import (OPT, ROPES, drop_base_prefix, edit_json, make_model, random_ids, save_model, save_tokenizer,
@@ -67,16 +67,7 @@ def tensors_of(folder: pathlib.Path) -> dict[str, torch.Tensor]:
 
 
 def without_blocks(tensors: dict[str, torch.Tensor], removed: list[int], blocks: int = NUM_BLOCKS) -> dict:
-    """The tensors that stay, under their new names."""
-    place = {old: new for new, old in enumerate(block for block in range(blocks) if block not in removed)}
-    kept = {}
-    for name, tensor in tensors.items():
-        block = re.search(r"\.layers\.(\d+)\.", name)
-        if block is None:
-            kept[name] = tensor
-        elif int(block[1]) in place:
-            kept[name.replace(block[0], f".layers.{place[int(block[1])]}.")] = tensor
-    return kept
+    return numbered_tensors.without_blocks(tensors, removed, blocks, ".layers.")
 
 
 def expect_same_tensors(actual: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:

@@ -47,6 +47,21 @@ def test_types_as_stored(stored, kind, sleb_ok, tmp_path):
     assert kinds == {1: "F32", 2: kind}
 
 
+def test_a_repair_in_q8_0(sleb_ok, tmp_path):
+    """Fitted in float32 and quantised when it is written, as the gguf wheel quantises what a float32 file holds."""
+    save_source(tmp_path / "model", hidden_size=64, num_attention_heads=4, num_key_value_heads=2)
+    (tmp_path / "text.txt").write_text("".join(chr(97 + value % 26) for value in random_ids(3000)))
+    fit = ("--removal-list", "1", "--repair-dataset", tmp_path / "text.txt", "--repair-tokens", 2048, "--seqlen", 64,
+           "--dtype", "float32")  # fmt: skip
+    for dtype in ("float32", "q8_0"):
+        sleb_ok("repair", tmp_path / "model", *fit, "--out", tmp_path / f"{dtype}.gguf", "--out-dtype", dtype)
+    actual = tensors_of(tmp_path / "q8_0.gguf")
+    for name, (_, shape, data) in tensors_of(tmp_path / "float32.gguf").items():
+        values = np.frombuffer(data, np.float32).reshape(shape[::-1])
+        expected = gguf.quants.quantize(values, gguf.GGMLQuantizationType.Q8_0) if values.ndim > 1 else values
+        assert actual[name] == ("Q8_0" if values.ndim > 1 else "F32", shape, expected.tobytes()), name
+
+
 def test_rows_that_are_no_whole_blocks(sleb_ok, tmp_path):
     """As the converter falls back."""
     save_source(tmp_path / "model", intermediate_size=80)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import generated_rows
+import searched_folder
 from tiny_models import random_ids, save_model, save_tokenizer
 
 TASKS = ["piqa", "arc_easy"]
@@ -16,12 +17,8 @@ TASKS = ["piqa", "arc_easy"]
 @pytest.fixture(scope="module")
 def ground(tmp_path_factory) -> pathlib.Path:
     """A folder with a model, texts and rows of tasks."""
-    folder = tmp_path_factory.mktemp("ground")
-    save_tokenizer(save_model(folder / "model", seed=4, num_hidden_layers=6))
-    (folder / "text.txt").write_text("The quick brown fox jumps over the lazy dog.\n" * 60)
-    (folder / "held,out.txt").write_text("Pack my box with five dozen liquor jugs.\n" * 30)
+    folder = searched_folder.save(tmp_path_factory.mktemp("ground"), TASKS, "held,out.txt", num_hidden_layers=6)
     (folder / "more.jsonl").write_text('{"text": "How vexingly quick daft zebras jump!"}\n' * 30)
-    generated_rows.write(folder, 9, "validation", seed=5, tasks=TASKS)
     return folder
 
 

@@ -18,7 +18,6 @@ namespace {
   const auto engine = std::filesystem::read_symlink("/proc/self/exe").parent_path() / "sleb-engine";
   std::vector<char*> arguments = {const_cast<char*>("sleb")};
   for (const std::string& argument : session.arguments) arguments.push_back(const_cast<char*>(argument.c_str()));
-  // Its options are among the arguments already; sleb-engine has to know the file too, so as not to write over it.
   const std::string config = "--config=" + session.config_file.string();
   if (!session.config_file.empty()) arguments.push_back(const_cast<char*>(config.c_str()));
   arguments.push_back(nullptr);

@@ -38,7 +38,7 @@ std::string card(const ModelOrigin& origin, const std::string& command, const Re
 void run(ExportArguments& arguments, Session& session) {
   OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
-  guard.reads(file_of_result(arguments.found_sets.result));
+  guard.reads_result(arguments.found_sets.result);
   guard.writes_checkpoint("--out", arguments.out, arguments.options.force);
   ExportOptions options = arguments.options;
   options.out = arguments.out;
@@ -47,7 +47,7 @@ void run(ExportArguments& arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const int64_t num_blocks = checkpoint.spec().num_blocks;
-  check_found_sets(arguments.found_sets, arguments.model, checkpoint.spec(), session.progress);
+  check_found_sets(arguments.found_sets, arguments.model, source, checkpoint, session.progress);
   options.removal_list = parse_removal_list(arguments.removal_list, checkpoint.spec());
   // To check() an empty list is one that is not known yet; what a GGUF can't be is found before it is written too.
   const bool is_whole_gguf = options.removal_list.empty() && is_gguf_output(options.out);

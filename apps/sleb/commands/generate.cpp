@@ -174,7 +174,7 @@ void run(GenerateArguments arguments, Session& session) {
   check(arguments);
   OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
-  guard.reads(file_of_result(arguments.found_sets.result));
+  guard.reads_result(arguments.found_sets.result);
   if (arguments.prompt == "-") guard.reads("/dev/stdin");  // a file, where the shell opened one
   guard.writes_file("--json", arguments.json, arguments.force);
   check_compute(arguments.compute);
@@ -183,7 +183,7 @@ void run(GenerateArguments arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   const Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
-  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
+  check_found_sets(arguments.found_sets, arguments.model, source, checkpoint, session.progress);
   const std::vector<Variant> wanted = variants(arguments, spec);
   const Tokenizer tokenizer = checkpoint.tokenizer();
   tokenizer.stream(true);  // a decoder that is not known is refused before the model is loaded

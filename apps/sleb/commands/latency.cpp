@@ -85,7 +85,7 @@ void run(LatencyArguments arguments, Session& session) {
   check_one_output(arguments.results);
   OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
-  guard.reads(file_of_result(arguments.found_sets.result));
+  guard.reads_result(arguments.found_sets.result);
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard_record(guard, arguments.record);
   check_compute(arguments.compute);
@@ -96,7 +96,7 @@ void run(LatencyArguments arguments, Session& session) {
   LatencyReport report;
   report.model = arguments.model;
   report.num_blocks = spec.num_blocks;
-  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
+  check_found_sets(arguments.found_sets, arguments.model, source, checkpoint, session.progress);
   report.removal_lists = lists_of(arguments, spec);
   if (arguments.removal_lists.empty()) report.removal_ratio = arguments.removal_ratio;
   report.options = options_of(arguments, spec);
@@ -161,10 +161,7 @@ void add_latency(CLI::App& app, Session& session) {
       ->type_name("R");
   add_measurement(*command, *arguments);
   add_compute(*command, arguments->compute);
-  add_json(*command, arguments->results.json, "Write the result");
-  add_table_format(*command, arguments->results.format);
-  add_force(*command, arguments->force);
-  add_records(*command, arguments->record);
+  add_measured_results(*command, arguments->results, arguments->force, arguments->record);
   command->footer(
       "Examples:\n"
       "  sleb latency HuggingFaceTB/SmolLM2-135M --removal-list 12,26,13\n"

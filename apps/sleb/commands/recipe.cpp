@@ -24,9 +24,9 @@ struct RecipeArguments {
 
 void run(const RecipeArguments& arguments, const Session& session) {
   OutputGuard guard(session);
-  guard.reads(file_of_result(arguments.result));
+  guard.reads_result(arguments.result);
   guard.writes_file("--out", arguments.out, arguments.force);
-  const PruneResult result = read_prune_result(arguments.result);
+  const ResultSets result = read_result_sets(arguments.result);
   const std::vector<RemovalList> lists = sets_of(result, arguments.blocks);
   const std::string text = text_of(recipe_of(result, lists.at(0), arguments.model));
   if (arguments.out.empty()) return write_output(text);

@@ -2,7 +2,6 @@
 
 #include <fmt/core.h>
 
-#include <filesystem>
 #include <memory>
 
 #include "apps/sleb/commands/commands.h"
@@ -12,7 +11,7 @@
 #include "apps/sleb/options/results.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/file.h"
-#include "sleb/base/json.h"
+#include "sleb/export/result_sets.h"
 
 namespace sleb::app {
 namespace {
@@ -23,22 +22,16 @@ struct ReportArguments {
   bool force = false;
 };
 
-std::filesystem::path file_of(const std::string& result) {
-  const std::filesystem::path file = result;
-  return std::filesystem::is_directory(file) ? file / "sleb.json" : file;
-}
-
 void run(const ReportArguments& arguments, const Session& session) {
-  constexpr uint64_t largest_result = uint64_t{64} << 20;
   check_report_file("-o", arguments.out);
   OutputGuard guard(session);
-  for (const std::string& result : arguments.results) guard.reads(file_of(result));
+  for (const std::string& result : arguments.results) guard.reads_result(result);
   guard.writes_file("-o", arguments.out, arguments.force);
   std::vector<result::PruneResult> results;
   for (const std::string& name : arguments.results) {
-    const std::string file = file_of(name).string();
-    const Json json = parse_json(read_file(file, largest_result), file);
-    results.push_back(result::prune_result(JsonView(json, file)));
+    const std::filesystem::path file = file_of_result(name);
+    const Json json = read_result(file);
+    results.push_back(result::prune_result(JsonView(json, file.string())));
   }
   std::vector<page::NamedResult> named;
   const auto names = names_of(arguments.results);

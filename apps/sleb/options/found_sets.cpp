@@ -42,6 +42,15 @@ std::string problem_of(const std::string& text, SetsTaken taken) {
   return fmt::format("{}: expected a number of blocks{}", text, several ? ", several as 26,24, or all" : "");
 }
 
+// By the hash of all its bytes, where a search recorded that; else by the commit on the hub, where both have one.
+bool is_of_another_model(const ResultSets& found, const std::string& model, const ModelSource& source,
+                         const Checkpoint& checkpoint, Progress& progress) {
+  const bool have_commits = !found.commit().empty() && !source.commit.empty();
+  if (have_commits && found.commit() == source.commit && found.model() == model) return false;
+  if (!found.fingerprint().empty()) return found.fingerprint() != checkpoint.fingerprint(progress);
+  return have_commits && found.commit() != source.commit;
+}
+
 }  // namespace
 
 void add_blocks(CLI::App& command, std::string& blocks, SetsTaken taken) {
@@ -72,7 +81,7 @@ void check_blocks_given(const CLI::App& command) {
             command.get_name());
 }
 
-std::vector<RemovalList> sets_of(const PruneResult& result, const std::string& blocks) {
+std::vector<RemovalList> sets_of(const ResultSets& result, const std::string& blocks) {
   if (blocks.empty()) return {result.removal_list()};
   std::vector<RemovalList> sets;
   for (const double size : blocks == every_size ? result.sizes() : sizes_from(blocks)) {
@@ -83,10 +92,9 @@ std::vector<RemovalList> sets_of(const PruneResult& result, const std::string& b
 
 void read_found_sets(FoundSets& sets, std::vector<std::string>& removal_lists) {
   if (sets.result.empty()) return;
-  const PruneResult result = read_prune_result(sets.result);
+  const ResultSets result = read_result_sets(sets.result);
   for (const RemovalList& list : sets_of(result, sets.blocks)) removal_lists.push_back(text_of(list));
-  sets.num_blocks = result.num_blocks();
-  sets.of_repaired = result.is_repaired();
+  sets.found = result;
 }
 
 void read_found_sets(FoundSets& sets, std::string& removal_list) {
@@ -95,13 +103,21 @@ void read_found_sets(FoundSets& sets, std::string& removal_list) {
   if (!lists.empty()) removal_list = lists[0];
 }
 
-void check_found_sets(const FoundSets& sets, const std::string& model, const ModelSpec& spec, Progress& progress) {
-  if (sets.result.empty()) return;
-  if (sets.num_blocks != spec.num_blocks) {
-    bad_input("--from {}: is of a model of {} blocks, and {} has {}", sets.result, sets.num_blocks, model,
-              spec.num_blocks);
+void check_found_sets(const FoundSets& sets, const std::string& model, const ModelSource& source,
+                      const Checkpoint& checkpoint, Progress& progress) {
+  if (!sets.found) return;
+  const int64_t num_blocks = checkpoint.spec().num_blocks;
+  if (sets.found->num_blocks() != num_blocks) {
+    bad_input("--from {}: is of a model of {} blocks, and {} has {}", sets.result, sets.found->num_blocks(), model,
+              num_blocks);
   }
-  if (sets.of_repaired && !sets.repairs) {
+  if (is_of_another_model(*sets.found, model, source, checkpoint, progress)) {
+    progress.note(
+        fmt::format("warning: {} is of {}, whose files are others than those of {}: what it says of blocks was found "
+                    "on that model",
+                    sets.result, sets.found->model(), model));
+  }
+  if (sets.found->is_repaired() && !sets.repairs) {
     progress.note(
         fmt::format("warning: {} is of a repaired model; its blocks are left out here, and no matrix is fitted (sleb "
                     "repair does that)",

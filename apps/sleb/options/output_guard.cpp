@@ -14,10 +14,14 @@
 #include "sleb/base/file.h"
 #include "sleb/base/written_into.h"
 #include "sleb/export/gguf/gguf_output.h"
+#include "sleb/export/output_folder.h"
+#include "sleb/export/result_sets.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
 namespace {
+
+constexpr size_t most_files = 100'000;  // a checkpoint's folder has some dozen
 
 std::optional<std::pair<dev_t, ino_t>> identity_of(const fs::path& path) {
   struct stat status {};
@@ -98,7 +102,6 @@ void OutputGuard::reads(const fs::path& input) {
     for (const fs::path& part : parts_beside(input)) add_input(part, input);
     return;
   }
-  constexpr size_t most_files = 100'000;  // a checkpoint's folder has some dozen
   size_t files = 0;
   const auto options = fs::directory_options::skip_permission_denied;
   for (fs::recursive_directory_iterator i(input, options, ignored), end; i != end && !ignored; i.increment(ignored)) {
@@ -106,6 +109,14 @@ void OutputGuard::reads(const fs::path& input) {
     std::error_code error;
     if (fs::is_regular_file(i->path(), error)) add_input(i->path(), input);
   }
+}
+
+void OutputGuard::reads_result(const fs::path& result) {
+  if (result.empty()) return;
+  const fs::path file = file_of_result(result);
+  reads(file);
+  const std::vector<std::string> names = files_in_record(file);
+  for (size_t i = 0; i < std::min(names.size(), most_files); ++i) add_input(file.parent_path() / names[i], result);
 }
 
 void OutputGuard::check_no_input(std::string_view option, const fs::path& path) const {
@@ -119,7 +130,7 @@ void OutputGuard::check_no_input(std::string_view option, const fs::path& path) 
 void OutputGuard::check_no_output(std::string_view option, const std::string& path) const {
   const fs::path place = place_of(path);
   const auto& [gguf_option, parts] = gguf_parts_;
-  if (!parts.empty() && place.string().starts_with(parts) && place.extension() == ".gguf") {
+  if (!parts.empty() && place.string().starts_with(parts) && is_gguf_output(place)) {
     bad_input("{} {}: {} may write a part of its GGUF there; give another file", option, path, gguf_option);
   }
   for (const auto& [other, output] : outputs_) {
@@ -208,6 +219,7 @@ void OutputGuard::writes_checkpoint(std::string_view option, const std::string& 
   if (!is_gguf_output(path)) return writes_folder(option, path);
   check_gguf_output(path, false, replace);
   writes_file(option, path, replace);
+  writes_file(option, record_of(path).string(), replace);
   for (const fs::path& part : parts_of_gguf(followed(path))) check_no_input(option, part);
   const fs::path file = place_of(path);
   gguf_parts_ = {std::string(option), (file.parent_path() / file.stem()).string() + "-"};

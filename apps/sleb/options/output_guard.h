@@ -24,6 +24,10 @@ class OutputGuard {
   // is empty or not there is passed over.
   void reads(const std::filesystem::path& input);
 
+  // What an earlier search left, a folder, a GGUF or a JSON file, "" being none: the JSON, and all that it says was
+  // written with it.
+  void reads_result(const std::filesystem::path& result);
+
   // A file that `option` ("--json") writes; "" and "-" are none. Throws Error(bad_input) if it is an input, an output
   // already, inside an output folder or a folder itself, if it can't be written, and, unless `replace`, if a regular
   // file with content is there. Devices and pipes are written into.
@@ -43,7 +47,7 @@ class OutputGuard {
   // the working directory, a home directory, a mount point or the root, or if it is a file.
   void writes_folder(std::string_view option, const std::string& path);
 
-  // A checkpoint: a folder, or by its ending a GGUF file, whose parts may get names of their own. Throws
+  // A checkpoint: a folder, or by its ending a GGUF file with a record, whose parts may get names of their own. Throws
   // Error(bad_input) as writes_folder and writes_file do.
   void writes_checkpoint(std::string_view option, const std::string& path, bool replace);
 

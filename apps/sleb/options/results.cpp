@@ -20,8 +20,8 @@ void add_force(CLI::App& command, bool& force) {
 }
 
 void add_table_format(CLI::App& command, std::optional<std::string>& format) {
-  command
-      .add_option("-o,--output", format, "Table as md, csv, json or jsonl, and nothing else on stdout (default: md)")
+  command.add_option("-o,--output", format, "Table in this form, and nothing else on stdout (default: md)")
+      ->check(CLI::IsMember({"md", "csv", "json", "jsonl"}))
       ->type_name("FORMAT");
 }
 

@@ -23,6 +23,13 @@ void add_records(CLI::App& command, RecordArguments& arguments) {
   command.add_option("--save-results", arguments.save)->check(CLI::IsMember({"True", "False"}))->group("");
 }
 
+void add_measured_results(CLI::App& command, ResultArguments& results, bool& force, RecordArguments& record) {
+  add_json(command, results.json, "Write the result");
+  add_table_format(command, results.format);
+  add_force(command, force);
+  add_records(command, record);
+}
+
 void guard_record(OutputGuard& guard, const RecordArguments& arguments) {
   if (!arguments.wanted()) return;
   const fs::path path = arguments.path();

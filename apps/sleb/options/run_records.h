@@ -6,6 +6,7 @@
 #include <string>
 
 #include "apps/sleb/options/output_guard.h"
+#include "apps/sleb/options/results.h"
 
 namespace sleb::app {
 
@@ -22,6 +23,8 @@ struct RecordArguments {
 
 // Not shown in the help, as they are the published code's.
 void add_records(CLI::App& command, RecordArguments& arguments);
+// These and --json, -o and --force, of a command that measures.
+void add_measured_results(CLI::App& command, ResultArguments& results, bool& force, RecordArguments& record);
 // Throws Error(bad_input) if it is no file's name, if nothing can be added there, or if it is a file that the command
 // reads or writes otherwise.
 void guard_record(OutputGuard& guard, const RecordArguments& arguments);

@@ -18,7 +18,7 @@ struct Session {
   std::string command_line;            // as typed, with what --config adds; for the model card
   std::vector<std::string> arguments;  // after the program's name, option names with hyphens
   TorchrunEnvironment environment;
-  std::filesystem::path config_file = {};  // whose options are among the arguments; "": none
+  std::filesystem::path config_file = {};  // "": none
 };
 
 // Thrown where another of many processes tells the user.

@@ -6,6 +6,8 @@
 
 #include "sleb/base/error.h"
 #include "sleb/base/staged_files.h"
+#include "sleb/checkpoint/model_location.h"
+#include "sleb/export/output_folder.h"
 
 namespace sleb {
 namespace fs = std::filesystem;
@@ -13,10 +15,6 @@ namespace {
 
 constexpr std::string_view ending = ".gguf";
 constexpr size_t most_parts = 65535;  // split.count is a u16
-
-std::string stem_of(const fs::path& out) {
-  return out.filename().stem().string();
-}
 
 bool are_digits(std::string_view text) {
   return !text.empty() && text.find_first_not_of("0123456789") == text.npos;
@@ -30,22 +28,18 @@ bool is_part_number(std::string_view text) {
          are_digits(text.substr(middle + of.size()));
 }
 
-struct PartRange {
-  size_t begin, end;  // of the tensors
-};
-
 // As gguf-split does: a new part where the tensors, each filled up to the alignment, would be too large together.
-std::vector<PartRange> divide(const GgufContent& content, std::optional<uint64_t> part_bytes) {
-  std::vector<PartRange> parts = {{0, 0}};
+std::vector<std::vector<TensorLayout>> divide(const GgufContent& content, std::optional<uint64_t> part_bytes) {
+  std::vector<std::vector<TensorLayout>> parts(1);
   uint64_t used = 0;
-  for (size_t i = 0; i < content.tensors.size(); ++i) {
-    const uint64_t bytes = (content.tensors[i].bytes() + content.alignment - 1) / content.alignment * content.alignment;
-    if (part_bytes && parts.back().end > parts.back().begin && used + bytes > *part_bytes) {
-      parts.push_back({i, i});
+  for (const TensorLayout& tensor : content.tensors) {
+    const uint64_t bytes = (tensor.bytes() + content.alignment - 1) / content.alignment * content.alignment;
+    if (part_bytes && !parts.back().empty() && used + bytes > *part_bytes) {
+      parts.emplace_back();
       used = 0;
     }
     used += bytes;
-    parts.back().end = i + 1;
+    parts.back().push_back(tensor);
   }
   return parts;
 }
@@ -64,20 +58,39 @@ GgufEntries entries_of_part(const GgufContent& content, size_t part, size_t coun
   return entries;
 }
 
+void check_regular(const fs::path& target, const fs::path& named, bool force) {
+  std::error_code ignored;
+  const fs::file_status status = fs::status(target, ignored);
+  if (fs::is_directory(status)) bad_input("{}: is a folder; give a file", named.string());
+  if (fs::exists(status) && !fs::is_regular_file(status)) {
+    bad_input("{}: not a regular file, and a GGUF is written as one; give another name", named.string());
+  }
+  if (!force && fs::is_regular_file(status) && fs::file_size(target, ignored) > 0) {
+    bad_input("{}: exists already; give another file, or --force to replace it", named.string());
+  }
+}
+
 std::string part_name(const fs::path& out, size_t part, size_t count) {
   if (count == 1) return out.filename().string();
-  return fmt::format("{}-{:05}-of-{:05}{}", stem_of(out), part + 1, count, ending);
+  return fmt::format("{}-{:05}-of-{:05}{}", out.stem().string(), part + 1, count, ending);
 }
 
 }  // namespace
 
 bool is_gguf_output(const fs::path& out) {
-  return out.extension() == ending;
+  return has_gguf_ending(out);
+}
+
+std::string name_of_gguf(const fs::path& file) {
+  const std::string stem = file.stem().string();
+  const size_t of = stem.rfind("-of-");
+  const size_t number = of == stem.npos || of == 0 ? stem.npos : stem.rfind('-', of - 1);
+  return number != stem.npos && is_part_number(std::string_view(stem).substr(number)) ? stem.substr(0, number) : stem;
 }
 
 std::vector<fs::path> parts_of_gguf(const fs::path& out) {
   std::vector<fs::path> parts;
-  const std::string stem = stem_of(out);
+  const std::string stem = out.stem().string();
   std::error_code ignored;
   const fs::path folder = out.has_parent_path() ? out.parent_path() : ".";
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
@@ -93,16 +106,10 @@ std::vector<fs::path> parts_of_gguf(const fs::path& out) {
 
 void check_gguf_output(const fs::path& out, bool in_parts, bool force) {
   const fs::path target = followed(out);
-  std::error_code ignored;
-  const fs::file_status status = fs::status(target, ignored);
-  if (fs::is_directory(status)) bad_input("{}: is a folder; give a file", out.string());
-  if (fs::exists(status) && !fs::is_regular_file(status)) {
-    bad_input("{}: not a regular file, and a GGUF is written as one; give another name", out.string());
-  }
+  check_regular(target, out, force);
+  const fs::path record = record_of(out);
+  check_regular(record, record, force);
   if (force) return;
-  if (fs::is_regular_file(status) && fs::file_size(target, ignored) > 0) {
-    bad_input("{}: exists already; give another file, or --force to replace it", out.string());
-  }
   const auto parts = in_parts ? parts_of_gguf(target) : std::vector<fs::path>();
   if (!parts.empty()) {
     bad_input("{}: exists already, and a part may get that name; give another file, or --force to replace it",
@@ -110,36 +117,47 @@ void check_gguf_output(const fs::path& out, bool in_parts, bool force) {
   }
 }
 
-std::vector<std::string> write_gguf(const GgufOutput& output, const GgufContent& content, Progress& progress) {
-  const fs::path target = followed(output.out);
-  const std::vector<PartRange> parts = divide(content, output.part_bytes);
+std::vector<TensorFile> files_of_gguf(const fs::path& out, std::optional<uint64_t> part_bytes,
+                                      const GgufContent& content) {
+  auto parts = divide(content, part_bytes);
   if (parts.size() > most_parts) {
-    bad_input("{}: {} parts of {} bytes; a GGUF can have {}", output.out.string(), parts.size(), *output.part_bytes,
-              most_parts);
+    bad_input("{}: {} parts of {} bytes; a GGUF can have {}", out.string(), parts.size(), *part_bytes, most_parts);
   }
+  std::vector<TensorFile> files;
+  for (auto& tensors : parts) {
+    files.push_back({part_name(followed(out), files.size(), parts.size()), std::move(tensors)});
+  }
+  return files;
+}
+
+std::vector<std::string> write_gguf(const GgufOutput& output, const GgufContent& content, Progress& progress) {
+  const std::vector<TensorFile> parts = files_of_gguf(output.out, output.part_bytes, content);
   uint64_t total = 0, written = 0;
   for (const TensorLayout& tensor : content.tensors) total += tensor.bytes();
-  StagedFiles staged(target);
+  StagedFiles staged(followed(output.out));
   progress.begin("writing", total >> 20, "MiB");
   std::vector<std::string> names;
-  for (size_t part = 0; part < parts.size(); ++part) {
-    const auto [begin, end] = parts[part];
-    names.push_back(part_name(target, part, parts.size()));
-    const auto first = content.tensors.begin();
-    GgufWriter writer(staged.path(names.back()), entries_of_part(content, part, parts.size()),
-                      {first + static_cast<std::ptrdiff_t>(begin), first + static_cast<std::ptrdiff_t>(end)},
+  size_t next = 0;
+  for (const TensorFile& part : parts) {
+    GgufWriter writer(staged.path(part.name), entries_of_part(content, names.size(), parts.size()), part.tensors,
                       content.alignment);
-    for (size_t i = begin; i < end; ++i) {
+    for (const TensorLayout& tensor : part.tensors) {
       check_interrupt();
-      content.write(i, writer);
+      content.write(next++, writer);
       const uint64_t before = written;
-      written += content.tensors[i].bytes();
+      written += tensor.bytes();
       progress.advance((written >> 20) - (before >> 20));
     }
     writer.close();
+    names.push_back(part.name);
   }
   progress.end();
-  staged.commit(names, output.force);
+  std::vector<std::string> files = names;
+  files.push_back(record_of(output.out).filename().string());
+  OrderedJson record = output.record;
+  record["files"] = files;
+  write_file_atomically(staged.path(files.back()), record.dump(2) + "\n");
+  staged.commit(files, output.force);
   return names;
 }
 

@@ -59,7 +59,7 @@ void guard_outputs(const Session& session, const EvalArguments& arguments) {
   for (const std::string& text : arguments.texts) guard.reads(place_of_text(text));
   for (const auto& place : places_of_rows(arguments.tasks)) guard.reads(place);
   guard.reads(arguments.tasks.tasks_file);
-  guard.reads(file_of_result(arguments.found_sets.result));
+  guard.reads_result(arguments.found_sets.result);
   guard.writes_file("--json", arguments.results.json, arguments.force);
   guard.writes_file("--log-samples", arguments.tasks.log_samples, arguments.force);
   guard_record(guard, arguments.record);
@@ -86,7 +86,7 @@ void run(EvalArguments arguments, Session& session, ProcessGroup* processes) {
   EvalReport report;
   report.model = arguments.model;
   report.num_blocks = checkpoint.spec().num_blocks;
-  check_found_sets(arguments.found_sets, arguments.model, checkpoint.spec(), session.progress);
+  check_found_sets(arguments.found_sets, arguments.model, source, checkpoint, session.progress);
   report.removal_lists = parse_removal_lists(arguments.removal_lists, checkpoint.spec());
   if (!arguments.texts.empty()) {
     options.bos = bos_for(checkpoint, arguments.bos);
@@ -131,6 +131,7 @@ void add_perplexity(CLI::App& command, EvalArguments& arguments) {
       .add_option("--protocol", arguments.protocol,
                   "reference: rows joined, every token scored; llama.cpp: as llama-perplexity, second half scored")
       ->capture_default_str()
+      ->check(CLI::IsMember({"reference", "llama.cpp"}))
       ->type_name("KIND");
   add_bos(command, arguments.bos);
 }
@@ -146,10 +147,7 @@ void add_eval(CLI::App& app, Session& session) {
   add_perplexity(*command, *arguments);
   add_tasks(*command, arguments->tasks);
   add_compute(*command, arguments->compute);
-  add_json(*command, arguments->results.json, "Write the result");
-  add_table_format(*command, arguments->results.format);
-  add_force(*command, arguments->force);
-  add_records(*command, arguments->record);
+  add_measured_results(*command, arguments->results, arguments->force, arguments->record);
   command->footer(
       "Examples:\n"
       "  sleb eval HuggingFaceTB/SmolLM2-135M --ppl wikitext2,c4\n"

@@ -5,6 +5,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/file.h"
 #include "sleb/engine/plans/devices.h"
+#include "sleb/export/output_folder.h"
 
 namespace sleb::app {
 namespace fs = std::filesystem;
@@ -58,7 +59,7 @@ KeptRounds::KeptRounds(const OutputPlaces& places) : places_(places), file_(plac
 }
 
 fs::path KeptRounds::result_file() const {
-  return places_.out.empty() ? fs::path(places_.json) : fs::path(places_.out) / "sleb.json";
+  return places_.out.empty() ? fs::path(places_.json) : record_of(places_.out);
 }
 
 bool KeptRounds::is_result(const fs::path& file) {

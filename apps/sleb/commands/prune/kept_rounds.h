@@ -16,7 +16,7 @@ namespace sleb::app {
 constexpr std::string_view segments_at_a_time = "the number of segments computed at a time";
 
 struct OutputPlaces {
-  std::string out;   // folder; "": none
+  std::string out;   // folder or GGUF; "": none
   std::string json;  // file; "" or "-": none
   bool resume = false;
   bool force = false;
@@ -32,6 +32,8 @@ class KeptRounds {
   static std::filesystem::path place(const OutputPlaces& places);
   // Whether an earlier `sleb prune` wrote the file: --resume may write it again.
   static bool is_result(const std::filesystem::path& file);
+  // Whether an earlier run ended, or was killed, before its output was whole.
+  bool are_there() const { return earlier_.has_value(); }
   // False: there is no output beside which to keep anything.
   bool possible() const { return !file_.empty(); }
   // The output may be an earlier run's of the same command; finished_result() will tell.
@@ -41,7 +43,7 @@ class KeptRounds {
   // Of the earlier run, if there was one.
   std::optional<int64_t> segments_at_a_time() const;
 
-  // sleb.json of the output, if it is there and of this very search.
+  // The JSON of the output (record_of), if it is there and of this very search.
   std::optional<OrderedJson> finished_result(const Fingerprint& now) const;
   // Where the search begins. Throws Error(bad_input), naming the difference, if what is kept is another search's.
   SearchState begin(const Fingerprint& now, Progress& progress);

@@ -24,6 +24,7 @@
 #include "sleb/base/processor.h"
 #include "sleb/base/stopwatch.h"
 #include "sleb/datasets/dataset_files.h"
+#include "sleb/export/output_folder.h"
 #include "sleb/export/pruned_checkpoint.h"
 #include "sleb/export/recipe.h"
 #include "sleb/report/prune_report.h"
@@ -277,7 +278,9 @@ void guard_outputs(const Session& session, const PruneArguments& arguments, cons
   for (const auto& place : places_of_rows(arguments.eval_tasks)) guard.reads(place);
   for (const std::string& text : arguments.eval_texts) guard.reads(place_of_text(text));
   for (const std::string& text : arguments.repair_text.datasets) guard.reads(place_of_text(text));
-  guard.writes_checkpoint("--out", arguments.out, places.force);
+  const bool is_gguf_again =
+      places.resume && is_gguf_output(arguments.out) && KeptRounds::is_result(record_of(arguments.out));
+  guard.writes_checkpoint("--out", arguments.out, places.force || is_gguf_again);
   const bool again = places.resume && KeptRounds::is_result(arguments.results.json);
   guard.writes_file("--json", arguments.results.json, places.force || again);
   const std::string& samples = arguments.eval_tasks.log_samples;

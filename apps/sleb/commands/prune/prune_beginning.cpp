@@ -6,7 +6,11 @@
 #include "apps/sleb/options/arguments.h"
 #include "apps/sleb/options/report_file.h"
 #include "apps/sleb/terminal/streams.h"
+#include "sleb/base/error.h"
 #include "sleb/base/numbers.h"
+#include "sleb/engine/plans/recorded_removals.h"
+#include "sleb/export/output_folder.h"
+#include "sleb/export/written_checkpoint.h"
 
 namespace sleb::app {
 namespace {
@@ -107,6 +111,28 @@ void show_finished(const PruneTask& task, const OrderedJson& result, Progress& p
   }
 }
 
+// Whether the finished result's checkpoint is there as it would be written now. One that a kill left unfinished is, by
+// the rounds beside it, this run's to replace. Throws Error(bad_input) for any other, as nothing says what became of
+// it.
+bool is_whole(const PruneTask& task, const OrderedJson& result, const KeptRounds& kept_rounds) {
+  const std::string& out = task.arguments.out;
+  if (out.empty()) return true;
+  const std::string place = record_of(out).string();
+  const Json json = parse_json(result.dump(), place);
+  ExportOptions then = task.output;
+  then.removal_list = removal_list_from(JsonView(json, place).at("removal_list"), task.checkpoint.spec().num_blocks);
+  const std::string difference = difference_of_written(task.checkpoint, then);
+  if (difference.empty()) return true;
+  if (!kept_rounds.are_there()) {
+    bad_input(
+        "--resume: {} is finished, but not as it would be written now: {}; sleb {} {} --from {} --out ELSEWHERE writes "
+        "it from the result, --force without --resume searches again",
+        out, difference, task.output.repaired ? "repair" : "export", task.arguments.model, out);
+  }
+  if (is_gguf_output(out)) task.output.force = true;
+  return false;
+}
+
 }  // namespace
 
 Fingerprint fingerprint(const PruneArguments& arguments, const SearchOptions& options, const PlanEvaluator& evaluator,
@@ -148,7 +174,8 @@ void agree(ProcessGroup& processes, const Fingerprint& fingerprint) {
 
 std::optional<SearchState> beginning(const PruneTask& task, const Fingerprints& fingerprints, KeptRounds& kept_rounds,
                                      Progress& progress, ProcessGroup* processes) {
-  const auto result = kept_rounds.finished_result(fingerprints.result);
+  auto result = kept_rounds.finished_result(fingerprints.result);
+  if (result && !is_whole(task, *result, kept_rounds)) result.reset();
   std::optional<SearchState> state;
   if (!result) {
     if (kept_rounds.may_be_finished() && !task.arguments.out.empty()) {

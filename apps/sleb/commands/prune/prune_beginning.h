@@ -25,7 +25,7 @@ void agree(ProcessGroup& processes, const Fingerprint& fingerprint);
 struct PruneTask {
   const PruneArguments& arguments;
   const Checkpoint& checkpoint;
-  const ExportOptions& output;
+  ExportOptions& output;
   const EvaluationInputs& evaluation;
 };
 // What an earlier run has to agree in: for its search to be gone on with, and for its result to be this one.

@@ -75,7 +75,7 @@ void compare(PruneReport& report, const PruneArguments& arguments, const ExportO
 void write_recipe(const std::string& path, const OrderedJson& result) {
   if (path.empty()) return;
   const Json json = parse_json(result.dump(), "the result");
-  const PruneResult read(JsonView(json, "the result"));
+  const ResultSets read(JsonView(json, "the result"));
   write_file_atomically(path, text_of(recipe_of(read, read.removal_list())));
 }
 

@@ -39,7 +39,7 @@ void guard_outputs(const Session& session, const RepairArguments& arguments) {
   OutputGuard guard(session);
   guard.reads(place_of_model(arguments.model));
   for (const std::string& text : arguments.text.datasets) guard.reads(place_of_text(text_of(text)));
-  guard.reads(file_of_result(arguments.found_sets.result));
+  guard.reads_result(arguments.found_sets.result);
   guard.writes_checkpoint("--out", arguments.out, arguments.output.force);
   guard.writes_file("--json", arguments.results.json, arguments.output.force);
 }
@@ -74,7 +74,7 @@ void run(RepairArguments arguments, Session& session) {
   const ModelSource source = find_model(arguments.model, ModelParts::all, session.progress);
   Checkpoint checkpoint = open_model(source, session.progress);
   const ModelSpec& spec = checkpoint.spec();
-  check_found_sets(arguments.found_sets, arguments.model, spec, session.progress);
+  check_found_sets(arguments.found_sets, arguments.model, source, checkpoint, session.progress);
   output.removal_list = parse_removal_list(arguments.removal_list, spec);
   RepairOptions options = repair_options(checkpoint, output);
   check_repairable(checkpoint, options, arguments.model);

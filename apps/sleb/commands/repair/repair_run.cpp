@@ -39,7 +39,11 @@ std::filesystem::path scratch_folder(const ExportOptions& output) {
 RepairOptions repair_options(const Checkpoint& checkpoint, const ExportOptions& output) {
   RepairOptions options;
   options.removal_list = whole_blocks(output.removal_list, "--removal-list");
-  options.type_of = [&checkpoint, output](const std::string& name) { return written_type(checkpoint, name, output); };
+  options.type_of = [&checkpoint, output](const std::string& name) {
+    const StoredType type = written_type(checkpoint, name, output);
+    // What is converted to a GGUF is quantised when it is written.
+    return type == StoredType::q8_0 && !checkpoint.is_gguf() ? StoredType::f32 : type;
+  };
   options.scratch = scratch_folder(output);
   return options;
 }

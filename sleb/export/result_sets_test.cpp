@@ -1,4 +1,4 @@
-#include "sleb/export/prune_result.h"
+#include "sleb/export/result_sets.h"
 
 #include <gtest/gtest.h>
 
@@ -7,8 +7,8 @@
 namespace sleb {
 namespace {
 
-PruneResult read(const Json& json) {
-  return PruneResult(JsonView(json, "sleb.json"));
+ResultSets read(const Json& json) {
+  return ResultSets(JsonView(json, "sleb.json"));
 }
 
 Json result_of(const Json& removal_list) {
@@ -21,7 +21,7 @@ std::string set_leaving(const Json& result, double blocks) {
   return text_of(read(result).set_leaving(blocks));
 }
 
-TEST(PruneResult, HasEachBeginningOfGreedysOrder) {
+TEST(ResultSets, HasEachBeginningOfGreedysOrder) {
   Json result = result_of({4, 1});
   EXPECT_EQ(read(result).sizes(), Sizes{4});
   result["steps"] = {{{"removed", 4}}, {{"removed", 1}}, {{"removed", 3}}};
@@ -31,7 +31,7 @@ TEST(PruneResult, HasEachBeginningOfGreedysOrder) {
   EXPECT_EQ(set_leaving(result, 3), "4,1,3");
 }
 
-TEST(PruneResult, HasBetterSetsThatNeedNotBeNested) {
+TEST(ResultSets, HasBetterSetsThatNeedNotBeNested) {
   Json result = result_of({1, 2});
   result["steps"] = {{{"removed", 4}}, {{"removed", 1}}};
   result["best_sets"] = {{{"blocks", 1}, {"removal_list", {3}}}, {{"blocks", 2}, {"removal_list", {1, 2}}}};
@@ -39,7 +39,7 @@ TEST(PruneResult, HasBetterSetsThatNeedNotBeNested) {
   EXPECT_EQ(set_leaving(result, 4), "1,2");
 }
 
-TEST(PruneResult, HasTheSetThatWasTooMuch) {
+TEST(ResultSets, HasTheSetThatWasTooMuch) {
   Json result = result_of({4, 1});
   result["steps"] = {{{"removed", 4}}, {{"removed", 1}}};
   result["sizes"]["sets"] = {{{"removal_list", {4}}}, {{"removal_list", {4, 1}}}, {{"removal_list", {4, 1, 3}}}};
@@ -47,7 +47,7 @@ TEST(PruneResult, HasTheSetThatWasTooMuch) {
   EXPECT_EQ(set_leaving(result, 3), "4,1,3");
 }
 
-TEST(PruneResult, CountsHalvesAsHalfABlock) {
+TEST(ResultSets, CountsHalvesAsHalfABlock) {
   Json result = result_of({4, "1.mlp"});
   result["steps"] = {{{"removed", "4.mlp"}}, {{"removed", "1.mlp"}}, {{"removed", "4.attention"}}};
   EXPECT_EQ(read(result).sizes(), (Sizes{5.5, 5, 4.5}));
@@ -55,7 +55,7 @@ TEST(PruneResult, CountsHalvesAsHalfABlock) {
   EXPECT_EQ(set_leaving(result, 4.5), "4,1.mlp");
 }
 
-TEST(PruneResult, NamesTheSizesThatItHas) {
+TEST(ResultSets, NamesTheSizesThatItHas) {
   Json result = result_of({4, 1});
   result["steps"] = {{{"removed", 4}}, {{"removed", 1}}};
   for (const double size : {0.0, 3.0, 4.5, 6.0, 7.0}) {
@@ -70,7 +70,7 @@ TEST(PruneResult, NamesTheSizesThatItHas) {
   EXPECT_THROW(read(result_of(Json::array())).set_leaving(6), Error);
 }
 
-TEST(PruneResult, RefusesWhatIsNone) {
+TEST(ResultSets, RefusesWhatIsNone) {
   const auto with = [](const char* member, const Json& value) {
     Json result = result_of({1});
     result[member] = value;
