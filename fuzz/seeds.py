@@ -12,7 +12,9 @@ import tempfile
 import gguf
 import numpy as np
 import safetensors.numpy
+import safetensors.torch
 import sentencepiece
+import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "tokenizer"))
@@ -21,6 +23,9 @@ import jinja_snippets  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests" / "hub"))
 import data_cards  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tests"))
+import packed_models  # noqa: E402
 
 TEXT = ["The quick brown fox's 12 dogs.\n", "été 한글 👩‍🚀 naïve ﬁne\t\tx = y ** 2"]
 SIZES = {"hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2, "num_attention_heads": 2,
@@ -32,6 +37,21 @@ def safetensors_seeds() -> dict[str, bytes]:
     return {"three": safetensors.numpy.save(tensors, metadata={"format": "pt"}),
             "empty": safetensors.numpy.save({}),
             "scalar": safetensors.numpy.save({"s": np.array(1, np.float32), "none": np.ones((0, 5), np.float16)})}
+
+
+def packed_seeds() -> dict[str, bytes]:
+    """A module of fuzz/packed.cpp's model in each form."""
+    prefix = "model.layers.0.mlp.up_proj."  # [64, 32]
+    seeds = {}
+    for name, (config, make) in packed_models.FORMS.items():
+        if config.get("version") == "gemv" or config.get("group_size") == 64:
+            continue
+        parts, _ = make(packed_models.Random(0), 64, 32)
+        tensors = {prefix + part: tensor if isinstance(tensor, torch.Tensor) else torch.tensor(np.ascontiguousarray(tensor))
+                   for part, tensor in parts.items()}
+        content = safetensors.torch.save({part: tensor.contiguous() for part, tensor in tensors.items()})
+        seeds[name.replace(" ", "_").replace(",", "")] = json.dumps(config).encode() + b"\0" + content
+    return seeds
 
 
 def index_seeds() -> dict[str, bytes]:
@@ -234,6 +254,7 @@ def report_seeds() -> dict[str, bytes]:
 
 def main() -> None:
     seeds = {"safetensors": safetensors_seeds(), "safetensors_index": index_seeds(),
+             "packed": packed_seeds(),
              "gguf": {"values": gguf_bytes(add_values), "model": gguf_bytes(add_model)}, "config": config_seeds(),
              "tokenizer": tokenizer_seeds(), "vocab_merges": vocab_merges_seeds(),
              "sentencepiece": sentencepiece_seeds(), "npy": npy_seeds(), "rows": rows_seeds(),

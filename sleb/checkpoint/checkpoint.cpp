@@ -54,16 +54,29 @@ bool is_ignored(const StoredTensor& tensor) {
 
 using Tensors = std::map<std::string, StoredTensor>;
 
+// All tensors of a folder, integers too.
+Tensors tensors_of(const SafetensorsReader& reader) {
+  Tensors tensors = reader.tensors();
+  tensors.insert(reader.integers().begin(), reader.integers().end());
+  return tensors;
+}
+
 // The model without its head, saved alone, has names without the base's; transformers puts it in front where it is
 // missing.
 Tensors with_base_prefix(const Tensors& stored, const ModelSpec& spec, std::string_view label) {
   const std::string_view base_prefix = spec.names.base_prefix;
-  std::set<std::string> expected;
-  for (TensorShape& tensor : spec.tensors()) expected.insert(std::move(tensor.name));
+  std::set<std::string> modules;  // since scales and other parts of weights have names of their own
+  for (const TensorShape& tensor : spec.tensors()) modules.insert(tensor.name.substr(0, tensor.name.rfind('.') + 1));
+  const auto is_expected = [&](const std::string& name) {
+    for (size_t end = name.find('.'); end != name.npos; end = name.find('.', end + 1)) {
+      if (modules.contains(name.substr(0, end + 1))) return true;
+    }
+    return false;
+  };
   Tensors tensors;
   for (const auto& [name, tensor] : stored) {
     const std::string longer = fmt::format("{}{}", base_prefix, name);
-    const bool lacks_prefix = !expected.contains(name) && expected.contains(longer);
+    const bool lacks_prefix = !base_prefix.empty() && !is_expected(name) && is_expected(longer);
     const auto [place, added] = tensors.emplace(lacks_prefix ? longer : name, tensor);
     if (!added) bad_input("{}: tensor '{}' is there twice, with and without \"{}\"", label, place->first, base_prefix);
   }
@@ -145,15 +158,17 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     const JsonView view(config, file.string());
     checkpoint.spec_ = spec_from_config(view);
     checkpoint.safetensors_ = std::make_unique<SafetensorsReader>(SafetensorsReader::open_folder(path));
-    check_block_count(checkpoint.spec_, checkpoint.safetensors_->tensors().size(), path.string());
-    const Tensors& stored = checkpoint.safetensors_->tensors();
+    const Tensors stored = tensors_of(*checkpoint.safetensors_);
+    check_block_count(checkpoint.spec_, stored.size(), path.string());
     checkpoint.tensors_ = checkpoint.spec_.is_multimodal
                               ? with_language_names(stored, checkpoint.other_names_, path.string())
                               : with_base_prefix(stored, checkpoint.spec_, path.string());
+    checkpoint.take_packed_weights(view);
     auto untied = keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
     const JsonView own = checkpoint.spec_.is_multimodal ? view.at(text_config) : view;
-    checkpoint.warnings_ = config_warnings(own, *find_family(checkpoint.spec_.family));
+    std::vector<std::string> warnings = config_warnings(own, *find_family(checkpoint.spec_.family));
+    checkpoint.warnings_.insert(checkpoint.warnings_.end(), warnings.begin(), warnings.end());
     if (untied) checkpoint.warnings_.push_back(std::move(*untied));
     if (fs::exists(path / "tokenizer.json", ignored)) {
       if (auto warning = warning_of_json_folder(path)) checkpoint.warnings_.push_back(std::move(*warning));
@@ -163,8 +178,8 @@ Checkpoint Checkpoint::open(const fs::path& given) {
           fmt::format("{}: auto_map names Python code of the tokenizer's own, which is not run; its ids may differ",
                       (path / "tokenizer_config.json").string()));
     }
-    checkpoint.scales_ = find_weight_scales(checkpoint.tensors_, checkpoint.safetensors_->skipped(),
-                                            checkpoint.tensor_names(), view, path.string());
+    checkpoint.scales_ =
+        find_weight_scales(checkpoint.tensors_, checkpoint.integers_, checkpoint.tensor_names(), view, path.string());
   } else {
     checkpoint.gguf_ = std::make_unique<GgufFile>(path);
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
@@ -174,6 +189,28 @@ Checkpoint Checkpoint::open(const fs::path& given) {
   }
   checkpoint.check_all_known();
   return checkpoint;
+}
+
+void Checkpoint::take_packed_weights(const JsonView& config) {
+  PackedWeights found = find_packed_weights(tensors_, spec_, config, path_.string());
+  for (const auto& [name, weight] : found.weights) {
+    for (const StoredPart& part : weight->parts()) tensors_.erase(part.name);
+  }
+  for (const auto& [name, weight] : found.weights) {
+    const auto [place, is_new] = tensors_.emplace(name, StoredTensor{name, StoredType::packed, weight->shape(), {}});
+    if (!is_new) bad_input("{}: tensor {} is there packed and plain", path_.string(), quote(name));
+  }
+  packed_ = std::move(found.weights);
+  warnings_ = std::move(found.warnings);
+  const std::set<std::string> others(other_names_.begin(), other_names_.end());
+  for (auto it = tensors_.begin(); it != tensors_.end();) {
+    const bool is_buffer = is_integer(it->second.type) && !others.contains(it->first);
+    if (is_buffer && is_part_of_packed(it->first) && block_of(spec_, it->first)) {
+      bad_input("{}: tensor '{}' is part of no weight of this {} model", path_.string(), it->first, spec_.family);
+    }
+    if (is_buffer) integers_.insert(it->first);
+    it = is_buffer ? tensors_.erase(it) : std::next(it);
+  }
 }
 
 void Checkpoint::check_shapes() const {
@@ -227,7 +264,7 @@ std::string Checkpoint::fingerprint(Progress& progress) const {
 
 const StoredTensor& Checkpoint::tensor(const std::string& name) const {
   const auto found = tensors_.find(name);
-  if (found == tensors_.end() && safetensors_ && safetensors_->skipped().contains(name)) {
+  if (found == tensors_.end() && integers_.contains(name)) {
     bad_input("{}: tensor '{}' holds integers: a quantised form that is not known here", path_.string(), name);
   }
   if (found == tensors_.end()) bad_input("{}: tensor '{}' is missing", path_.string(), name);
@@ -242,7 +279,7 @@ std::vector<std::string> Checkpoint::tensor_names() const {
 
 std::vector<std::string> Checkpoint::scale_names() const {
   std::vector<std::string> names;
-  if (scales_.empty()) return names;
+  if (scales_.empty() && packed_.empty()) return names;
   for (const auto& [weight, scale] : scales_) names.push_back(scale.tensor.name);
   for (const auto& [name, stored] : tensors_) {
     if (is_activation_scale(name) && block_of(spec_, name)) names.push_back(name);
@@ -252,17 +289,46 @@ std::vector<std::string> Checkpoint::scale_names() const {
 
 void Checkpoint::check_scales() const {
   for (const auto& [weight, scale] : scales_) sleb::check_scales(scale, path_.string());
+  for (const auto& [name, weight] : packed_) weight->check();
 }
 
-std::vector<std::pair<StoredType, int64_t>> Checkpoint::stored_types() const {
-  std::map<StoredType, int64_t> elements;
-  for (const std::string& name : tensor_names()) elements[tensor(name).type] += tensor(name).elements();
-  std::vector<std::pair<StoredType, int64_t>> list(elements.begin(), elements.end());
-  std::ranges::sort(list, std::greater<>(), &std::pair<StoredType, int64_t>::second);
+const PackedWeight* Checkpoint::packed(const std::string& name) const {
+  const auto found = packed_.find(name);
+  return found == packed_.end() || replaced_.contains(name) ? nullptr : found->second.get();
+}
+
+std::vector<std::string> Checkpoint::replaced_packed_weights() const {
+  std::vector<std::string> names;
+  for (const std::string& name : replaced_) {
+    if (packed_.contains(name)) names.push_back(name);
+  }
+  return names;
+}
+
+uint64_t Checkpoint::stored_bytes(const std::string& name) const {
+  const PackedWeight* weight = packed(name);
+  return weight != nullptr ? weight->stored_bytes() : tensor(name).data.size();
+}
+
+std::vector<std::pair<std::string, int64_t>> Checkpoint::stored_types() const {
+  std::map<std::string, int64_t> elements;
+  for (const std::string& name : tensor_names()) {
+    const PackedWeight* weight = packed(name);
+    const std::string form = weight != nullptr
+                                 ? fmt::format("{} (decoded to {})", weight->form(), name_of(weight->value_type()))
+                                 : std::string(name_of(tensor(name).type));
+    elements[form] += tensor(name).elements();
+  }
+  std::vector<std::pair<std::string, int64_t>> list(elements.begin(), elements.end());
+  std::ranges::stable_sort(list, std::greater<>(), &std::pair<std::string, int64_t>::second);
   return list;
 }
 
 void Checkpoint::read(const std::string& name, std::span<float> out) const {
+  if (const PackedWeight* weight = packed(name)) {
+    const std::vector<int64_t>& shape = weight->shape();
+    return weight->decode_rows(0, count_elements({shape.data(), shape.size() - 1}).value(), out);
+  }
   const StoredTensor& stored = tensor(name);
   decode(stored.type, stored.data, out);
   if (replaced_.contains(name)) return;
@@ -283,6 +349,10 @@ void Checkpoint::replace(const std::string& name, StoredType type, Bytes data) {
 void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const {
   const StoredTensor& stored = tensor(name);
   const auto columns = static_cast<size_t>(stored.shape[1]);
+  if (const PackedWeight* weight = packed(name)) {
+    for (size_t i = 0; i < rows.size(); ++i) weight->decode_rows(rows[i], 1, out.subspan(i * columns, columns));
+    return;
+  }
   const size_t row_bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
   const auto scale = scales_.find(name);
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -293,7 +363,9 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
 }
 
 void Checkpoint::release(const std::string& name) const {
-  release_pages(tensor(name).data);
+  const PackedWeight* weight = packed(name);
+  if (weight == nullptr) return release_pages(tensor(name).data);
+  for (const StoredPart& part : weight->parts()) release_pages(part.tensor.data);
 }
 
 OrderedJson Checkpoint::config() const {

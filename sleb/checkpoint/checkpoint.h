@@ -16,6 +16,7 @@
 #include "sleb/checkpoint/formats/safetensors.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
+#include "sleb/checkpoint/packed/packed_weight.h"
 #include "sleb/checkpoint/weight_scales.h"
 #include "sleb/text/chat/chat_template.h"
 #include "sleb/text/tokenizer.h"
@@ -44,18 +45,28 @@ class Checkpoint {
   std::string fingerprint(Progress& progress) const;
 
   // By Hugging Face name with its ending: "model.layers.0.mlp.up_proj.weight". In a multimodal model's file it may have
-  // another, which is StoredTensor::name. Throws Error(bad_input) if absent.
+  // another, which is StoredTensor::name. Of a packed weight (packed/packed_weight.h) type and shape are there, not the
+  // data. Throws Error(bad_input) if absent.
   const StoredTensor& tensor(const std::string& name) const;
   // Every tensor that belongs to the model: embedding, blocks, final norm, and the head unless it is tied.
   std::vector<std::string> tensor_names() const;
   // Where weights are 8-bit floats (weight_scales.h): the tensors beside them, with scales of weights and activations.
   std::vector<std::string> scale_names() const;
-  // Reads the weights' scales. Throws Error(bad_input) for one that is not a positive number, as read() does.
+  // Reads the weights' scales, and the zero points of packed ones. Throws Error(bad_input), as read() does, for a scale
+  // that is not a positive number (of packed weights: finite), and for zero points out of range.
   void check_scales() const;
+  // The weight as the file holds it; nullptr where it is a tensor, or has been replaced by one.
+  const PackedWeight* packed(const std::string& name) const;
+  bool has_packed_weights() const { return !packed_.empty(); }
+  // Names of weights that the file holds packed and that have been replaced.
+  std::vector<std::string> replaced_packed_weights() const;
+  // Bytes in the file of a tensor or a packed weight.
+  uint64_t stored_bytes(const std::string& name) const;
   // Of a multimodal model: the tensors of its other parts, by the names that they have in the file.
   const std::vector<std::string>& other_names() const { return other_names_; }
-  // Types of the tensors with their share of the parameters, most first.
-  std::vector<std::pair<StoredType, int64_t>> stored_types() const;
+  // What the tensors are stored in ("BF16", "GPTQ int4 in groups of 128 (decoded to F16)"), with their parameters, most
+  // first.
+  std::vector<std::pair<std::string, int64_t>> stored_types() const;
 
   // A tensor's values as float32, scaled, in transformers' order (a GGUF's permutation of query and key rows undone).
   void read(const std::string& name, std::span<float> out) const;
@@ -88,6 +99,8 @@ class Checkpoint {
   Checkpoint() = default;
   void check_shapes() const;
   void check_all_known() const;
+  // Puts packed weights in the place of their parts, and drops other integers.
+  void take_packed_weights(const JsonView& config);
   std::vector<Bytes> contents() const;
 
   std::filesystem::path path_;
@@ -97,9 +110,11 @@ class Checkpoint {
   std::vector<std::string> warnings_;
   std::unique_ptr<SafetensorsReader> safetensors_;
   std::unique_ptr<GgufFile> gguf_;
-  std::map<std::string, StoredTensor> tensors_;  // under Hugging Face names
-  std::map<std::string, WeightScale> scales_;    // by the weight's name
+  std::map<std::string, StoredTensor> tensors_;                  // under Hugging Face names
+  std::map<std::string, WeightScale> scales_;                    // by the weight's name
+  std::map<std::string, std::unique_ptr<PackedWeight>> packed_;  // likewise
   std::set<std::string> replaced_;
+  std::set<std::string> integers_;  // names of tensors that hold integers and are no part of a weight
   std::vector<std::string> other_names_;
 };
 

@@ -43,13 +43,19 @@ Tensor scale(const std::string& name, const std::vector<int64_t>& shape, const s
   return {name, "F32", shape, floats(values)};
 }
 
+std::set<std::string> names_of(const std::map<std::string, StoredTensor>& tensors) {
+  std::set<std::string> names;
+  for (const auto& [name, tensor] : tensors) names.insert(name);
+  return names;
+}
+
 // A safetensors file of some tensors, and the scales found in it.
 class Scales {
  public:
   explicit Scales(const std::vector<Tensor>& tensors, std::string_view config = "{}")
       : reader_(SafetensorsReader::open_file(folder_.write("x.safetensors", file_of(tensors)))),
         config_(parse_json(config, "config.json")),
-        scales_(find_weight_scales(reader_.tensors(), reader_.skipped(), {"a.weight", "absent.weight"},
+        scales_(find_weight_scales(reader_.tensors(), names_of(reader_.integers()), {"a.weight", "absent.weight"},
                                    JsonView(config_, "config.json"), "model")) {}
 
   const WeightScale& of_a() const { return scales_.at("a.weight"); }

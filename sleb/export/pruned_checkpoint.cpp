@@ -22,6 +22,7 @@ namespace {
 constexpr const char* picture_name = "sleb.svg";
 
 constexpr const char* own_code = "auto_map";
+constexpr const char* quantization_key = "quantization_config";
 constexpr uint64_t usual_shard_bytes = 5'000'000'000;
 
 // Whether Python code goes with the model.
@@ -33,6 +34,9 @@ bool keeps_code(const Checkpoint& checkpoint) {
 struct Transfer {
   std::string source;
   TensorLayout layout;
+  int64_t parameters = 0;  // of the model
+  // Of a packed weight, which is the source: its bytes are copied.
+  const StoredTensor* part = nullptr;
 };
 
 std::optional<StoredType> chosen_type(const std::string& name) {
@@ -49,29 +53,31 @@ std::string dtype_name(StoredType type) {
   return type == StoredType::f32 ? "float32" : type == StoredType::f16 ? "float16" : "bfloat16";
 }
 
-// 8-bit floats stay what they are, with their scales.
-bool keeps_scales(const Checkpoint& checkpoint, const ExportOptions& options) {
-  return !chosen_type(options.out_dtype) && !checkpoint.scale_names().empty();
+bool is_quantized(const Checkpoint& checkpoint) {
+  return checkpoint.has_packed_weights() || !checkpoint.scale_names().empty();
 }
 
-// Under its new name. Nothing for a tensor of a block that is gone.
-std::optional<Transfer> plan_transfer(const Checkpoint& checkpoint, const std::vector<int64_t>& kept,
-                                      const std::string& name, StoredType type) {
-  const StoredTensor& stored = checkpoint.tensor(name);
-  const std::string& in_file = stored.name;
+// 8-bit floats stay what they are, with their scales, and so do packed weights.
+bool stays_quantized(const Checkpoint& checkpoint, const ExportOptions& options) {
+  return !chosen_type(options.out_dtype) && !is_gguf_output(options.out) && is_quantized(checkpoint);
+}
+
+// The name of a tensor in the new checkpoint. Nothing for one of a block that is gone.
+std::optional<std::string> new_name(const Checkpoint& checkpoint, const std::vector<int64_t>& kept,
+                                    const std::string& name, const std::string& in_file) {
   const bool is_multimodal = checkpoint.spec().is_multimodal;
   const auto block = block_of(checkpoint.spec(), name);
-  if (!block) return Transfer{name, {is_multimodal ? in_file : name, type, stored.shape}};
+  if (!block) return is_multimodal ? in_file : name;
   const auto place = std::ranges::find(kept, *block);
   if (place == kept.end()) return {};
   const std::string_view prefix = checkpoint.spec().names.block_prefix;
-  const std::string new_name =
+  const std::string renumbered =
       fmt::format("{}{}{}", prefix, place - kept.begin(), name.substr(name.find('.', prefix.size())));
   // The file's name ends as the family's does, from the blocks' list on.
   const size_t list = prefix.rfind('.', prefix.size() - 2) + 1;
   const std::string before =
       is_multimodal ? in_file.substr(0, in_file.size() - (name.size() - list)) : name.substr(0, list);
-  return Transfer{name, {before + new_name.substr(list), type, stored.shape}};
+  return before + renumbered.substr(list);
 }
 
 // Tensors of halves that go while the other half stays.
@@ -87,20 +93,35 @@ std::set<std::string> names_of_halves(const ModelSpec& spec, const RemovalList& 
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
   const auto kept = kept_blocks(checkpoint.spec().num_blocks, blocks_gone(options.removal_list));
   const std::set<std::string> left_out = names_of_halves(checkpoint.spec(), options.removal_list);
+  const bool stays = stays_quantized(checkpoint, options);
   std::vector<Transfer> transfers;
-  const auto add = [&](const std::string& name, StoredType type) {
+  const auto add = [&](const std::string& name, StoredType type, int64_t parameters) {
     if (left_out.contains(name)) return;
-    if (auto transfer = plan_transfer(checkpoint, kept, name, type)) transfers.push_back(std::move(*transfer));
+    const StoredTensor& stored = checkpoint.tensor(name);
+    const auto own = new_name(checkpoint, kept, name, stored.name);
+    if (own) transfers.push_back({name, {*own, type, stored.shape}, parameters});
   };
   for (const std::string& name : checkpoint.tensor_names()) {
-    add(name, written_type(checkpoint, name, options));
+    const int64_t parameters = checkpoint.tensor(name).elements();
+    const PackedWeight* packed = stays ? checkpoint.packed(name) : nullptr;
+    if (packed == nullptr) {
+      add(name, written_type(checkpoint, name, options), parameters);
+      continue;
+    }
+    bool is_first = true;
+    for (const StoredPart& part : packed->parts()) {
+      const auto own = new_name(checkpoint, kept, part.name, part.tensor.name);
+      if (!own) break;
+      transfers.push_back({name, {*own, part.tensor.type, part.tensor.shape}, is_first ? parameters : 0, &part.tensor});
+      is_first = false;
+    }
   }
   // What transformers ignores belongs to parts that may be gone.
   for (const std::string& name : left_out.empty() ? checkpoint.other_names() : std::vector<std::string>()) {
-    add(name, written_type(checkpoint, name, options));
+    add(name, written_type(checkpoint, name, options), checkpoint.tensor(name).elements());
   }
-  if (!keeps_scales(checkpoint, options)) return transfers;
-  for (const std::string& name : checkpoint.scale_names()) add(name, checkpoint.tensor(name).type);
+  if (!stays) return transfers;
+  for (const std::string& name : checkpoint.scale_names()) add(name, checkpoint.tensor(name).type, 0);
   return transfers;
 }
 
@@ -121,7 +142,7 @@ std::vector<std::vector<Transfer>> split_into_shards(std::vector<Transfer> trans
 }
 
 void write_tensor(const Checkpoint& checkpoint, const Transfer& transfer, SafetensorsWriter& writer) {
-  const StoredTensor& stored = checkpoint.tensor(transfer.source);
+  const StoredTensor& stored = transfer.part != nullptr ? *transfer.part : checkpoint.tensor(transfer.source);
   if (!checkpoint.is_gguf() && stored.type == transfer.layout.type) {
     writer.write(stored.data);
   } else {
@@ -168,6 +189,16 @@ void write_weights(const Checkpoint& checkpoint, const ExportOptions& options, c
   write_file_atomically(folder / "model.safetensors.index.json", index.dump(2) + "\n");
 }
 
+// Modules, by their new names, whose packed weights have been replaced.
+std::vector<std::string> modules_written_plain(const Checkpoint& checkpoint, const std::vector<int64_t>& kept) {
+  std::vector<std::string> modules;
+  for (const std::string& name : checkpoint.replaced_packed_weights()) {
+    const auto own = new_name(checkpoint, kept, name, checkpoint.tensor(name).name);
+    if (own) modules.push_back(own->substr(0, own->rfind('.')));
+  }
+  return modules;
+}
+
 PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& options, const std::vector<int64_t>& kept) {
   const auto type = chosen_type(options.out_dtype);
   const std::string dtype = type ? dtype_name(*type) : checkpoint.is_gguf() ? "bfloat16" : "";
@@ -176,15 +207,17 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
   OrderedJson& config = pruned.config;
   if (!keeps_code(checkpoint)) config.erase(own_code);  // its .py files are not copied
   if (type) {
-    config.erase("quantization_config");
-  } else if (keeps_scales(checkpoint, options) && !config.contains("quantization_config")) {
+    config.erase(quantization_key);
+  } else if (stays_quantized(checkpoint, options) && !config.contains(quantization_key)) {
     bad_input(
         "{}: lacks quantization_config, without which nobody knows what its 8-bit weights are; give --out-dtype "
         "bfloat16 to "
         "write plain ones",
         label);
-  } else if (config.contains("quantization_config")) {
-    renumber_modules(config["quantization_config"], kept, label + ": quantization_config");
+  } else if (config.contains(quantization_key)) {
+    OrderedJson& quantization = config[quantization_key];
+    renumber_modules(quantization, kept, fmt::format("{}: {}", label, quantization_key));
+    exclude_modules(quantization, modules_written_plain(checkpoint, kept), std::string(checkpoint.spec().names.head));
   }
   if (has_single_halves(options.removal_list)) {
     config = config_with_halves(config, checkpoint.spec(), options.removal_list);
@@ -222,11 +255,22 @@ std::vector<std::string> notes_on_code(const Checkpoint& checkpoint, const Expor
   return notes;
 }
 
+// Repaired matrices are plain, and a quantization_config must be able to say so.
+void check_repaired(const Checkpoint& checkpoint, const ExportOptions& options) {
+  if (!options.repaired || !checkpoint.has_packed_weights() || !stays_quantized(checkpoint, options)) return;
+  const std::string method = quantization_method(checkpoint.config().at(quantization_key));
+  if (!exclusion_list(method).empty()) return;
+  bad_input(
+      "{}: a quantization_config of {} can't say which matrices are plain, as repaired ones are; give --out-dtype "
+      "bfloat16 to write plain weights",
+      checkpoint.path().string(), quote(method));
+}
+
 void check_halves(const Checkpoint& checkpoint, const ExportOptions& options) {
   const ModelSpec& spec = checkpoint.spec();
   std::string reason = inexpressible_with_halves(spec);
   if (checkpoint.is_gguf()) reason = "what a GGUF says of itself";
-  if (keeps_scales(checkpoint, options)) reason = "scales of 8-bit weights";
+  if (stays_quantized(checkpoint, options)) reason = "quantised weights";
   if (reason.empty()) return;
   bad_input(
       "{}: blocks that lack one half are written as DeciLM (nemotron-nas), whose config.json can't express {}; leave "
@@ -250,10 +294,12 @@ std::string card_picture(const std::string& alternative_text) {
 StoredType written_type(const Checkpoint& checkpoint, const std::string& name, const ExportOptions& options) {
   // ggml adds and multiplies by vectors in float32 only.
   if (is_gguf_output(options.out) && checkpoint.tensor(name).shape.size() < 2) return StoredType::f32;
+  if (is_integer(checkpoint.tensor(name).type)) return checkpoint.tensor(name).type;  // a buffer of another part
   if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
   // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
   if (checkpoint.is_gguf()) return StoredType::bf16;
-  const StoredType stored = checkpoint.tensor(name).type;
+  const PackedWeight* packed = checkpoint.packed(name);
+  const StoredType stored = packed != nullptr ? packed->value_type() : checkpoint.tensor(name).type;
   if (!is_gguf_output(options.out)) return stored;
   // ggml has no 8-bit floats, and computes with nothing wider than float32.
   const bool is_plain = stored == StoredType::f32 || stored == StoredType::f16 || stored == StoredType::bf16;
@@ -280,6 +326,7 @@ std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions
   if (is_gguf_output(options.out)) {
     return check_gguf(checkpoint, options, likely_gone(checkpoint, options));
   }
+  check_repaired(checkpoint, options);
   if (options.halves || has_single_halves(options.removal_list)) check_halves(checkpoint, options);
   PrunedConfig pruned =
       new_config(checkpoint, options, kept_blocks(checkpoint.spec().num_blocks, likely_gone(checkpoint, options)));
@@ -296,11 +343,9 @@ std::vector<std::string> check(const Checkpoint& checkpoint, const ExportOptions
 }
 
 ExportSize export_size(const Checkpoint& checkpoint, const ExportOptions& options) {
-  const auto scales = checkpoint.scale_names();
   ExportSize size{0, 0};
   for (const Transfer& transfer : plan_transfers(checkpoint, options)) {
-    const bool is_scale = std::ranges::find(scales, transfer.source) != scales.end();
-    if (!is_scale) size.parameters += checkpoint.tensor(transfer.source).elements();
+    size.parameters += transfer.parameters;
     size.bytes += transfer.layout.bytes();
   }
   if (is_gguf_output(options.out) && !has_single_halves(options.removal_list)) {

@@ -1,6 +1,7 @@
 #include "sleb/export/pruned_config.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/multimodal.h"
+#include "sleb/checkpoint/packed/packed_weight.h"
 
 namespace sleb {
 namespace {
@@ -96,11 +98,7 @@ class ModuleRenaming {
   }
 
   std::optional<std::string> operator()(const std::string& name, const std::string& place) const {
-    if (is_pattern(name)) {
-      const bool picks_blocks = name.find_first_of("0123456789") != name.npos;
-      if (picks_blocks && !keeps_numbers_) refuse(name, place);
-      return name;
-    }
+    if (is_pattern(name)) return rename_pattern(name, place);
     size_t begin = 0;
     for (bool after_layers = false; begin < name.size();) {
       const size_t end = std::min(name.find('.', begin), name.size());
@@ -120,6 +118,24 @@ class ModuleRenaming {
     bad_input(
         "{}: \"{}\" picks blocks by numbers that change with removal; give --out-dtype bfloat16 to write plain weights",
         place, name);
+  }
+
+  // Renumbers a pattern in which the only number is one block's: "layers.5.mlp" with points that are escaped or stand
+  // before a letter, so that no other block's number fits them.
+  std::optional<std::string> rename_pattern(const std::string& name, const std::string& place) const {
+    constexpr std::string_view digits = "0123456789";
+    const size_t begin = name.find_first_of(digits);
+    if (begin == name.npos || keeps_numbers_) return name;
+    const size_t end = std::min(name.find_first_not_of(digits, begin), name.size());
+    const std::string_view before = std::string_view(name).substr(0, begin), after = std::string_view(name).substr(end);
+    const bool follows_list = before.ends_with("layers.") || before.ends_with("layers\\.");
+    const bool is_whole = after.starts_with("\\.") || (after.size() > 1 && after[0] == '.' &&
+                                                       std::isalpha(static_cast<unsigned char>(after[1])) != 0);
+    if (!follows_list || !is_whole || after.find_first_of(digits) != after.npos || after.find('|') != after.npos ||
+        before.find('|') != before.npos) {
+      refuse(name, place);
+    }
+    return renumbered(name, begin, name.substr(begin, end - begin));
   }
 
   std::optional<std::string> renumbered(const std::string& name, size_t begin, const std::string& number) const {
@@ -270,7 +286,27 @@ PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::
 }
 
 void renumber_modules(OrderedJson& quantization, const std::vector<int64_t>& kept, const std::string& place) {
-  renumber(quantization, ModuleRenaming(kept), place);
+  // What a program noted of how it quantised: versions, texts.
+  constexpr std::string_view notes[] = {"meta", "dataset", "tokenizer", "version", "quantizer"};
+  const ModuleRenaming rename(kept);
+  for (auto& [key, member] : quantization.items()) {
+    if (!is_one_of(key, notes)) renumber(member, rename, fmt::format("{}.{}", place, key));
+  }
+}
+
+std::string quantization_method(const OrderedJson& quantization) {
+  const auto method = quantization.find("quant_method");
+  return method != quantization.end() && method->is_string() ? method->get<std::string>() : "bitsandbytes";
+}
+
+void exclude_modules(OrderedJson& quantization, const std::vector<std::string>& modules, const std::string& head) {
+  if (modules.empty()) return;
+  const std::string method = quantization_method(quantization);
+  const std::string key = exclusion_list(method);
+  if (key.empty()) bad_input("quantization_config: {} has no list of modules that are not quantised", quote(method));
+  OrderedJson& list = quantization[key];
+  if (!list.is_array()) list = OrderedJson::array({head});
+  for (const std::string& module : modules) list.push_back(module);
 }
 
 }  // namespace sleb

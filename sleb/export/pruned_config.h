@@ -36,7 +36,17 @@ PrunedConfig prune_config(OrderedJson config, const ModelSpec& spec, const std::
 
 // In a quantization_config, every name of a module of a block ("model.layers.5.mlp.down_proj"), in lists (which modules
 // are quantised, which are not) or as a member's name, gets the block's new number; those of removed blocks go.
-// Throws Error(bad_input), beginning with `place`, for a pattern that picks blocks by number, where numbers change.
+// A pattern gets it too where it names one block by its number ("-:model\\.layers\\.5\\.mlp.*", GPTQModel's dynamic).
+// Throws Error(bad_input), beginning with `place`, for a pattern that picks blocks by number otherwise, where numbers
+// change.
 void renumber_modules(OrderedJson& quantization, const std::vector<int64_t>& kept, const std::string& place);
+
+// Its method; "bitsandbytes" where it names none, as transformers takes it.
+std::string quantization_method(const OrderedJson& quantization);
+
+// Adds modules to the quantization_config's list of those that are not quantised. `head`: what transformers leaves out
+// by itself only as long as there is no list.
+// Throws Error(bad_input) if the method has no such list (exclusion_list).
+void exclude_modules(OrderedJson& quantization, const std::vector<std::string>& modules, const std::string& head);
 
 }  // namespace sleb

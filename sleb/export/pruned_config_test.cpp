@@ -156,7 +156,7 @@ TEST(RenumberModules, RefusesPatternsThatPickBlocksByNumber) {
     EXPECT_EQ(refusal(config.c_str(), {11, 10}), "no error");  // the other blocks keep their numbers
   }
   EXPECT_EQ(refusal(R"({"ignore":["re:.*lm_head","*.mlp.gate","re:model\\.layers\\..*self_attn"]})", {0}), "no error");
-  EXPECT_EQ(refusal(R"({"re:.*\\.1\\..*":{}})", {0}).substr(0, 4), "q: \"");
+  EXPECT_EQ(refusal(R"({"dynamic":{"re:.*\\.1\\..*":{}}})", {0}).substr(0, 12), "q.dynamic: \"");
 }
 
 TEST(PrunedConfig, WhatSglangTakesFromABlocksNumberIsToldOf) {

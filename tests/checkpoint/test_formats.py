@@ -20,7 +20,8 @@ DECODE_DUMP = BUILD / "tests" / "decode_dump"
 # Where a block of each type keeps halves: scales and minima.
 SCALE_OFFSETS = {"F32": [], "F16": [], "BF16": [], "Q4_0": [0], "Q4_1": [0, 2], "Q5_0": [0], "Q5_1": [0, 2],
                  "Q8_0": [0], "Q2_K": [80, 82], "Q3_K": [108], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
-                 "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [], "TQ1_0": [52], "TQ2_0": [64]}
+                 "IQ4_NL": [0], "IQ4_XS": [0], "MXFP4": [], "TQ1_0": [52], "TQ2_0": [64],
+                 "IQ1_S": [0], "IQ1_M": [], "IQ2_XXS": [0], "IQ2_XS": [0], "IQ2_S": [0], "IQ3_XXS": [0], "IQ3_S": [0]}
 TYPES = list(SCALE_OFFSETS)
 # F64 is read too, into float32: tests/engine/test_logits.py.
 UNSUPPORTED = [kind.name for kind in gguf.GGMLQuantizationType if kind.name not in [*TYPES, "F64"]]
@@ -167,7 +168,7 @@ def test_unsupported_types_are_named(tmp_path, type_name):
     done = subprocess.run([DECODE_DUMP, tmp_path / "x.gguf", "w"], capture_output=True, check=False, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith(f"{tmp_path / 'x.gguf'}: tensor 'w': type {type_name} is not supported")
-    assert "IQ2_XXS" in UNSUPPORTED and "NVFP4" in UNSUPPORTED
+    assert "Q8_1" in UNSUPPORTED and "NVFP4" in UNSUPPORTED
 
 
 def random_tensors() -> dict[str, torch.Tensor]:

@@ -32,7 +32,7 @@ constexpr int64_t default_seqlen = 2048;  // --seqlen
 std::string types_text(const Checkpoint& checkpoint) {
   std::string text;
   for (const auto& [type, elements] : checkpoint.stored_types()) {
-    text += fmt::format("{}{} {:.1f}%", text.empty() ? "" : ", ", name_of(type),
+    text += fmt::format("{}{} {:.1f}%", text.empty() ? "" : ", ", type,
                         100 * static_cast<double>(elements) / static_cast<double>(checkpoint.spec().parameters()));
   }
   return text;

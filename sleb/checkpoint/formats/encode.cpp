@@ -31,6 +31,24 @@ uint16_t to_float16(float value) {
   return sign | static_cast<uint16_t>((magnitude - 0x38000000U + 0xfffU + ((magnitude >> 13) & 1U)) >> 13);
 }
 
+float rounded_to_bfloat16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t rounded = (bits + 0x7fffU + ((bits >> 16) & 1U)) & 0xffff0000U;
+  return std::isnan(value) ? value : std::bit_cast<float>(rounded);
+}
+
+// Without branches, so that loops over it vectorise.
+float rounded_to_float16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  const uint32_t sign = bits & 0x80000000U;
+  const uint32_t magnitude = bits & 0x7fffffffU;
+  const uint32_t normal = (magnitude + 0xfffU + ((magnitude >> 13) & 1U)) & 0xffffe000U;
+  const float subnormal = std::bit_cast<float>(magnitude) + 0.5F - 0.5F;  // of which the last bit kept is 2^-24
+  uint32_t rounded = magnitude < 0x38800000U ? std::bit_cast<uint32_t>(subnormal) : normal;
+  rounded = magnitude >= 0x477ff000U ? 0x7f800000U : rounded;  // past the largest, 65504
+  return std::isnan(value) ? value : std::bit_cast<float>(sign | rounded);
+}
+
 std::vector<std::byte> encode_halves(std::span<const float> values, uint16_t (*convert)(float)) {
   std::vector<std::byte> out(values.size() * 2);
   for (size_t i = 0; i < values.size(); ++i) {
@@ -71,6 +89,14 @@ std::vector<std::byte> encode(StoredType type, std::span<const float> values) {
   if (type != StoredType::f32) bad_input("weights can't be written as {}", name_of(type));
   const auto bytes = std::as_bytes(values);
   return {bytes.begin(), bytes.end()};
+}
+
+void round_to(StoredType type, std::span<float> values) {
+  if (type == StoredType::bf16) {
+    for (float& value : values) value = rounded_to_bfloat16(value);
+  } else if (type == StoredType::f16) {
+    for (float& value : values) value = rounded_to_float16(value);
+  }
 }
 
 }  // namespace sleb

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -58,6 +59,28 @@ TEST(Encode, RandomValuesAreOffByHalfAUnitAtMost) {
     EXPECT_LE(std::abs(f16[i] - values[i]), std::max(std::abs(values[i]) * 0x1p-11F, 0x1p-25F));
   }
   EXPECT_EQ(round_trip(StoredType::f32, values), values);
+}
+
+TEST(RoundTo, IsWhatEncodingAndDecodingGive) {
+  std::vector<float> values;
+  for (uint32_t upper = 0; upper < 65536; ++upper) {
+    for (const uint32_t lower :
+         {0x0000U, 0x0001U, 0x0fffU, 0x1000U, 0x1001U, 0x3000U, 0x7fffU, 0x8000U, 0x8001U, 0xffffU}) {
+      values.push_back(std::bit_cast<float>(upper << 16 | lower));
+    }
+  }
+  for (const StoredType type : {StoredType::f32, StoredType::f16, StoredType::bf16}) {
+    std::vector<float> expected(values.size()), rounded = values;
+    decode(type, encode(type, values), expected);
+    round_to(type, rounded);
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (std::isnan(expected[i])) {
+        ASSERT_TRUE(std::isnan(rounded[i]));
+      } else {
+        ASSERT_EQ(std::bit_cast<uint32_t>(rounded[i]), std::bit_cast<uint32_t>(expected[i])) << values[i];
+      }
+    }
+  }
 }
 
 }  // namespace

@@ -199,8 +199,6 @@ TEST(Gguf, RefusesBadShapesAndTypes) {
             "tensor 't': rows of 1 elements are not whole Q8_0 blocks of 32");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {32}, ggml_q4_k, 0)}, 144),
             "tensor 't': rows of 32 elements are not whole Q4_K blocks of 256");
-  EXPECT_EQ(refusal_of_tensors({tensor("t", {256}, ggml_iq2_xxs, 0)}, 66),
-            "tensor 't': type IQ2_XXS is not supported; requantize the model to Q8_0, for example");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, ggml_i32, 0)}, 4),
             "tensor 't': type I32 is not supported; requantize the model to Q8_0, for example");
   EXPECT_EQ(refusal_of_tensors({tensor("t", {1}, 42, 0)}, 4),

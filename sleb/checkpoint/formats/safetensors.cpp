@@ -22,26 +22,19 @@ constexpr const char* index_name = "model.safetensors.index.json";
 
 struct Dtype {
   std::string_view name;
-  uint64_t bytes;                  // of one element
-  std::optional<StoredType> type;  // nothing: skipped
+  uint64_t bytes;  // of one element
+  StoredType type;
 };
 
 constexpr std::array dtypes = {
-    Dtype{"F32", 4, StoredType::f32},
-    Dtype{"F64", 8, StoredType::f64},
-    Dtype{"F16", 2, StoredType::f16},
-    Dtype{"BF16", 2, StoredType::bf16},
-    Dtype{"F8_E4M3", 1, StoredType::f8_e4m3},
-    Dtype{"F8_E5M2", 1, StoredType::f8_e5m2},
-    Dtype{"I64", 8, {}},
-    Dtype{"I32", 4, {}},
-    Dtype{"I16", 2, {}},
-    Dtype{"I8", 1, {}},
-    Dtype{"U64", 8, {}},
-    Dtype{"U32", 4, {}},
-    Dtype{"U16", 2, {}},
-    Dtype{"U8", 1, {}},
-    Dtype{"BOOL", 1, {}},
+    Dtype{"F32", 4, StoredType::f32},         Dtype{"F64", 8, StoredType::f64},
+    Dtype{"F16", 2, StoredType::f16},         Dtype{"BF16", 2, StoredType::bf16},
+    Dtype{"F8_E4M3", 1, StoredType::f8_e4m3}, Dtype{"F8_E5M2", 1, StoredType::f8_e5m2},
+    Dtype{"I64", 8, StoredType::i64},         Dtype{"I32", 4, StoredType::i32},
+    Dtype{"I16", 2, StoredType::i16},         Dtype{"I8", 1, StoredType::i8},
+    Dtype{"U64", 8, StoredType::u64},         Dtype{"U32", 4, StoredType::u32},
+    Dtype{"U16", 2, StoredType::u16},         Dtype{"U8", 1, StoredType::u8},
+    Dtype{"BOOL", 1, StoredType::boolean},
 };
 
 // A tensor as the header describes it: bytes [begin, end) of the data.
@@ -244,12 +237,9 @@ std::set<std::string> SafetensorsReader::add_file(const fs::path& path) {
   std::set<std::string> names;
   for (const Entry& entry : entries) {
     names.insert(entry.name);
-    if (!entry.dtype->type) {
-      skipped_.insert(entry.name);
-      continue;
-    }
     const Bytes bytes = data.subspan(entry.begin, entry.end - entry.begin);
-    tensors_.emplace(entry.name, StoredTensor{entry.name, *entry.dtype->type, entry.shape, bytes});
+    auto& held = is_integer(entry.dtype->type) ? integers_ : tensors_;
+    held.emplace(entry.name, StoredTensor{entry.name, entry.dtype->type, entry.shape, bytes});
   }
   return names;
 }
@@ -257,7 +247,8 @@ std::set<std::string> SafetensorsReader::add_file(const fs::path& path) {
 SafetensorsWriter::SafetensorsWriter(const fs::path& path, std::vector<TensorLayout> layout)
     : file_(path), label_(path.string()), layout_(std::move(layout)) {
   for (const TensorLayout& tensor : layout_) {
-    if (is_quantized(tensor.type)) failed("tensor {}: can't be stored as safetensors", quote(tensor.name));
+    if (is_quantized(tensor.type) || tensor.type == StoredType::packed)
+      failed("tensor {}: can't be stored as safetensors", quote(tensor.name));
   }
   const std::string header = header_of(layout_);
   const uint64_t length = header.size();

@@ -20,16 +20,18 @@ class SafetensorsReader {
  public:
   // `path`: a .safetensors file.
   // Throws Error(bad_input), naming file and tensor, for anything that does not follow the format, and for types that
-  // StoredType lacks, except integers and booleans: see skipped().
+  // StoredType lacks.
   static SafetensorsReader open_file(const std::filesystem::path& path);
   // `folder`: holds model.safetensors, or model.safetensors.index.json with its shards. A shard's name may not leave
   // the folder, nor may a link that it names (but for the Hugging Face cache's own, from snapshots/ into blobs/).
   // Throws Error(bad_input) also for tensors that the index names and no shard holds, or the reverse.
   static SafetensorsReader open_folder(const std::filesystem::path& folder);
 
+  // Those of numbers that are not integers.
   const std::map<std::string, StoredTensor>& tensors() const { return tensors_; }
-  // Names of the integer and boolean tensors: buffers that some checkpoints carry (position ids, masks), never weights.
-  const std::set<std::string>& skipped() const { return skipped_; }
+  // Integers and booleans: parts of packed weights (packed/packed_weight.h), and buffers that some checkpoints carry
+  // (position ids, masks); never weights by themselves.
+  const std::map<std::string, StoredTensor>& integers() const { return integers_; }
   // Bytes on disk of all files together.
   uint64_t file_bytes() const;
   // The files as they are, in the order in which they were opened.
@@ -37,12 +39,12 @@ class SafetensorsReader {
 
  private:
   SafetensorsReader() = default;
-  // The names of all the file's tensors, skipped ones too.
+  // The names of all the file's tensors, integers too.
   std::set<std::string> add_file(const std::filesystem::path& path);
 
   std::vector<MappedFile> files_;
   std::map<std::string, StoredTensor> tensors_;
-  std::set<std::string> skipped_;
+  std::map<std::string, StoredTensor> integers_;
 };
 
 // Writes one safetensors file, tensor by tensor in the order of `layout`, none of them quantised; the header carries

@@ -10,6 +10,7 @@
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/formats/quants/blocks_of_32.h"
 #include "sleb/checkpoint/formats/quants/codebooks.h"
+#include "sleb/checkpoint/formats/quants/iq_types.h"
 #include "sleb/checkpoint/formats/quants/k_quants.h"
 #include "sleb/checkpoint/formats/quants/plain.h"
 
@@ -26,6 +27,10 @@ void decode_blocks(const std::byte* __restrict data, size_t blocks, float* __res
     std::memcpy(&block, data + i * sizeof(Block), sizeof(Block));
     block.decode(out + i * Block::elements);
   }
+}
+
+[[noreturn]] void decode_packed(const std::byte* /*data*/, size_t /*blocks*/, float* /*out*/) {
+  failed("a packed weight can't be decoded from one tensor");
 }
 
 struct TypeRow {
@@ -48,21 +53,38 @@ constexpr std::array types = {
     row<BlockBF16>(StoredType::bf16, "BF16"),  // the upper half of a binary32
     row<BlockFp8<4>>(StoredType::f8_e4m3, "F8_E4M3"),
     row<BlockFp8<5>>(StoredType::f8_e5m2, "F8_E5M2"),
-    row<BlockQ4_0>(StoredType::q4_0, "Q4_0"),        // scale * (quant - 8)
-    row<BlockQ4_1>(StoredType::q4_1, "Q4_1"),        // scale * quant + minimum
-    row<BlockQ5_0>(StoredType::q5_0, "Q5_0"),        // scale * (quant - 16)
-    row<BlockQ5_1>(StoredType::q5_1, "Q5_1"),        // scale * quant + minimum
-    row<BlockQ8_0>(StoredType::q8_0, "Q8_0"),        // scale * quant
-    row<BlockQ2_K>(StoredType::q2_k, "Q2_K"),        // scale * group scale * quant - minimum * group minimum
-    row<BlockQ3_K>(StoredType::q3_k, "Q3_K"),        // scale * group scale * (quant - 4)
-    row<BlockQ4_K>(StoredType::q4_k, "Q4_K"),        // scale * group scale * quant - minimum * group minimum
-    row<BlockQ5_K>(StoredType::q5_k, "Q5_K"),        // scale * group scale * quant - minimum * group minimum
-    row<BlockQ6_K>(StoredType::q6_k, "Q6_K"),        // scale * group scale * (quant - 32)
-    row<BlockIQ4_NL>(StoredType::iq4_nl, "IQ4_NL"),  // scale * value[quant]
-    row<BlockIQ4_XS>(StoredType::iq4_xs, "IQ4_XS"),  // scale * group scale * value[quant]
-    row<BlockMXFP4>(StoredType::mxfp4, "MXFP4"),     // 2^exponent * value[quant]
-    row<BlockTQ1_0>(StoredType::tq1_0, "TQ1_0"),     // scale * digit
-    row<BlockTQ2_0>(StoredType::tq2_0, "TQ2_0"),     // scale * (quant - 1)
+    row<BlockQ4_0>(StoredType::q4_0, "Q4_0"),           // scale * (quant - 8)
+    row<BlockQ4_1>(StoredType::q4_1, "Q4_1"),           // scale * quant + minimum
+    row<BlockQ5_0>(StoredType::q5_0, "Q5_0"),           // scale * (quant - 16)
+    row<BlockQ5_1>(StoredType::q5_1, "Q5_1"),           // scale * quant + minimum
+    row<BlockQ8_0>(StoredType::q8_0, "Q8_0"),           // scale * quant
+    row<BlockQ2_K>(StoredType::q2_k, "Q2_K"),           // scale * group scale * quant - minimum * group minimum
+    row<BlockQ3_K>(StoredType::q3_k, "Q3_K"),           // scale * group scale * (quant - 4)
+    row<BlockQ4_K>(StoredType::q4_k, "Q4_K"),           // scale * group scale * quant - minimum * group minimum
+    row<BlockQ5_K>(StoredType::q5_k, "Q5_K"),           // scale * group scale * quant - minimum * group minimum
+    row<BlockQ6_K>(StoredType::q6_k, "Q6_K"),           // scale * group scale * (quant - 32)
+    row<BlockIQ4_NL>(StoredType::iq4_nl, "IQ4_NL"),     // scale * value[quant]
+    row<BlockIQ4_XS>(StoredType::iq4_xs, "IQ4_XS"),     // scale * group scale * value[quant]
+    row<BlockMXFP4>(StoredType::mxfp4, "MXFP4"),        // 2^exponent * value[quant]
+    row<BlockTQ1_0>(StoredType::tq1_0, "TQ1_0"),        // scale * digit
+    row<BlockTQ2_0>(StoredType::tq2_0, "TQ2_0"),        // scale * (quant - 1)
+    row<BlockIQ1_S>(StoredType::iq1_s, "IQ1_S"),        // scale * group scale * (codebook[quant] + delta)
+    row<BlockIQ1_M>(StoredType::iq1_m, "IQ1_M"),        // scale * group scale * (codebook[quant] + delta)
+    row<BlockIQ2_XXS>(StoredType::iq2_xxs, "IQ2_XXS"),  // scale * group scale * codebook[quant] * sign
+    row<BlockIQ2_XS>(StoredType::iq2_xs, "IQ2_XS"),
+    row<BlockIQ2_S>(StoredType::iq2_s, "IQ2_S"),
+    row<BlockIQ3_XXS>(StoredType::iq3_xxs, "IQ3_XXS"),
+    row<BlockIQ3_S>(StoredType::iq3_s, "IQ3_S"),
+    row<BlockInteger<int8_t>>(StoredType::i8, "I8"),
+    row<BlockInteger<uint8_t>>(StoredType::u8, "U8"),
+    row<BlockInteger<int16_t>>(StoredType::i16, "I16"),
+    row<BlockInteger<uint16_t>>(StoredType::u16, "U16"),
+    row<BlockInteger<int32_t>>(StoredType::i32, "I32"),
+    row<BlockInteger<uint32_t>>(StoredType::u32, "U32"),
+    row<BlockInteger<int64_t>>(StoredType::i64, "I64"),
+    row<BlockInteger<uint64_t>>(StoredType::u64, "U64"),
+    row<BlockInteger<uint8_t>>(StoredType::boolean, "BOOL"),
+    TypeRow{StoredType::packed, "packed", 1, 1, decode_packed},
 };
 
 constexpr const TypeRow& row_of(StoredType type) {
@@ -124,7 +146,7 @@ uint64_t encoded_bytes(StoredType type, int64_t elements) {
 }
 
 void decode(StoredType type, Bytes data, std::span<float> out) {
-  assert(data.size() == encoded_bytes(type, static_cast<int64_t>(out.size())));
+  assert(type == StoredType::packed || data.size() == encoded_bytes(type, static_cast<int64_t>(out.size())));
   const TypeRow& row = row_of(type);
   row.decode(data.data(), data.size() / static_cast<size_t>(row.bytes), out.data());
 }

@@ -34,6 +34,24 @@ enum class StoredType {
   mxfp4,
   tq1_0,
   tq2_0,
+  iq1_s,
+  iq1_m,
+  iq2_xxs,
+  iq2_xs,
+  iq2_s,
+  iq3_xxs,
+  iq3_s,
+  // What safetensors hold beside weights, and parts of weights that are stored in several tensors (packed_weight.h).
+  i8,
+  u8,
+  i16,
+  u16,
+  i32,
+  u32,
+  i64,
+  u64,
+  boolean,
+  packed,  // no type of one tensor: a weight that is stored in several (packed/packed_weight.h); its data is empty
 };
 
 // "F32", "BF16", "Q4_1", ...
@@ -44,6 +62,9 @@ int64_t elements_per_block(StoredType type);
 int64_t bytes_per_block(StoredType type);
 inline bool is_quantized(StoredType type) {
   return elements_per_block(type) > 1;
+}
+inline bool is_integer(StoredType type) {
+  return type >= StoredType::i8 && type <= StoredType::boolean;
 }
 
 struct StoredTensor {
@@ -73,8 +94,8 @@ uint64_t encoded_bytes(StoredType type, int64_t elements);
 
 // Decodes `data` to float32, equal bit for bit to the gguf wheel's `dequantize` for GGUF's types (ggml-quants.c is the
 // format's definition) and exact for F32, F16, BF16 and 8-bit floats, whose scales are other tensors; F64 is rounded to
-// the nearest. `out` has as many elements as `data` encodes. Where a scale is infinite or NaN the result is NaN where
-// the wheel's is, but the NaN's bits may differ.
+// the nearest, and so are large integers. `out` has as many elements as `data` encodes. Where a scale is infinite or
+// NaN the result is NaN where the wheel's is, but the NaN's bits may differ.
 void decode(StoredType type, Bytes data, std::span<float> out);
 
 // A name found in a file, made fit for a one-line message: in quotes, control characters escaped, cut if very long.

@@ -57,17 +57,34 @@ TEST(StoredType, SizesAreThoseOfGgml) {
     std::string_view name;
     int64_t elements, bytes;
   } expected[] = {
-      {StoredType::f32, "F32", 1, 4},         {StoredType::f64, "F64", 1, 8},
-      {StoredType::f16, "F16", 1, 2},         {StoredType::bf16, "BF16", 1, 2},
-      {StoredType::f8_e4m3, "F8_E4M3", 1, 1}, {StoredType::f8_e5m2, "F8_E5M2", 1, 1},
-      {StoredType::q4_0, "Q4_0", 32, 18},     {StoredType::q4_1, "Q4_1", 32, 20},
-      {StoredType::q5_0, "Q5_0", 32, 22},     {StoredType::q5_1, "Q5_1", 32, 24},
-      {StoredType::q8_0, "Q8_0", 32, 34},     {StoredType::q2_k, "Q2_K", 256, 84},
-      {StoredType::q3_k, "Q3_K", 256, 110},   {StoredType::q4_k, "Q4_K", 256, 144},
-      {StoredType::q5_k, "Q5_K", 256, 176},   {StoredType::q6_k, "Q6_K", 256, 210},
-      {StoredType::iq4_nl, "IQ4_NL", 32, 18}, {StoredType::iq4_xs, "IQ4_XS", 256, 136},
-      {StoredType::mxfp4, "MXFP4", 32, 17},   {StoredType::tq1_0, "TQ1_0", 256, 54},
+      {StoredType::f32, "F32", 1, 4},
+      {StoredType::f64, "F64", 1, 8},
+      {StoredType::f16, "F16", 1, 2},
+      {StoredType::bf16, "BF16", 1, 2},
+      {StoredType::f8_e4m3, "F8_E4M3", 1, 1},
+      {StoredType::f8_e5m2, "F8_E5M2", 1, 1},
+      {StoredType::q4_0, "Q4_0", 32, 18},
+      {StoredType::q4_1, "Q4_1", 32, 20},
+      {StoredType::q5_0, "Q5_0", 32, 22},
+      {StoredType::q5_1, "Q5_1", 32, 24},
+      {StoredType::q8_0, "Q8_0", 32, 34},
+      {StoredType::q2_k, "Q2_K", 256, 84},
+      {StoredType::q3_k, "Q3_K", 256, 110},
+      {StoredType::q4_k, "Q4_K", 256, 144},
+      {StoredType::q5_k, "Q5_K", 256, 176},
+      {StoredType::q6_k, "Q6_K", 256, 210},
+      {StoredType::iq4_nl, "IQ4_NL", 32, 18},
+      {StoredType::iq4_xs, "IQ4_XS", 256, 136},
+      {StoredType::mxfp4, "MXFP4", 32, 17},
+      {StoredType::tq1_0, "TQ1_0", 256, 54},
       {StoredType::tq2_0, "TQ2_0", 256, 66},
+      {StoredType::iq1_s, "IQ1_S", 256, 50},
+      {StoredType::iq1_m, "IQ1_M", 256, 56},
+      {StoredType::iq2_xxs, "IQ2_XXS", 256, 66},
+      {StoredType::iq2_xs, "IQ2_XS", 256, 74},
+      {StoredType::iq2_s, "IQ2_S", 256, 82},
+      {StoredType::iq3_xxs, "IQ3_XXS", 256, 98},
+      {StoredType::iq3_s, "IQ3_S", 256, 110},
   };
   for (const auto& row : expected) {
     EXPECT_EQ(name_of(row.type), row.name);
@@ -77,7 +94,7 @@ TEST(StoredType, SizesAreThoseOfGgml) {
     EXPECT_EQ(is_quantized(row.type), row.elements > 1) << row.name;
     EXPECT_EQ(encoded_bytes(row.type, 512), static_cast<uint64_t>(512 / row.elements * row.bytes)) << row.name;
   }
-  EXPECT_EQ(type_named("IQ2_XXS"), std::nullopt);
+  EXPECT_EQ(type_named("Q8_1"), std::nullopt);
 }
 
 TEST(StoredTensor, CountsElementsWithoutOverflow) {

@@ -67,7 +67,7 @@ StoredForms stored_forms(const Checkpoint& checkpoint) {
     const StoredTensor& stored = checkpoint.tensor(name);
     const bool plain =
         stored.type == StoredType::f32 || stored.type == StoredType::f16 || stored.type == StoredType::bf16;
-    return StoredForm{stored.data.size(), checkpoint.is_gguf() || !plain};
+    return StoredForm{checkpoint.stored_bytes(name), checkpoint.is_gguf() || !plain};
   };
 }
 

@@ -169,7 +169,8 @@ StoredType read_type(Cursor& cursor, const std::string& place) {
   if (number >= ggml_type_names.size()) bad_input("{}: unknown tensor type {}", place, number);
   const std::string_view name = ggml_type_names[number];
   const std::optional<StoredType> type = type_named(name);
-  if (!type) bad_input("{}: type {} is not supported; requantize the model to Q8_0, for example", place, name);
+  const bool is_known = type && !is_integer(*type);
+  if (!is_known) bad_input("{}: type {} is not supported; requantize the model to Q8_0, for example", place, name);
   return *type;
 }
 

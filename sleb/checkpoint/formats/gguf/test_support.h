@@ -19,7 +19,6 @@ enum : uint32_t {
   ggml_q4_1 = 3,
   ggml_q8_0 = 8,
   ggml_q4_k = 12,
-  ggml_iq2_xxs = 16,
   ggml_i32 = 26,
   ggml_bf16 = 30
 };

@@ -55,6 +55,14 @@ struct BlockBF16 {
   void decode(float* out) const { *out = std::bit_cast<float>(uint32_t{value} << 16); }
 };
 
+template <typename Integer>
+struct BlockInteger {
+  static constexpr int64_t elements = 1;
+  Integer value;
+
+  void decode(float* out) const { *out = static_cast<float>(value); }
+};
+
 // The 256 values of an 8-bit float of 1 sign bit, `Exponent` and 7 - `Exponent` mantissa bits, bias 2^(Exponent - 1) -
 // 1
 // ("FP8 Formats for Deep Learning", arXiv 2209.05433). E4M3 has no infinities and one NaN of each sign; E5M2 is like
