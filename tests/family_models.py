@@ -46,6 +46,15 @@ MIXED = ["full_attention", "sliding_attention", "sliding_attention", "full_atten
 
 EXPERTS = {"num_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40}
 SHARED = {"shared_expert_intermediate_size": 56}
+ROUTED = {"n_routed_experts": 6, "num_experts_per_tok": 2, "moe_intermediate_size": 40, "n_shared_experts": 1, "n_group": 1,
+          "topk_group": 1, "num_mtp_layers": 0}
+GROUPED = {**ROUTED, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "num_experts_per_tok": 3, "n_shared_experts": 2,
+           "routed_scaling_factor": 2.5}
+
+DOTS = {key: value for key, value in ROUTED.items() if key != "num_mtp_layers"}
+LATENT = {"kv_lora_rank": 20, "q_lora_rank": 28, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 12}
+LATENT_SIZES = {key: value for key, value in SIZES.items() if key != "num_key_value_heads"} | {"num_key_value_heads": 4}
+SCALED_YARN = {**YARN, "mscale": 0.9, "mscale_all_dim": 0.7}
 
 # Family -> (sizes, variant -> changes to the configuration). Windows are shorter than the tests' sequences.
 FAMILIES = {
@@ -87,12 +96,54 @@ FAMILIES = {
         "normalized, no biases": {**EXPERTS, **SHARED, "norm_topk_prob": True, "qkv_bias": False},
         "windows in blocks 0 and 2": {**EXPERTS, **SHARED, "use_sliding_window": True, "sliding_window": 20,
                                  "max_window_layers": 3},
+        "every other block, and one without": {**EXPERTS, **SHARED, "decoder_sparse_step": 2, "mlp_only_layers": [3]},
     }),
     "qwen3_moe": (SIZES, {
         "usual": {**EXPERTS, "head_dim": 24, "norm_topk_prob": True},
         "not normalized, biases": {**EXPERTS, "head_dim": 16, "attention_bias": True},
         "all experts": {**EXPERTS, "num_experts_per_tok": 6, "head_dim": 24, "tie_word_embeddings": True},
         "window": {**EXPERTS, "head_dim": 24, "use_sliding_window": True, "sliding_window": 20},
+        "two blocks without experts": {**EXPERTS, "head_dim": 24, "mlp_only_layers": [1, 4]},
+    }),
+    "glm4_moe": (SIZES, {
+        "usual": {**ROUTED, "head_dim": 24, "first_k_dense_replace": 1},
+        "groups, q/k norms, biases": {**GROUPED, "first_k_dense_replace": 3, "use_qk_norm": True, "attention_bias": True},
+        "not normalized, experts in all blocks": {**ROUTED, "first_k_dense_replace": 0, "norm_topk_prob": False,
+                                                  "tie_word_embeddings": True},
+    }),
+    "dots1": (SIZES, {
+        "usual": {**DOTS, "head_dim": 24, "first_k_dense_replace": 1, "norm_topk_prob": True},
+        "windows, groups, biases": {**DOTS, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "sliding_window": 20,
+                                    "max_window_layers": 3, "attention_bias": True, "routed_scaling_factor": 2.5},
+    }),
+    "youtu": (LATENT_SIZES, {
+        "usual": LATENT,
+        "no query latent, untied, yarn": {**LATENT, "q_lora_rank": None, "tie_word_embeddings": False,
+                                          "rope_parameters": SCALED_YARN, "attention_bias": True},
+    }),
+    "minicpm3": (LATENT_SIZES, {
+        "usual": {**LATENT, "scale_emb": 3, "scale_depth": 1.4, "dim_model_base": 48},
+        "scales assumed, longrope": {**LATENT, "v_head_dim": None, "rope_parameters": longrope(4)},
+        "no scales, biases, untied": {**LATENT, "scale_emb": 1, "scale_depth": None, "dim_model_base": None,
+                                      "mlp_bias": True, "attention_bias": True, "tie_word_embeddings": False},
+    }),
+    "glm4_moe_lite": (LATENT_SIZES, {
+        "usual": {**ROUTED, **LATENT},
+        "listed, biases": {**ROUTED, **LATENT, "attention_bias": True, "mlp_layer_types": [
+            "dense", "sparse", "dense", "sparse", "sparse", "dense"]},
+    }),
+    "deepseek_v2": (LATENT_SIZES, {
+        "usual": {**ROUTED, **LATENT, "first_k_dense_replace": 1},
+        "groups, no query latent, yarn": {**GROUPED, **LATENT, "topk_method": "group_limited_greedy", "q_lora_rank": None,
+                                          "first_k_dense_replace": 2, "rope_parameters": SCALED_YARN},
+        "biases, values as wide as keys": {**ROUTED, **LATENT, "attention_bias": True, "v_head_dim": 24, "routed_scaling_factor": 2.0},
+    }),
+    "deepseek_v3": (LATENT_SIZES, {
+        "usual": {**GROUPED, **LATENT, "first_k_dense_replace": 2},
+        "yarn, not interleaved, biases": {**GROUPED, **LATENT, "first_k_dense_replace": 1, "rope_parameters": SCALED_YARN,
+                                          "rope_interleave": False, "attention_bias": True},
+        "no query latent, not normalized, tied": {**ROUTED, **LATENT, "q_lora_rank": None, "first_k_dense_replace": 0,
+                                                  "norm_topk_prob": False, "tie_word_embeddings": True},
     }),
     "olmoe": (SIZES, {
         "usual": {"num_experts": 6, "num_experts_per_tok": 2},
@@ -298,6 +349,9 @@ def make_model(family: str, variant: str, seed: int = 0) -> transformers.PreTrai
             is_norm = weight.dim() == 1 or "norm" in name
             scale, centre = (0.3, 0) if name.endswith("bias") else (0.3, one) if is_norm else (0.2, 0)
             weight.copy_(centre + scale * torch.randn(weight.shape))
+        for name, buffer in model.named_buffers():
+            if name.endswith("e_score_correction_bias"):
+                buffer.copy_(0.1 * torch.randn(buffer.shape))
     return model.eval()
 
 

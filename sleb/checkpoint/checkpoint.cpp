@@ -163,6 +163,9 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     checkpoint.tensors_ = checkpoint.spec_.is_multimodal
                               ? with_language_names(stored, checkpoint.other_names_, path.string())
                               : with_base_prefix(stored, checkpoint.spec_, path.string());
+    for (const auto& [name, tensor] : checkpoint.tensors_) {
+      if (appended_block_of(checkpoint.spec_, name)) checkpoint.other_names_.push_back(name);
+    }
     checkpoint.take_packed_weights(view);
     auto untied = keep_one_of_tied(checkpoint.tensors_, checkpoint.spec_, path.string());
     checkpoint.check_shapes();
@@ -410,14 +413,29 @@ std::vector<int64_t> Checkpoint::stop_ids() const {
   return {};
 }
 
-std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
+namespace {
+
+// Of "model.layers.NUMBER.", whatever follows.
+std::optional<int64_t> number_of_block(const ModelSpec& spec, std::string_view name) {
   if (!name.starts_with(spec.names.block_prefix)) return {};
   name.remove_prefix(spec.names.block_prefix.size());
   int64_t block = 0;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), block);
   const bool is_number = error == std::errc() && end != name.data() + name.size() && *end == '.';
-  if (!is_number || block < 0 || block >= spec.num_blocks) return {};
+  if (!is_number || block < 0) return {};
   return block;
+}
+
+}  // namespace
+
+std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name) {
+  const auto number = number_of_block(spec, name);
+  return number && *number < spec.num_blocks ? number : std::nullopt;
+}
+
+std::optional<int64_t> appended_block_of(const ModelSpec& spec, std::string_view name) {
+  const int64_t place = number_of_block(spec, name).value_or(0) - spec.num_blocks;
+  return place >= 0 && place < spec.appended_blocks ? std::optional(place) : std::nullopt;
 }
 
 Tokenizer load_tokenizer(const fs::path& given, Progress& progress) {

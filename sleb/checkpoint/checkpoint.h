@@ -120,6 +120,8 @@ class Checkpoint {
 
 // The block that a tensor belongs to by its name ("model.layers.3.mlp.up_proj.weight": 3); nothing for the others.
 std::optional<int64_t> block_of(const ModelSpec& spec, std::string_view name);
+// Of a tensor of a block behind the model's (ModelSpec::appended_blocks): how many such blocks stand before it.
+std::optional<int64_t> appended_block_of(const ModelSpec& spec, std::string_view name);
 
 // The tokenizer alone, of a folder or file that need not hold a whole model. Throws Error(bad_input).
 Tokenizer load_tokenizer(const std::filesystem::path& path, Progress& progress = silent_progress());

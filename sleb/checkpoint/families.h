@@ -18,6 +18,12 @@ enum class Setting {
   num_heads,
   num_kv_heads,  // null: as many as heads
   head_dim,
+  latent_size,        // LatentSpec
+  query_latent_size,  // null: queries come from the hidden state
+  plain_dims,
+  turned_dims,
+  value_dim,
+  interleaved_rope,
   embedding_size,
   max_positions,
   activation,
@@ -52,13 +58,20 @@ enum class Setting {
   experts_per_token,
   expert_size,  // absent: intermediate_size
   shared_expert_size,
+  num_shared_experts,  // the size is so many times an expert's
   normalizes_experts,  // whether the chosen experts' weights are divided by their sum
-  dense_blocks,        // blocks with an MLP in the place of experts
-  mixture_pattern,     // every so many-th block has experts
-  window_pattern,      // every so many-th block has no window
-  first_window,        // the first block with a window
-  rope_blocks,         // [blocks]: 0 where a block has no rope
-  rope_pattern         // every so many-th block has no rope
+  experts_scale,       // and multiplied by it
+  expert_groups,
+  open_groups,           // from which a token chooses
+  dense_blocks,          // blocks with an MLP in the place of experts
+  mixture_pattern,       // every so many-th block has experts
+  leading_dense_blocks,  // so many first blocks have an MLP
+  mlp_kinds,             // [blocks]: "dense" or "sparse", which has experts
+  appended_blocks,       // behind the model's: they predict the token after the next, and are not run
+  window_pattern,        // every so many-th block has no window
+  first_window,          // the first block with a window
+  rope_blocks,           // [blocks]: 0 where a block has no rope
+  rope_pattern           // every so many-th block has no rope
 };
 inline constexpr size_t num_settings = static_cast<size_t>(Setting::rope_pattern) + 1;
 using ConfigKeys = NameTable<Setting, num_settings>;
@@ -110,6 +123,7 @@ struct Family {
   // num_kv_heads 0: as many as heads.
   ModelSpec assumed;
   int64_t intermediate_times_hidden = 0;  // the MLP's size where config.json gives none; 0: it must
+  int64_t leading_dense_blocks = 0;       // where config.json says nothing
   QkNorm qk_norm = QkNorm::none;          // switched on by Setting::qk_norm
   bool one_norm_in_parallel = false;      // with a parallel residual the attention's norm serves both halves
   bool gelu_is_tanh = false;              // "gelu" is the approximation (Gemma's configurations)

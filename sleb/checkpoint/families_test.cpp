@@ -180,8 +180,7 @@ TEST(Families, ModelsOfOtherKindsAreRefusedByNameWithTheReason) {
       {"recurrent_gemma", hybrid},
       {"bert", encoder},
       {"t5", encoder_decoder},
-      {"deepseek_v3", mixture},
-      {"minicpm3", "has multi-head latent attention, which sleb does not compute"},
+      {"gpt_oss", mixture},
       {"chatglm",
        "is computed by Python code of the model's own, which sleb does not run and transformers does not have"}};
   for (const auto& [type, reason] : refused) {
@@ -224,10 +223,6 @@ TEST(Families, ExpertsAreReadUnderTheirFamiliesNames) {
                {"shared_expert_intermediate_size", 56}});
   EXPECT_EQ(spec_of(qwen).experts,
             (ExpertSpec{.count = 6, .chosen = 4, .size = 40, .normalized = true, .shared_size = 56}));
-  const std::string mixed = "blocks with an MLP beside blocks with experts are not known here";
-  EXPECT_EQ(refusal_with("mlp_only_layers", {0}, qwen), "config.json: mlp_only_layers: " + mixed);
-  EXPECT_EQ(refusal_with("decoder_sparse_step", 2, qwen), "config.json: decoder_sparse_step: " + mixed);
-  EXPECT_EQ(refusal_with("mlp_only_layers", Json::array(), qwen), "no error");
 
   // transformers 5 writes num_local_experts where the hub's files have num_experts.
   Json qwen3 = small_config();
@@ -236,6 +231,63 @@ TEST(Families, ExpertsAreReadUnderTheirFamiliesNames) {
   qwen3["num_experts"] = qwen3["num_local_experts"];
   qwen3.erase("num_local_experts");
   EXPECT_EQ(spec_of(qwen3).experts.count, 16);
+}
+
+// Qwen2MoeDecoderLayer: a block has experts if its number, counted from 1, is a multiple of the step.
+TEST(Families, SomeBlocksOfAMixtureHaveNone) {
+  Json config = small_config();
+  config.update({{"model_type", "qwen3_moe"},
+                 {"num_hidden_layers", 6},
+                 {"num_key_value_heads", 2},
+                 {"num_experts", 6},
+                 {"num_experts_per_tok", 2},
+                 {"moe_intermediate_size", 40},
+                 {"decoder_sparse_step", 2},
+                 {"mlp_only_layers", {3, 7}}});
+  const ModelSpec spec = spec_of(config);
+  EXPECT_EQ(spec.dense_blocks, (std::vector<int64_t>{0, 2, 3, 4}));
+  EXPECT_EQ(spec.num_mixtures(), 2);
+  EXPECT_EQ(spec.block_with(Part::router), 1);
+  EXPECT_EQ(spec.block_with(Part::down), 0);
+  EXPECT_EQ(spec.block_with(Part::shared_down), std::nullopt);
+  const int64_t dense = 3 * 96 * 64 + 64, mixture = 6 * 64 + 6 * 3 * 40 * 64 + 64;
+  EXPECT_EQ(spec.half_parameters(0, Half::mlp), dense);
+  EXPECT_EQ(spec.half_parameters(1, Half::mlp), mixture);
+  EXPECT_EQ(spec.blocks_parameters(), 6 * spec.half_parameters(0, Half::attention) + 4 * dense + 2 * mixture);
+  EXPECT_EQ(spec.block_parameters(), spec.half_parameters(0, Half::attention) + mixture);
+  EXPECT_EQ(spec.parameters() - spec.active_parameters(), 2 * 4 * 3 * 40 * 64);
+}
+
+// configuration_deepseek_v3.py.
+TEST(Families, KeysAndValuesComeFromOneVector) {
+  Json config = small_config();
+  config.update({{"model_type", "deepseek_v3"},
+                 {"num_hidden_layers", 4},
+                 {"kv_lora_rank", 20},
+                 {"qk_nope_head_dim", 16},
+                 {"qk_rope_head_dim", 8},
+                 {"v_head_dim", 12},
+                 {"rope_scaling", {{"type", "yarn"}, {"factor", 40}, {"mscale", 1}, {"mscale_all_dim", 1}}}});
+  ModelSpec spec = spec_of(config);
+  EXPECT_EQ(spec.latent, (LatentSpec{20, 1536, 16, 8, 12}));
+  EXPECT_EQ(spec.head_dim, 24);
+  EXPECT_EQ(spec.ropes[0].dims, 8);
+  EXPECT_EQ(spec.ropes[0].attention_factor, 1);
+  const double scale = 0.1 * std::log(40) + 1;
+  EXPECT_DOUBLE_EQ(spec.attention_scale, scale * scale / std::sqrt(24));
+  EXPECT_EQ(spec.dense_blocks, (std::vector<int64_t>{0, 1, 2}));
+  EXPECT_EQ(spec.appended_blocks, 1);
+  EXPECT_EQ(spec.part_shape(Part::attention_output), (std::vector<int64_t>{64, 4 * 12}));
+  EXPECT_EQ(spec.part_shape(Part::latent_key_value), (std::vector<int64_t>{4 * 28, 20}));
+  EXPECT_EQ(spec.part_name(3, Part::query), "model.layers.3.self_attn.q_b_proj");
+  EXPECT_EQ(spec.stored_weights(3, std::vector{Part::score_correction})[0].name,
+            "model.layers.3.mlp.gate.e_score_correction_bias");
+  config["q_lora_rank"] = nullptr;
+  spec = spec_of(config);
+  EXPECT_EQ(spec.part_name(3, Part::query), "model.layers.3.self_attn.q_proj");
+  EXPECT_FALSE(spec.has_weight(Part::query_latent));
+  EXPECT_EQ(refusal_with("v_head_dim", 25, config),
+            "config.json: values of 25 dimensions beside keys of 24: not known here");
 }
 
 // modeling_minicpm.py.

@@ -68,6 +68,14 @@ void add_each(std::map<std::string, StoredTensor>& tensors, const StoredTensor& 
   }
 }
 
+// Of a block behind the model's.
+bool is_appended(std::string_view name, const ModelSpec& spec) {
+  for (int64_t i = 0; i < spec.appended_blocks; ++i) {
+    if (name.starts_with(fmt::format("blk.{}.", spec.num_blocks + i))) return true;
+  }
+  return false;
+}
+
 constexpr std::string_view fused_qkv = "attn_qkv";
 
 // The file's tensors; of a family that keeps queries, keys and values apart, those of one attn_qkv too, as old
@@ -171,8 +179,8 @@ std::map<std::string, std::string> hugging_face_names(const GgufArchitecture& ar
   add("output", spec.names.head);
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     for (const Part part : all_parts) {
-      if (!spec.names.parts[part].empty())
-        add(gguf_part_name(architecture, spec, block, part), spec.part_name(block, part));
+      if (spec.names.parts[part].empty()) continue;
+      for (const auto& [own, name] : gguf_tensor_names(architecture, spec, block, part)) renamed[own] = name;
     }
   }
   return renamed;
@@ -187,6 +195,7 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
   for (const auto& [name, stored] : with_qkv_apart(file, spec)) {
     if (rope_tensors.contains(name)) continue;
     const auto found = renamed.find(name);
+    if (found == renamed.end() && is_appended(name, spec)) continue;
     if (found == renamed.end()) {
       bad_input("{}: tensor '{}' is not part of a {} model of {} blocks; running without it would be wrong",
                 file.label(), name, spec.family, spec.num_blocks);

@@ -34,9 +34,12 @@ bool is_vector(Part part) {
     case Part::attention_norm:
     case Part::query_norm:
     case Part::key_norm:
+    case Part::query_latent_norm:
+    case Part::latent_norm:
     case Part::attention_post_norm:
     case Part::mlp_norm:
     case Part::mlp_post_norm:
+    case Part::score_correction:
       return true;
     default:
       return false;
@@ -101,6 +104,18 @@ bool is_of_expert(Part part) {
   return part == Part::expert_gate || part == Part::expert_up || part == Part::expert_down;
 }
 
+// Whether it belongs to an MLP, or to experts, which no block has both of.
+bool is_of_mlp(Part part) {
+  return part == Part::gate || part == Part::up || part == Part::down;
+}
+bool is_of_mixture(Part part) {
+  return part >= Part::router;
+}
+
+bool is_of_blocks_kind(const ModelSpec& spec, int64_t block, Part part) {
+  return spec.is_mixture(block) ? !is_of_mlp(part) : !is_of_mixture(part);
+}
+
 // The weight of one head or expert.
 std::string numbered(std::string name, int64_t number) {
   return weight_name(name.replace(name.find(each_one), each_one.size(), std::to_string(number)));
@@ -110,6 +125,7 @@ std::string numbered(std::string name, int64_t number) {
 std::vector<TensorShape> weights_of_part(const ModelSpec& spec, int64_t block, Part part) {
   const std::string name = spec.part_name(block, part);
   const std::vector<int64_t> shape = stored_shape(spec, part);
+  if (part == Part::score_correction) return {{name, shape}};
   if (name.find(each_one) == name.npos) return {{weight_name(name), shape}};
   std::vector<TensorShape> list;
   if (is_of_expert(part)) {
@@ -172,6 +188,19 @@ void check_number(double value, std::string_view what, std::string_view label) {
   require(std::isfinite(value), label, fmt::format("{} is {}", what, value));
 }
 
+void check_groups(const ExpertSpec& experts, std::string_view label) {
+  const auto& [groups, open] = std::pair(experts.groups, experts.open_groups);
+  require(groups >= 1 && experts.count % groups == 0, label,
+          fmt::format("{} experts don't divide into {} groups", experts.count, groups));
+  require(open >= 1 && open <= groups, label, fmt::format("experts are chosen from {} of {} groups", open, groups));
+  if (groups == 1) return;
+  const int64_t size = experts.count / groups;
+  require(size >= experts.group_terms, label,
+          fmt::format("groups of {} expert, where the {} best of each are compared", size, experts.group_terms));
+  require(open * size >= experts.chosen, label,
+          fmt::format("each token chooses {} experts from {} groups of {}", experts.chosen, open, size));
+}
+
 }  // namespace
 
 std::string_view name_of(Half half) {
@@ -182,10 +211,19 @@ bool ModelSpec::lacks(int64_t block, Half half) const {
   return std::ranges::binary_search(half == Half::attention ? without_attention : without_mlp, block);
 }
 
-int64_t ModelSpec::block_with(Half half) const {
-  int64_t block = 0;
-  while (block + 1 < num_blocks && lacks(block, half)) ++block;
-  return block;
+std::optional<int64_t> ModelSpec::block_with(Part part) const {
+  for (int64_t block = 0; block < num_blocks; ++block) {
+    if (!lacks(block, half_of(part)) && has_weight(block, part)) return block;
+  }
+  return {};
+}
+
+bool ModelSpec::is_mixture(int64_t block) const {
+  return is_mixture() && !std::ranges::binary_search(dense_blocks, block);
+}
+
+bool ModelSpec::has_weight(int64_t block, Part part) const {
+  return is_of_blocks_kind(*this, block, part) && has_weight(part);
 }
 
 std::string ModelSpec::part_name(int64_t block, Part part) const {
@@ -203,23 +241,36 @@ bool ModelSpec::has_weight(Part part) const {
     case Part::query_norm:
     case Part::key_norm:
       return qk_norm != QkNorm::none;
+    case Part::key:
+    case Part::value:
+      return !is_latent();
+    case Part::latent:
+    case Part::latent_norm:
+    case Part::latent_key_value:
+      return is_latent();
+    case Part::query_latent:
+    case Part::query_latent_norm:
+      return latent.query_size > 0;
     case Part::gate:
-      return mlp == MlpKind::gated && !is_mixture();
+      return mlp == MlpKind::gated && has_weight(Part::up);
     case Part::up:
     case Part::down:
-      return !is_mixture();
+      return !is_mixture() || !dense_blocks.empty();
     case Part::router:
     case Part::expert_up:
     case Part::expert_down:
       return is_mixture();
+    case Part::score_correction:
+      return experts.corrected;
     case Part::expert_gate:
       return is_mixture() && mlp == MlpKind::gated;
     case Part::shared_gate:
       return experts.shared_size > 0 && mlp == MlpKind::gated;
     case Part::shared_up:
     case Part::shared_down:
-    case Part::shared_router:
       return experts.shared_size > 0;
+    case Part::shared_router:
+      return experts.shared_size > 0 && experts.shared_gate;
     default:
       return true;
   }
@@ -230,7 +281,14 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::query:
     case Part::key:
     case Part::value:
-      return qkv_bias;
+      return qkv_bias && !is_latent();
+    case Part::query_latent:
+    case Part::latent:
+      return qkv_bias && has_weight(part);
+    case Part::query_latent_norm:
+    case Part::latent_norm:
+    case Part::latent_key_value:
+      return false;
     case Part::attention_output:
       return attention_output_bias;
     case Part::gate:
@@ -239,6 +297,7 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::down:
       return mlp_bias && has_weight(part);
     case Part::router:
+    case Part::score_correction:
     case Part::expert_gate:
     case Part::expert_up:
     case Part::expert_down:
@@ -268,7 +327,17 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
   };
   switch (part) {
     case Part::query:
-      return {num_heads * head_dim, hidden_size};
+      return {num_heads * head_dim, latent.query_size > 0 ? latent.query_size : hidden_size};
+    case Part::query_latent:
+      return {latent.query_size, hidden_size};
+    case Part::query_latent_norm:
+      return {latent.query_size};
+    case Part::latent:
+      return {latent.size + latent.turned_dims, hidden_size};
+    case Part::latent_norm:
+      return {latent.size};
+    case Part::latent_key_value:
+      return {num_heads * (latent.plain_dims + latent.value_dim), latent.size};
     case Part::key:
     case Part::value:
       return {num_kv_heads * head_dim, hidden_size};
@@ -277,7 +346,7 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
     case Part::key_norm:
       return qk_norm_shape(num_kv_heads);
     case Part::attention_output:
-      return {hidden_size, num_heads * head_dim};
+      return {hidden_size, num_heads * value_dim()};
     case Part::gate:
     case Part::up:
       return {intermediate_size, hidden_size};
@@ -285,6 +354,8 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
       return {hidden_size, intermediate_size};
     case Part::router:
       return {experts.count, hidden_size};
+    case Part::score_correction:
+      return {experts.count};
     case Part::expert_gate:
     case Part::expert_up:
       return {experts.size, hidden_size};
@@ -309,7 +380,7 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
 std::vector<TensorShape> ModelSpec::stored_weights(int64_t block, std::span<const Part> parts) const {
   std::vector<TensorShape> list;
   for (const Part part : parts) {
-    if (has_weight(part) && !is_listed(*this, parts, part)) append(list, weights_of_part(*this, block, part));
+    if (has_weight(block, part) && !is_listed(*this, parts, part)) append(list, weights_of_part(*this, block, part));
   }
   return list;
 }
@@ -317,7 +388,7 @@ std::vector<TensorShape> ModelSpec::stored_weights(int64_t block, std::span<cons
 std::vector<TensorShape> ModelSpec::stored_biases(int64_t block, std::span<const Part> parts) const {
   std::vector<TensorShape> list;
   for (const Part part : parts) {
-    if (!has_bias(part) || is_listed(*this, parts, part)) continue;
+    if (!has_bias(part) || !is_of_blocks_kind(*this, block, part) || is_listed(*this, parts, part)) continue;
     const std::vector<int64_t> shape = stored_shape(*this, part);
     list.push_back(
         {bias_name(part_name(block, part)), {!is_vector(part) && transposed_matrices ? shape[1] : shape[0]}});
@@ -355,16 +426,32 @@ std::vector<TensorShape> ModelSpec::tensors() const {
 }
 
 int64_t ModelSpec::block_parameters() const {
-  return half_parameters(Half::attention) + half_parameters(Half::mlp);
+  int64_t mlp_parameters = 0;
+  for (const Part part : {Part::down, Part::expert_down}) {
+    if (const auto block = block_with(part)) {
+      mlp_parameters = std::max(mlp_parameters, half_parameters(*block, Half::mlp));
+    }
+  }
+  return half_parameters(0, Half::attention) + mlp_parameters;
 }
 
-int64_t ModelSpec::half_parameters(Half half) const {
-  return elements(half_tensors(0, half));
+int64_t ModelSpec::half_parameters(int64_t block, Half half) const {
+  return elements(half_tensors(block, half));
+}
+
+int64_t ModelSpec::num_mixtures() const {
+  int64_t mixtures = 0;
+  for (int64_t block = 0; block < num_blocks; ++block)
+    mixtures += is_mixture(block) && !lacks(block, Half::mlp) ? 1 : 0;
+  return mixtures;
 }
 
 int64_t ModelSpec::blocks_parameters() const {
-  return num_blocks * block_parameters() - std::ssize(without_attention) * half_parameters(Half::attention) -
-         std::ssize(without_mlp) * half_parameters(Half::mlp);
+  const int64_t mixtures = num_mixtures(), dense = num_blocks - std::ssize(without_mlp) - mixtures;
+  int64_t sum = (num_blocks - std::ssize(without_attention)) * half_parameters(0, Half::attention);
+  if (mixtures > 0) sum += mixtures * half_parameters(*block_with(Part::expert_down), Half::mlp);
+  if (dense > 0) sum += dense * half_parameters(*block_with(Part::down), Half::mlp);
+  return sum;
 }
 
 int64_t ModelSpec::parameters() const {
@@ -374,8 +461,7 @@ int64_t ModelSpec::parameters() const {
 int64_t ModelSpec::active_parameters() const {
   if (!is_mixture()) return parameters();
   const int64_t expert = (mlp == MlpKind::gated ? 3 : 2) * experts.size * hidden_size;
-  const int64_t mixtures = num_blocks - std::ssize(without_mlp);
-  return parameters() - mixtures * (experts.count - experts.chosen) * expert;
+  return parameters() - num_mixtures() * (experts.count - experts.chosen) * expert;
 }
 
 void check(const ModelSpec& spec, std::string_view label) {
@@ -395,6 +481,21 @@ void check(const ModelSpec& spec, std::string_view label) {
           fmt::format("{} attention heads can't share {} key/value heads evenly", spec.num_heads, spec.num_kv_heads));
   require(spec.norm_eps >= 0 && std::isfinite(spec.norm_eps), label, "the norm's epsilon is negative");
   for (const RopeSpec& rope : spec.ropes) check_rope(spec, rope, label);
+  if (spec.is_latent()) {
+    size("the size of what keys and values come from", spec.latent.size);
+    size("the number of a key's dimensions that turn", spec.latent.turned_dims, 1 << 16);
+    require(spec.latent.query_size >= 0 && spec.latent.query_size <= largest_size, label,
+            fmt::format("the size of what queries come from is {}", spec.latent.query_size));
+    require(spec.latent.plain_dims >= 0 && spec.latent.plain_dims + spec.latent.turned_dims == spec.head_dim, label,
+            fmt::format("{} dimensions of a query stay and {} turn, of {}", spec.latent.plain_dims,
+                        spec.latent.turned_dims, spec.head_dim));
+    require(
+        spec.latent.value_dim >= 1 && spec.latent.value_dim <= spec.head_dim, label,
+        fmt::format("values of {} dimensions beside keys of {}: not known here", spec.latent.value_dim, spec.head_dim));
+    require(spec.num_kv_heads == spec.num_heads, label,
+            fmt::format("{} key/value heads, of {} heads that have their keys from one vector", spec.num_kv_heads,
+                        spec.num_heads));
+  }
   if (spec.is_mixture()) {
     size("the number of experts", spec.experts.count, 1 << 16);
     size("an expert's size", spec.experts.size);
@@ -402,6 +503,8 @@ void check(const ModelSpec& spec, std::string_view label) {
             fmt::format("each token chooses {} of {} experts", spec.experts.chosen, spec.experts.count));
     require(spec.experts.shared_size >= 0 && spec.experts.shared_size <= largest_size, label,
             fmt::format("the shared expert's size is {}", spec.experts.shared_size));
+    check_groups(spec.experts, label);
+    check_number(spec.experts.scale, "the scale of experts' weights", label);
   }
   check_number(spec.attention_scale, "the scale of attention", label);
   check_number(spec.embedding_scale, "the scale of the embedding", label);
@@ -418,9 +521,10 @@ void check(const ModelSpec& spec, std::string_view label) {
 void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
   const bool each_has_its_own = spec.names.parts[Part::query_norm].find(each_one) != std::string_view::npos;
   const int64_t heads = each_has_its_own && spec.qk_norm != QkNorm::none ? spec.num_heads : 1;
-  const int64_t of_block = std::max(heads, spec.experts.count);
-  const std::string experts = spec.is_mixture() ? fmt::format(" of {} experts", spec.experts.count) : "";
-  require(static_cast<size_t>(spec.num_blocks) * static_cast<size_t>(of_block) <= num_tensors, label,
+  const int64_t of_experts = spec.is_mixture() ? spec.num_mixtures() * spec.experts.count : 0;
+  const std::string experts =
+      of_experts > 0 ? fmt::format(", {} of them with {} experts,", spec.num_mixtures(), spec.experts.count) : "";
+  require(std::cmp_less_equal(std::max(spec.num_blocks * heads, of_experts), num_tensors), label,
           fmt::format("{} blocks{} by the configuration, but only {} tensors", spec.num_blocks, experts, num_tensors));
 }
 

@@ -86,14 +86,42 @@ struct AlibiSpec {
   bool bfloat16 = false;  // slope, and product, rounded to bfloat16 whatever the model's type
 };
 
+// Multi-head latent attention (DeepSeek V2, arXiv 2405.04434, section 2.1.2): keys and values of all heads come from
+// one narrow vector a token, and perhaps queries from another. Of a head's query and key the first dimensions stay; the
+// last ones turn with the position, and those of the key are all heads' together.
+struct LatentSpec {
+  int64_t size = 0;        // of the vector of keys and values; 0: the model has plain attention
+  int64_t query_size = 0;  // 0: queries come from the hidden state
+  int64_t plain_dims = 0;  // ModelSpec::head_dim is their sum
+  int64_t turned_dims = 0;
+  int64_t value_dim = 0;  // of a head, at most head_dim
+
+  bool operator==(const LatentSpec&) const = default;
+};
+constexpr double latent_norm_eps = 1e-6;  // whatever the others' (transformers, modeling_deepseek_v3.py)
+
+// How a router's logits become scores.
+enum class ExpertScores {
+  softmax,       // over all experts
+  wide_softmax,  // the same of logits in float32
+  sigmoid,       // of each logit by itself, in float32 (DeepSeek V3, arXiv 2412.19437, equation 15)
+};
+
 // In the place of an MLP: several of its kind, of which each token goes through a few (Shazeer et al., arXiv
-// 1701.06538). The router's softmax over all experts says which, and by what each one's output is multiplied.
+// 1701.06538). The router's scores say which, and by what each one's output is multiplied.
 struct ExpertSpec {
-  int64_t count = 0;        // 0: the model has plain MLPs
-  int64_t chosen = 0;       // by each token
-  int64_t size = 0;         // of an expert, as ModelSpec::intermediate_size
-  bool normalized = false;  // the chosen ones' weights are divided by their sum
-  int64_t shared_size = 0;  // of one more that all tokens go through, times the sigmoid of a gate; 0: there is none
+  int64_t count = 0;   // 0: the model has plain MLPs
+  int64_t chosen = 0;  // by each token
+  int64_t size = 0;    // of an expert, as ModelSpec::intermediate_size
+  ExpertScores scores = ExpertScores::softmax;
+  bool corrected = false;   // Part::score_correction is added to the scores for the choice alone
+  int64_t groups = 1;       // of experts that stand beside each other
+  int64_t open_groups = 1;  // those that a token chooses from: with the largest sums of their
+  int64_t group_terms = 1;  // so many highest scores
+  bool normalized = false;  // the chosen ones' weights are divided by their sum,
+  double scale = 1;         // and then multiplied by it
+  int64_t shared_size = 0;  // of one more that all tokens go through; 0: there is none
+  bool shared_gate = true;  // times the sigmoid of Part::shared_router
 
   bool operator==(const ExpertSpec&) const = default;
 };
@@ -106,6 +134,11 @@ enum class Part {
   value,
   query_norm,
   key_norm,
+  query_latent,  // of latent attention, before query
+  query_latent_norm,
+  latent,  // with the turned dimensions of all keys below it, in the place of key and value
+  latent_norm,
+  latent_key_value,  // head by head
   attention_output,
   attention_post_norm,
   mlp_norm,
@@ -113,8 +146,9 @@ enum class Part {
   up,
   down,
   mlp_post_norm,
-  router,       // of a mixture of experts, in the place of gate, up and down
-  expert_gate,  // one a time for each expert
+  router,            // of a mixture of experts, in the place of gate, up and down
+  score_correction,  // [experts]; its name is whole, without ".weight"
+  expert_gate,       // one a time for each expert
   expert_up,
   expert_down,
   shared_gate,
@@ -128,6 +162,11 @@ inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::value,
                                          Part::query_norm,
                                          Part::key_norm,
+                                         Part::query_latent,
+                                         Part::query_latent_norm,
+                                         Part::latent,
+                                         Part::latent_norm,
+                                         Part::latent_key_value,
                                          Part::attention_output,
                                          Part::attention_post_norm,
                                          Part::mlp_norm,
@@ -136,6 +175,7 @@ inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::down,
                                          Part::mlp_post_norm,
                                          Part::router,
+                                         Part::score_correction,
                                          Part::expert_gate,
                                          Part::expert_up,
                                          Part::expert_down,
@@ -241,6 +281,7 @@ struct ModelSpec {
   bool parallel_residual = false;
   MlpKind mlp = MlpKind::gated;
   ExpertSpec experts = {};
+  LatentSpec latent = {};
   Activation activation = Activation::silu;
   bool qkv_bias = false;
   bool attention_output_bias = false;
@@ -267,19 +308,30 @@ struct ModelSpec {
   std::vector<int64_t> sliding_windows = {};
   std::vector<int64_t> without_attention = {};  // blocks that lack this half, ascending
   std::vector<int64_t> without_mlp = {};
+  std::vector<int64_t> dense_blocks = {};  // of a mixture, those with an MLP in the place of experts, ascending
+  // Behind the others, under the next numbers: they predict the token after the next (DeepSeek V3, section 2.2), no
+  // logits come from them, and they are kept as they are.
+  int64_t appended_blocks = 0;
   bool needs_bos = false;  // losses of a text without a BOS token in front mean nothing
 
   // The embedding and the head are narrower or wider than the blocks: project_in and project_out stand between.
   bool has_projections() const { return embedding_size != hidden_size; }
   bool lacks(int64_t block, Half half) const;
-  // The first block that has this half.
-  int64_t block_with(Half half) const;
+  // The first block that has this part; nothing where none has.
+  std::optional<int64_t> block_with(Part part) const;
+  bool is_latent() const { return latent.size > 0; }
+  // Of what each head mixes.
+  int64_t value_dim() const { return is_latent() ? latent.value_dim : head_dim; }
   bool is_mixture() const { return experts.count > 0; }
+  // Whether this block has experts, and not an MLP.
+  bool is_mixture(int64_t block) const;
   bool has_all_halves() const { return without_attention.empty() && without_mlp.empty(); }
   // "model.layers.4.mlp.down_proj" (without ".weight").
   std::string part_name(int64_t block, Part part) const;
+  // In some block.
   bool has_weight(Part part) const;
   bool has_bias(Part part) const;
+  bool has_weight(int64_t block, Part part) const;
   // Shape of the part's own weight as the engine uses it: [out features, in features], or that of a norm.
   std::vector<int64_t> part_shape(Part part) const;
   // The stored tensors that hold these parts of a block (weights, or biases), each once.
@@ -292,11 +344,14 @@ struct ModelSpec {
   // Every tensor of the model in the order of computation: embedding, blocks, final norm, and the head unless it is
   // tied.
   std::vector<TensorShape> tensors() const;
-  // Of a block that has both halves, and of one half.
+  // Of a block that has both halves; of a mixture with some dense blocks, of one of the larger kind.
   int64_t block_parameters() const;
-  int64_t half_parameters(Half half) const;
+  // Of a half that is there.
+  int64_t half_parameters(int64_t block, Half half) const;
   // Of all blocks as they are.
   int64_t blocks_parameters() const;
+  // Blocks that have experts.
+  int64_t num_mixtures() const;
   // All parameters, a tied head counted once.
   int64_t parameters() const;
   // Those that a token meets: of a mixture the chosen experts' alone.

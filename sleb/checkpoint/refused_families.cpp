@@ -18,11 +18,9 @@ constexpr std::string_view encoder_decoders[] = {
     "bart",       "blenderbot",          "led", "longt5",  "m2m_100", "marian", "mbart",  "mt5", "pegasus",
     "prophetnet", "switch_transformers", "t5",  "t5gemma", "udop",    "umt5",   "whisper"};
 constexpr std::string_view mixtures[] = {
-    "afmoe",          "arctic",     "cohere2_moe",   "dbrx",       "deepseek_v2", "deepseek_v3", "dots1",
-    "ernie4_5_moe",   "exaone_moe", "flex_olmo",     "glm4_moe",   "gpt_oss",     "granitemoe",  "granitemoeshared",
-    "hunyuan_v1_moe", "jetmoe",     "longcat_flash", "minimax_m2", "phimoe"};
+    "afmoe",      "arctic",           "cohere2_moe",    "dbrx",   "ernie4_5_moe",  "exaone_moe", "flex_olmo", "gpt_oss",
+    "granitemoe", "granitemoeshared", "hunyuan_v1_moe", "jetmoe", "longcat_flash", "minimax_m2", "phimoe"};
 constexpr std::string_view shared_caches[] = {"gemma3n", "gemma3n_text", "gemma4", "gemma4_text"};
-constexpr std::string_view latent[] = {"minicpm3"};
 constexpr std::string_view own_code[] = {"baichuan", "chatglm", "internlm", "phi-msft", "phi3small", "qwen", "xverse"};
 
 struct Reason {
@@ -40,7 +38,6 @@ constexpr Reason reasons[] = {
     {shared_caches,
      "has blocks that use other blocks' keys and values, or several hidden states side by side, which sleb "
      "does not compute"},
-    {latent, "has multi-head latent attention, which sleb does not compute"},
     {own_code, "is computed by Python code of the model's own, which sleb does not run and transformers does not have"},
 };
 

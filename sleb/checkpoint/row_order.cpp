@@ -14,6 +14,32 @@ int64_t first_row_of_head(const ModelSpec& spec, Part part, int64_t head) {
   return (group * (queries + 2) + inside) * spec.head_dim;
 }
 
+// The dimensions of a latent attention's head that turn, in the file's order: behind those that stay.
+std::vector<int64_t> turned_dimensions(const ModelSpec& spec) {
+  std::vector<int64_t> dimensions;
+  const int64_t half = spec.latent.turned_dims / 2;
+  for (int64_t i = 0; i < spec.latent.turned_dims; ++i) {
+    dimensions.push_back(!spec.interleaved_rope ? i : i < half ? 2 * i : 2 * (i - half) + 1);
+  }
+  return dimensions;
+}
+
+// Of a query's head those that turn come first, as rope wants them.
+std::vector<int64_t> rows_of_latent(const ModelSpec& spec, Part part) {
+  std::vector<int64_t> rows;
+  const std::vector<int64_t> turned = turned_dimensions(spec);
+  if (part == Part::query) {
+    for (int64_t first = 0; first < spec.num_heads * spec.head_dim; first += spec.head_dim) {
+      for (const int64_t dimension : turned) rows.push_back(first + spec.latent.plain_dims + dimension);
+      for (int64_t i = 0; i < spec.latent.plain_dims; ++i) rows.push_back(first + i);
+    }
+  } else if (part == Part::latent && spec.interleaved_rope) {
+    for (int64_t i = 0; i < spec.latent.size; ++i) rows.push_back(i);
+    for (const int64_t dimension : turned) rows.push_back(spec.latent.size + dimension);
+  }
+  return rows;
+}
+
 bool is_turned(Part part) {
   return part == Part::query || part == Part::key;
 }
@@ -33,6 +59,7 @@ std::vector<int64_t> stored_dimensions(const ModelSpec& spec) {
 }
 
 std::vector<int64_t> stored_rows(const ModelSpec& spec, std::span<const Part> parts) {
+  if (spec.is_latent()) return rows_of_latent(spec, parts[0]);
   const bool grouped = spec.qkv_layout == QkvLayout::by_group;
   const bool reorders = std::ranges::any_of(parts, [&](Part part) {
     return (is_turned(part) && (spec.interleaved_rope || grouped)) || (part == Part::value && grouped);

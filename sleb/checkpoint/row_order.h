@@ -12,7 +12,7 @@
 namespace sleb {
 
 // For each row of `parts`, one below the other, its row in their stored tensors, one below the other
-// (ModelSpec::stored_weights). Empty where the order is the same.
+// (ModelSpec::stored_weights). Empty where the order is the same. Of latent attention one part at a time.
 std::vector<int64_t> stored_rows(const ModelSpec& spec, std::span<const Part> parts);
 
 // Likewise for the dimensions of one head of queries and keys, [head_dim].

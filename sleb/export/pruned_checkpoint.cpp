@@ -8,6 +8,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
+#include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/export/gguf/gguf_output.h"
 #include "sleb/export/gguf_checkpoint.h"
@@ -66,13 +67,14 @@ bool stays_quantized(const Checkpoint& checkpoint, const ExportOptions& options)
 std::optional<std::string> new_name(const Checkpoint& checkpoint, const std::vector<int64_t>& kept,
                                     const std::string& name, const std::string& in_file) {
   const bool is_multimodal = checkpoint.spec().is_multimodal;
+  const auto appended = appended_block_of(checkpoint.spec(), name);
   const auto block = block_of(checkpoint.spec(), name);
-  if (!block) return is_multimodal ? in_file : name;
-  const auto place = std::ranges::find(kept, *block);
-  if (place == kept.end()) return {};
+  if (!block && !appended) return is_multimodal ? in_file : name;
+  const auto found = std::ranges::find(kept, block.value_or(0));
+  if (block && found == kept.end()) return {};
+  const int64_t place = appended ? std::ssize(kept) + *appended : found - kept.begin();
   const std::string_view prefix = checkpoint.spec().names.block_prefix;
-  const std::string renumbered =
-      fmt::format("{}{}{}", prefix, place - kept.begin(), name.substr(name.find('.', prefix.size())));
+  const std::string renumbered = fmt::format("{}{}{}", prefix, place, name.substr(name.find('.', prefix.size())));
   // The file's name ends as the family's does, from the blocks' list on.
   const size_t list = prefix.rfind('.', prefix.size() - 2) + 1;
   const std::string before =
@@ -90,10 +92,18 @@ std::set<std::string> names_of_halves(const ModelSpec& spec, const RemovalList& 
   return names;
 }
 
+// Tensors that the model is not computed from. Those of other parts may belong to halves that are gone; blocks behind
+// the model's are kept where they stay as they are, since what scales or packs their weights is not known here.
+bool keeps_others(const Checkpoint& checkpoint, const ExportOptions& options) {
+  if (has_single_halves(options.removal_list)) return false;
+  return checkpoint.spec().appended_blocks == 0 || !is_quantized(checkpoint) || stays_quantized(checkpoint, options);
+}
+
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
   const auto kept = kept_blocks(checkpoint.spec().num_blocks, blocks_gone(options.removal_list));
   const std::set<std::string> left_out = names_of_halves(checkpoint.spec(), options.removal_list);
   const bool stays = stays_quantized(checkpoint, options);
+  const std::vector<std::string> none;
   std::vector<Transfer> transfers;
   const auto add = [&](const std::string& name, StoredType type, int64_t parameters) {
     if (left_out.contains(name)) return;
@@ -116,8 +126,7 @@ std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportO
       is_first = false;
     }
   }
-  // What transformers ignores belongs to parts that may be gone.
-  for (const std::string& name : left_out.empty() ? checkpoint.other_names() : std::vector<std::string>()) {
+  for (const std::string& name : keeps_others(checkpoint, options) ? checkpoint.other_names() : none) {
     add(name, written_type(checkpoint, name, options), checkpoint.tensor(name).elements());
   }
   if (!stays) return transfers;
@@ -205,6 +214,15 @@ PrunedConfig new_config(const Checkpoint& checkpoint, const ExportOptions& optio
   const std::string label = (checkpoint.path() / "config.json").string();
   PrunedConfig pruned = prune_config(checkpoint.config(), checkpoint.spec(), kept, dtype, label);
   OrderedJson& config = pruned.config;
+  const std::string appended(find_family(checkpoint.spec().family)->keys[Setting::appended_blocks]);
+  const bool has_others = checkpoint.is_gguf() || !checkpoint.other_names().empty();
+  const bool keeps = !checkpoint.is_gguf() && keeps_others(checkpoint, options);
+  if (!appended.empty() && checkpoint.spec().appended_blocks > 0 && has_others && !keeps) {
+    config[appended] = 0;
+    pruned.warnings.push_back(
+        fmt::format("{}: the {} behind the model's, which predict the token after the next, are left out", label,
+                    checkpoint.spec().appended_blocks == 1 ? "block" : "blocks"));
+  }
   if (!keeps_code(checkpoint)) config.erase(own_code);  // its .py files are not copied
   if (type) {
     config.erase(quantization_key);
@@ -285,6 +303,13 @@ std::vector<int64_t> likely_gone(const Checkpoint& checkpoint, const ExportOptio
   return unknown ? std::vector<int64_t>{0} : blocks_gone(options.removal_list);
 }
 
+// transformers computes with it in float32 whatever the model's type (_keep_in_fp32_modules_strict), and another bit of
+// it may be another expert.
+bool is_score_correction(const ModelSpec& spec, std::string_view name) {
+  const std::string_view own = spec.names.parts[Part::score_correction];
+  return !own.empty() && name.ends_with(own);
+}
+
 }  // namespace
 
 std::string card_picture(const std::string& alternative_text) {
@@ -295,6 +320,7 @@ StoredType written_type(const Checkpoint& checkpoint, const std::string& name, c
   // ggml adds and multiplies by vectors in float32 only.
   if (is_gguf_output(options.out) && checkpoint.tensor(name).shape.size() < 2) return StoredType::f32;
   if (is_integer(checkpoint.tensor(name).type)) return checkpoint.tensor(name).type;  // a buffer of another part
+  if (is_score_correction(checkpoint.spec(), name)) return checkpoint.tensor(name).type;
   if (const auto chosen = chosen_type(options.out_dtype)) return *chosen;
   // A GGUF keeps norms in float32 beside quantised matrices; its Hugging Face form is of one type.
   if (checkpoint.is_gguf()) return StoredType::bf16;

@@ -192,6 +192,26 @@ void replace_pattern(OrderedJson& config, std::string_view list_key, std::string
   if (!pattern_key.empty()) config.erase(std::string(pattern_key));
 }
 
+// Which blocks of a mixture have no experts: so many first ones, which the kept ones of them still are; or every so
+// many-th and those of a list, which says it alone where the others are no period any more.
+void say_dense_blocks(OrderedJson& config, const ConfigKeys& keys, const ModelSpec& spec,
+                      const std::vector<int64_t>& kept) {
+  if (!spec.is_mixture()) return;
+  if (const std::string leading(keys[Setting::leading_dense_blocks]); !leading.empty()) {
+    config[leading] = std::ranges::find_if(kept, [&](int64_t block) { return spec.is_mixture(block); }) - kept.begin();
+  }
+  const std::string list(keys[Setting::dense_blocks]), period(keys[Setting::mixture_pattern]);
+  if (const std::string kinds(keys[Setting::mlp_kinds]); !kinds.empty() && !gives(config, kinds)) {
+    OrderedJson each = OrderedJson::array();
+    for (int64_t block = 0; block < spec.num_blocks; ++block)
+      each.push_back(spec.is_mixture(block) ? "sparse" : "dense");
+    config[kinds] = std::move(each);
+  }
+  if (list.empty() || !is_integer(config, period) || config[period] == 1) return;
+  config[period] = 1;
+  config[list] = spec.dense_blocks;  // still by their old numbers, as all lists are
+}
+
 // What the family's patterns of windows and of rope mean, block by block.
 void say_each_block(OrderedJson& config, const Family& family, const ModelSpec& spec,
                     const std::vector<int64_t>& kept) {
@@ -202,6 +222,7 @@ void say_each_block(OrderedJson& config, const Family& family, const ModelSpec& 
     ropes.push_back(spec.block_ropes[i] < 0 ? 0 : 1);
   }
   const ConfigKeys& keys = family.keys;
+  say_dense_blocks(config, keys, spec, kept);
   replace_pattern(config, keys[Setting::layer_types], keys[Setting::window_pattern], std::move(types));
   replace_pattern(config, keys[Setting::rope_blocks], keys[Setting::rope_pattern], std::move(ropes));
   // For transformers before 4.53, which reads this alone: windows begin at a block, and still do.
@@ -224,7 +245,7 @@ void prune_members(OrderedJson& config, const ModelSpec& spec, const std::vector
   }
   for (auto& [key, value] : config.items()) {
     if (std::ranges::find(family.harmless_keys, key) != family.harmless_keys.end()) continue;
-    if (key == family.keys[Setting::first_window]) continue;
+    if (key == family.keys[Setting::first_window] || key == family.keys[Setting::leading_dense_blocks]) continue;
     const std::string problem = prune_value(key, value, kept, num_blocks);
     if (!problem.empty()) {
       warnings.push_back(fmt::format("{}: {} {}; it is left as it is, see whether the pruned model needs another",

@@ -184,6 +184,11 @@ def _experts_apart(tensors: Tensors, config) -> Tensors:
     return changed
 
 
+def _routed_experts_apart(tensors: Tensors, config) -> Tensors:
+    return {name.replace("e_score_correction_bias", "e_score_correction.bias"): tensor
+            for name, tensor in _experts_apart(tensors, config).items()}
+
+
 def _experts(writer, config) -> None:
     writer.add_expert_count(getattr(config, "num_experts", None) or config.num_local_experts)
     writer.add_expert_used_count(config.num_experts_per_tok)
@@ -204,12 +209,31 @@ def _olmoe(writer, config) -> None:
         writer.add_clamp_kqv(config.clip_qkv)
 
 
+def _glm4_moe(writer, config) -> None:
+    _turned_dims(writer, config)
+    writer.add_expert_count(config.n_routed_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    writer.add_expert_shared_count(config.n_shared_experts)
+    writer.add_leading_dense_block_count(config.first_k_dense_replace)
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SIGMOID)
+    writer.add_expert_weights_scale(config.routed_scaling_factor)
+    writer.add_expert_weights_norm(config.norm_topk_prob)
+    writer.add_expert_group_count(config.n_group)
+    writer.add_expert_group_used_count(config.topk_group)
+    if hasattr(config, "num_mtp_layers"):
+        writer.add_nextn_predict_layers(config.num_mtp_layers)
+
+
 RECIPES = {
     "mixtral": Recipe(Architecture.LLAMA, ("usual", "one of each token"), pairs_side_by_side=True, change=_experts_apart,
                       keys=_mixtral),
     "qwen2_moe": Recipe(Architecture.QWEN2MOE, ("usual",), change=_experts_apart, keys=_experts),
     "qwen3_moe": Recipe(Architecture.QWEN3MOE, ("usual",), change=_experts_apart, keys=_experts),
     "olmoe": Recipe(Architecture.OLMOE, ("usual",), change=_experts_apart, keys=_olmoe),
+    "dots1": Recipe(Architecture.DOTS1, ("usual",), change=_routed_experts_apart, keys=_glm4_moe),
+    "glm4_moe": Recipe(Architecture.GLM4_MOE, ("usual", "groups, q/k norms, biases", "not normalized, experts in all blocks"),
+                       change=_routed_experts_apart, keys=_glm4_moe),
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
     "qwen3": Recipe(Architecture.QWEN3, ("head_dim", "tied", "yarn")),
@@ -242,8 +266,8 @@ RECIPES = {
 }
 
 
-def _add_sizes(writer: gguf.GGUFWriter, config) -> None:
-    writer.add_block_count(config.num_hidden_layers)
+def _add_sizes(writer: gguf.GGUFWriter, config, more_blocks: int) -> None:
+    writer.add_block_count(config.num_hidden_layers + more_blocks)
     writer.add_context_length(getattr(config, "max_position_embeddings", 2048))
     writer.add_embedding_length(config.hidden_size)
     inner = [getattr(config, name, None) for name in ("intermediate_size", "ffn_hidden_size", "n_inner")]
@@ -285,6 +309,7 @@ def _side_by_side(tensor: torch.Tensor, heads: int) -> torch.Tensor:
 def _tensors_of(model: transformers.PreTrainedModel, recipe: Recipe) -> Tensors:
     config = model.config
     tensors = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
+    tensors |= {name: buffer.clone() for name, buffer in model.named_buffers() if name.endswith("e_score_correction_bias")}
     for name, tensor in tensors.items():
         if name.endswith("norm.weight"):
             tensors[name] = tensor + recipe.norm_shift
@@ -295,15 +320,15 @@ def _tensors_of(model: transformers.PreTrainedModel, recipe: Recipe) -> Tensors:
     return recipe.change(tensors, config)
 
 
-def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel, **changes) -> None:
-    """`changes`: to the family's recipe."""
+def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel, more_blocks: int = 0, **changes) -> None:
+    """`changes`: to the family's recipe. `more_blocks`: behind the model's."""
     recipe, config = dataclasses.replace(RECIPES[family], **changes), model.config
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[recipe.architecture])
-    _add_sizes(writer, config)
+    _add_sizes(writer, config, more_blocks)
     _add_rope(writer, config)
     add_tokenizer(writer, BYTE_TOKENS)
     recipe.keys(writer, config)
-    names = gguf.get_tensor_name_map(recipe.architecture, config.num_hidden_layers)
+    names = gguf.get_tensor_name_map(recipe.architecture, config.num_hidden_layers + more_blocks)
     for name, tensor in _tensors_of(model, recipe).items():
         gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert gguf_name, f"llama.cpp has no {name}"

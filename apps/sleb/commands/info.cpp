@@ -108,10 +108,12 @@ void print_families() {
 }
 
 std::string mlp_text(const ModelSpec& spec) {
-  if (!spec.is_mixture()) return fmt::format("MLP {}", spec.intermediate_size);
+  const std::string mlp = fmt::format("MLP {}", spec.intermediate_size);
+  if (spec.num_mixtures() == 0) return mlp;
   const ExpertSpec& experts = spec.experts;
-  return fmt::format("{} experts of {}, {} for each token{}", experts.count, experts.size, experts.chosen,
-                     experts.shared_size > 0 ? fmt::format(", one of {} for all", experts.shared_size) : "");
+  return fmt::format("{} experts of {}, {} for each token{}{}", experts.count, experts.size, experts.chosen,
+                     experts.shared_size > 0 ? fmt::format(", one of {} for all", experts.shared_size) : "",
+                     spec.dense_blocks.empty() ? "" : fmt::format("; {} in {}", mlp, list_or_none(spec.dense_blocks)));
 }
 
 void run(const InfoArguments& arguments, Session& session) {
@@ -161,8 +163,9 @@ void run(const InfoArguments& arguments, Session& session) {
   line("model", fmt::format("{} ({}, {})", arguments.model, checkpoint.is_gguf() ? "GGUF" : "safetensors",
                             format_bytes(checkpoint.file_bytes())));
   line("family", spec.family);
-  line("blocks", fmt::format("{} of {} parameters each", spec.num_blocks,
-                             format_count(static_cast<double>(spec.block_parameters()))));
+  line("blocks", fmt::format("{} of {} parameters {}", spec.num_blocks,
+                             format_count(static_cast<double>(spec.block_parameters())),
+                             spec.dense_blocks.empty() ? "each" : "at most"));
   if (removed) {
     std::vector<int64_t> blocks = removed->blocks;
     std::ranges::sort(blocks);

@@ -48,6 +48,8 @@ class Settings {
     }
     return {};
   }
+  // Whether the family has it.
+  bool has(Setting setting) const { return !family_.keys[setting].empty(); }
   // Whether it is given, as null perhaps.
   bool gives(Setting setting) const {
     const std::string key(family_.keys[setting]);
@@ -101,7 +103,20 @@ void read_sizes(const JsonView& config, const Settings& settings, const Family& 
   spec.embedding_size = settings.size(Setting::embedding_size, spec.hidden_size);
   spec.num_heads = settings.size(Setting::num_heads, spec.num_heads);
   spec.num_kv_heads = kv_heads(settings, spec);
-  spec.head_dim = head_dim(config, settings, spec);
+  spec.head_dim =
+      spec.is_latent() ? spec.latent.plain_dims + spec.latent.turned_dims : head_dim(config, settings, spec);
+}
+
+void read_latent(const Settings& settings, ModelSpec& spec) {
+  LatentSpec& latent = spec.latent;
+  latent.size = settings.size(Setting::latent_size, latent.size);
+  const bool is_null = settings.gives(Setting::query_latent_size) && !settings.find(Setting::query_latent_size);
+  latent.query_size = is_null ? 0 : settings.size(Setting::query_latent_size, latent.query_size);
+  if (const auto dims = settings.find(Setting::plain_dims)) latent.plain_dims = dims->integer(0, 1 << 16);
+  latent.turned_dims = settings.size(Setting::turned_dims, latent.turned_dims, 1 << 16);
+  latent.value_dim = settings.size(Setting::value_dim, latent.value_dim, 1 << 16);
+  settings.read(Setting::interleaved_rope, spec.interleaved_rope);
+  if (latent.query_size == 0) spec.names.parts = spec.names.parts.with({{Part::query, "self_attn.q_proj"}});
 }
 
 void read_norms(const Settings& settings, const Family& family, ModelSpec& spec) {
@@ -165,17 +180,55 @@ void read_experts(const JsonView& config, const Settings& settings, ModelSpec& s
     other_name->fail(fmt::format("{} experts here, and {} by another name", assumed, spec.experts.count));
   }
   spec.experts.chosen = settings.size(Setting::experts_per_token, spec.experts.chosen);
+  const int64_t assumed_shared = spec.experts.size > 0 ? spec.experts.shared_size / spec.experts.size : 0;
   spec.experts.size =
       settings.size(Setting::expert_size, spec.experts.size > 0 ? spec.experts.size : spec.intermediate_size);
-  if (spec.experts.shared_size > 0) {
+  if (settings.has(Setting::shared_expert_size)) {
     spec.experts.shared_size = settings.size(Setting::shared_expert_size, spec.experts.shared_size);
   }
-  settings.read(Setting::normalizes_experts, spec.experts.normalized);
-  constexpr const char* mixed = "blocks with an MLP beside blocks with experts are not known here";
-  if (const auto dense = settings.find(Setting::dense_blocks); dense && dense->size() > 0) dense->fail(mixed);
-  if (const auto pattern = settings.find(Setting::mixture_pattern); pattern && pattern->integer(0, largest) != 1) {
-    pattern->fail(mixed);
+  if (settings.has(Setting::num_shared_experts)) {
+    spec.experts.shared_size = settings.size(Setting::num_shared_experts, assumed_shared, 1 << 16) * spec.experts.size;
   }
+  settings.read(Setting::normalizes_experts, spec.experts.normalized);
+  settings.read(Setting::experts_scale, spec.experts.scale);
+  spec.experts.groups = settings.size(Setting::expert_groups, spec.experts.groups);
+  spec.experts.open_groups = settings.size(Setting::open_groups, spec.experts.open_groups);
+  if (const auto appended = settings.find(Setting::appended_blocks)) spec.appended_blocks = appended->integer(0, 100);
+}
+
+// Ascending.
+std::vector<int64_t> dense_blocks(const Settings& settings, const Family& family, int64_t num_blocks) {
+  std::vector<bool> is_dense(static_cast<size_t>(num_blocks), false);
+  if (const auto list = settings.find(Setting::dense_blocks)) {
+    for (size_t i = 0; i < list->size(); ++i) {
+      const int64_t block = list->at(i).integer(0, largest);
+      if (block < num_blocks) is_dense[static_cast<size_t>(block)] = true;  // others are no part of the model
+    }
+  }
+  if (const auto pattern = settings.find(Setting::mixture_pattern)) {
+    const int64_t step = pattern->integer(1, largest);
+    for (size_t i = 0; i < is_dense.size(); ++i) {
+      if ((static_cast<int64_t>(i) + 1) % step != 0) is_dense[i] = true;
+    }
+  }
+  const auto kinds = settings.find(Setting::mlp_kinds);
+  if (kinds && kinds->size() != is_dense.size()) {
+    kinds->fail(fmt::format("{} entries for {} blocks", kinds->size(), num_blocks));
+  }
+  for (size_t i = 0; kinds && i < is_dense.size(); ++i) {
+    const std::string& kind = kinds->at(i).string();
+    if (kind != "dense" && kind != "sparse") kinds->at(i).fail(fmt::format("unknown kind of MLP \"{}\"", kind));
+    is_dense[i] = kind == "dense";
+  }
+  // Where both are there, transformers reads the list.
+  const auto leading = kinds ? std::nullopt : settings.find(Setting::leading_dense_blocks);
+  const int64_t first = leading ? leading->integer(0, largest) : kinds ? 0 : family.leading_dense_blocks;
+  std::fill_n(is_dense.begin(), std::min(first, num_blocks), true);
+  std::vector<int64_t> blocks;
+  for (int64_t block = 0; block < num_blocks; ++block) {
+    if (is_dense[static_cast<size_t>(block)]) blocks.push_back(block);
+  }
+  return blocks;
 }
 
 // Every so many-th block differs; 0: none does.
@@ -289,11 +342,13 @@ ModelSpec spec_of_family(const JsonView& config, const Family& family) {
   spec.architecture = family.architecture;
   spec.stored_dtype = config.string_or("dtype", config.string_or("torch_dtype", ""));
   spec.names = family.names;
+  if (spec.is_latent()) read_latent(settings, spec);
   read_sizes(config, settings, family, spec);
   read_norms(settings, family, spec);
   read_biases(settings, spec);
   read_scales(settings, spec);
   read_experts(config, settings, spec);
+  if (spec.is_mixture()) spec.dense_blocks = dense_blocks(settings, family, spec.num_blocks);
   if (const auto activation = settings.find(Setting::activation)) spec.activation = activation_of(*activation, family);
   settings.read(Setting::parallel_residual, spec.parallel_residual);
   spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);
@@ -301,7 +356,11 @@ ModelSpec spec_of_family(const JsonView& config, const Family& family) {
   if (spec.parallel_residual && family.one_norm_in_parallel) {
     spec.names.parts = spec.names.parts.with({{Part::mlp_norm, spec.names.parts[Part::attention_norm]}});
   }
-  if (spec.position == PositionKind::rotary) spec.ropes = ropes_from_config(config, family.rope, spec);
+  if (spec.position == PositionKind::rotary) {
+    ModelSpec turned = spec;
+    if (spec.is_latent()) turned.head_dim = spec.latent.turned_dims;
+    spec.ropes = ropes_from_config(config, family.rope, turned);
+  }
   read_blocks(settings, family, spec);
   check(spec, config.place());
   return spec;

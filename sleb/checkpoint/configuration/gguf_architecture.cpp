@@ -48,6 +48,8 @@ const GgufArchitecture architectures[] = {
     {.name = "gemma3", .blocks_of_other_scale = 62},
     {.name = "exaone4", .assumes_window = true, .blocks_with_window = 64},
     {.name = "qwen3moe", .normalizes_experts = true},
+    {.name = "dots1", .says_routing = true},
+    {.name = "glm4moe", .mlp_norm = "post_attention_norm", .says_routing = true},
     {.name = "falcon", .mlp_norm_first = true, .complete = complete_falcon},
 };
 

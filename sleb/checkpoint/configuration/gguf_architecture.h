@@ -26,8 +26,13 @@ struct GgufArchitecture {
   int64_t blocks_with_window = 0;
   // Of two norms before the halves, the MLP's is called attn_norm and the attention's attn_norm_2.
   bool mlp_norm_first = false;
+  // The MLP's norm has this name in the place of ffn_norm.
+  std::string_view mlp_norm = {};
   // The chosen experts' weights are divided by their sum, of which metadata say nothing.
   bool normalizes_experts = false;
+  // Metadata say how experts are chosen (expert_gating_func, expert_weights_norm), which blocks have them
+  // (leading_dense_block_count), and how many blocks stand behind the model's (nextn_predict_layers).
+  bool says_routing = false;
   // What config.json says of it that the family's settings have no word for.
   void (*complete)(const ModelMetadata& metadata, OrderedJson& config) = nullptr;
 };

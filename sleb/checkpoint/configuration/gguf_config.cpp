@@ -21,7 +21,8 @@ constexpr NumberKey number_keys[] = {{Setting::attention_cap, "attn_logit_softca
                                      {Setting::residual_scale, "residual_scale"},
                                      {Setting::logit_scale, "logit_scale"},
                                      {Setting::logit_divisor, "logit_scale"},
-                                     {Setting::attention_scale, "attention.scale"}};
+                                     {Setting::attention_scale, "attention.scale"},
+                                     {Setting::experts_scale, "expert_weights_scale"}};
 
 class ConfigWriter {
  public:
@@ -50,7 +51,8 @@ class ConfigWriter {
   }
 
   void write_sizes() {
-    num_blocks_ = metadata_.size("block_count", 100000);
+    num_blocks_ = metadata_.size("block_count", 100000) - appended_blocks();
+    if (num_blocks_ < 1) metadata_.refuse("nextn_predict_layers", "as many as blocks");
     hidden_size_ = metadata_.size("embedding_length");
     const int64_t intermediate = metadata_.size_in_all_blocks("feed_forward_length", num_blocks_);
     set(Setting::hidden_size, hidden_size_);
@@ -68,6 +70,13 @@ class ConfigWriter {
     }
     config_["vocab_size"] = embedding->second.shape[0];
     set(Setting::max_positions, metadata_.size("context_length", int64_t{1} << 40));
+  }
+
+  // block_count has them too.
+  int64_t appended_blocks() const {
+    const int64_t count = architecture_.says_routing ? metadata_.find_integer("nextn_predict_layers").value_or(0) : 0;
+    if (count < 0) metadata_.refuse("nextn_predict_layers", fmt::format("{} is negative", count));
+    return count;
   }
 
   void write_heads() {
@@ -102,7 +111,9 @@ class ConfigWriter {
     set(Setting::num_experts, count);
     set(Setting::experts_per_token, metadata_.size("expert_used_count"));
     set(Setting::normalizes_experts, architecture_.normalizes_experts);
+    if (architecture_.says_routing) write_routing();
     const std::string_view size = has(Setting::expert_size) ? "expert_feed_forward_length" : "feed_forward_length";
+    if (first_mixture_ >= num_blocks_) return write_absent_experts(size);
     const std::vector<int64_t> down = shape("ffn_down_exps", 3);
     if (down[0] != count) {
       metadata_.refuse("expert_count", fmt::format("{}, where the experts' tensors hold {}", count, down[0]));
@@ -113,10 +124,41 @@ class ConfigWriter {
     }
     set(Setting::expert_size, width);
     if (has(Setting::shared_expert_size)) set(Setting::shared_expert_size, shape("ffn_down_shexp", 2)[1]);
+    if (!has(Setting::num_shared_experts)) return;
+    const int64_t shared = shape("ffn_down_shexp", 2)[1];
+    if (shared % width != 0) {
+      bad_input("{}: a shared expert of {}, which is no multiple of the others' {}", metadata_.file().label(), shared,
+                width);
+    }
+    set(Setting::num_shared_experts, shared / width);
+  }
+
+  // Of a model all of whose blocks with experts are gone.
+  void write_absent_experts(std::string_view size) {
+    set(Setting::expert_size, metadata_.size(size));
+    set(Setting::num_shared_experts, metadata_.size("expert_shared_count"));
+  }
+
+  void write_routing() {
+    first_mixture_ = metadata_.find_integer("leading_dense_block_count").value_or(0);
+    if (first_mixture_ < 0)
+      metadata_.refuse("leading_dense_block_count", fmt::format("{} is negative", first_mixture_));
+    set(Setting::leading_dense_blocks, first_mixture_);
+    set(Setting::appended_blocks, appended_blocks());
+    set(Setting::normalizes_experts, metadata_.find_boolean("expert_weights_norm").value_or(false));
+    set(Setting::expert_groups, metadata_.find_integer("expert_group_count").value_or(1));
+    set(Setting::open_groups, metadata_.find_integer("expert_group_used_count").value_or(1));
+    // Its own where it is 0 or absent (src/models/glm4-moe.cpp).
+    const int64_t expected = family_.assumed.experts.scores == ExpertScores::sigmoid ? gating_sigmoid : gating_softmax;
+    const int64_t given = metadata_.find_integer("expert_gating_func").value_or(0);
+    if (given != 0 && given != expected) {
+      metadata_.refuse("expert_gating_func",
+                       fmt::format("{}, where {} models have {}", given, family_.model_type, expected));
+    }
   }
 
   std::vector<int64_t> shape(std::string_view part, size_t dimensions) const {
-    const std::string name = fmt::format("blk.0.{}.weight", part);
+    const std::string name = fmt::format("blk.{}.{}.weight", first_mixture_, part);
     const auto& tensors = metadata_.file().tensors();
     const auto found = tensors.find(name);
     if (found == tensors.end() || found->second.shape.size() != dimensions) {
@@ -298,6 +340,7 @@ class ConfigWriter {
   const GgufArchitecture& architecture_;
   OrderedJson config_;
   int64_t num_blocks_ = 0;
+  int64_t first_mixture_ = 0;  // the first block that has experts
   int64_t hidden_size_ = 0;
   int64_t num_heads_ = 0;
   int64_t head_dim_ = 0;

@@ -14,6 +14,9 @@ OrderedJson model_config_from_gguf(const ModelMetadata& metadata, const Family& 
 // The key of metadata that is read for a setting, without the architecture in front; empty where there is none.
 std::string_view metadata_key(Setting setting, const Family& family);
 
+// llama.cpp's numbers of how a router's logits become scores (src/llama-hparams.h), under expert_gating_func.
+inline constexpr int64_t gating_softmax = 1, gating_sigmoid = 2;
+
 // What config.json calls it.
 std::string_view hidden_act(Activation activation);
 

@@ -52,6 +52,9 @@ constexpr Switch number_switches[] = {{"attention.clamp_kqv", 0},
                                       {"attn_logit_softcapping", 0},
                                       {"embedding_scale", 1},
                                       {"expert_count", 0},
+                                      {"expert_gating_func", gating_softmax},
+                                      {"expert_group_count", 1},
+                                      {"expert_weights_scale", 1},
                                       {"final_logit_softcapping", 0},
                                       {"logit_scale", 1},
                                       {"residual_scale", 1},
@@ -65,15 +68,11 @@ struct BooleanSwitch {
   bool off;
 };
 constexpr BooleanSwitch boolean_switches[] = {
-    {"attention.causal", true}, {"swin_norm", false}, {"use_parallel_residual", false}};
+    {"attention.causal", true}, {"expert_weights_norm", false}, {"swin_norm", false}, {"use_parallel_residual", false}};
 
-bool is_known(std::string_view key, const Family& family) {
-  const bool is_window = key.starts_with("attention.sliding_window");
-  return (is_window && !family.keys[Setting::sliding_window].empty()) ||
-         std::ranges::find(llama_cpp_keys, key) != std::end(llama_cpp_keys) ||
-         std::ranges::find(number_switches, key, &Switch::key) != std::end(number_switches) ||
-         std::ranges::find(boolean_switches, key, &BooleanSwitch::key) != std::end(boolean_switches);
-}
+// Read where GgufArchitecture::says_routing.
+constexpr std::string_view routing_keys[] = {"expert_gating_func", "expert_weights_norm", "expert_shared_count",
+                                             "leading_dense_block_count", "nextn_predict_layers"};
 
 // What this family's configuration has a setting for.
 bool is_read(std::string_view key, const Family& family) {
@@ -81,8 +80,20 @@ bool is_read(std::string_view key, const Family& family) {
     if (metadata_key(static_cast<Setting>(i), family) == key) return true;
   }
   if (key == "expert_count") return !family.keys[Setting::num_experts].empty();
+  if (key == "expert_group_count") return !family.keys[Setting::expert_groups].empty();
+  const bool says_routing = find_gguf_architecture(family.gguf_architecture).says_routing;
+  if (says_routing && std::ranges::find(routing_keys, key) != std::end(routing_keys)) return true;
   if (key == "use_parallel_residual") return !family.keys[Setting::parallel_residual].empty();
   return key == "rope.scaling.attn_factor" && family.rope.only_longrope;
+}
+
+bool is_known(std::string_view key, const Family& family) {
+  const bool is_window = key.starts_with("attention.sliding_window");
+  return is_read(key, family) || key == "expert_group_used_count" ||
+         (is_window && !family.keys[Setting::sliding_window].empty()) ||
+         std::ranges::find(llama_cpp_keys, key) != std::end(llama_cpp_keys) ||
+         std::ranges::find(number_switches, key, &Switch::key) != std::end(number_switches) ||
+         std::ranges::find(boolean_switches, key, &BooleanSwitch::key) != std::end(boolean_switches);
 }
 
 // Yarn's usual factor of attention, which converters write where config.json gives it (conversion/olmo.py).
@@ -138,6 +149,13 @@ void read_biases(const ModelMetadata& metadata, const Family& family, ModelSpec&
 
 }  // namespace
 
+std::vector<TensorRenaming> gguf_tensor_names(const GgufArchitecture& architecture, const ModelSpec& spec,
+                                              int64_t block, Part part) {
+  const std::string own = gguf_part_name(architecture, spec, block, part), name = spec.part_name(block, part);
+  if (part == Part::score_correction) return {{own + ".bias", name}};
+  return {{own + ".weight", name + ".weight"}, {own + ".bias", name + ".bias"}};
+}
+
 std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec& spec, int64_t block, Part part) {
   // llama.cpp, src/llama-arch.cpp.
   static constexpr NameTable<Part, num_parts> names({{Part::attention_norm, "attn_norm"},
@@ -154,6 +172,7 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
                                                      {Part::down, "ffn_down"},
                                                      {Part::mlp_post_norm, "post_ffw_norm"},
                                                      {Part::router, "ffn_gate_inp"},
+                                                     {Part::score_correction, "exp_probs_b"},
                                                      {Part::expert_gate, "ffn_gate_exps"},
                                                      {Part::expert_up, "ffn_up_exps"},
                                                      {Part::expert_down, "ffn_down_exps"},
@@ -167,6 +186,7 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
   const bool one_norm = own[Part::attention_norm] == own[Part::mlp_norm];
   if (in_qkv && own[Part::query] == own[Part::key]) name = "attn_qkv";
   if (part == Part::gate && own[Part::gate] == own[Part::up]) name = names[Part::up];
+  if (part == Part::mlp_norm && !architecture.mlp_norm.empty()) name = architecture.mlp_norm;
   if (part == Part::mlp_norm && one_norm) name = names[Part::attention_norm];
   if (architecture.mlp_norm_first && !one_norm) {
     if (part == Part::attention_norm) name = "attn_norm_2";

@@ -21,6 +21,15 @@ std::vector<std::string> gguf_warnings(const GgufFile& file);
 // llama.cpp's warning of a vocabulary that doesn't say how texts are split.
 std::optional<std::string> gguf_tokenizer_warning(const GgufFile& file);
 
+// The tensors of a part of a block, weight and bias, whether the model has them or not: a name in the GGUF, and in
+// Hugging Face files.
+struct TensorRenaming {
+  std::string in_gguf;
+  std::string name;
+};
+std::vector<TensorRenaming> gguf_tensor_names(const GgufArchitecture& architecture, const ModelSpec& spec,
+                                              int64_t block, Part part);
+
 // The GGUF's tensor name for a part of a block (model.layers.3.mlp.up_proj: "blk.3.ffn_up"), as llama.cpp's tensor
 // table has it.
 std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec& spec, int64_t block, Part part);

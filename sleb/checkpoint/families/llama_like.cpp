@@ -28,35 +28,6 @@ constexpr TensorNames glm_names = llama_names_with({{Part::gate, "mlp.gate_up_pr
 
 constexpr ConfigKeys attention_bias_keys = llama_keys.with({{Setting::attention_bias, "attention_bias"}});
 
-constexpr TensorNames mixture_names = llama_names_with({{Part::router, "mlp.gate"},
-                                                        {Part::expert_gate, "mlp.experts.*.gate_proj"},
-                                                        {Part::expert_up, "mlp.experts.*.up_proj"},
-                                                        {Part::expert_down, "mlp.experts.*.down_proj"}});
-
-constexpr TensorNames shared_expert_names = [] {
-  TensorNames names = mixture_names;
-  names.parts = names.parts.with({{Part::shared_gate, "mlp.shared_expert.gate_proj"},
-                                  {Part::shared_up, "mlp.shared_expert.up_proj"},
-                                  {Part::shared_down, "mlp.shared_expert.down_proj"},
-                                  {Part::shared_router, "mlp.shared_expert_gate"}});
-  return names;
-}();
-
-constexpr TensorNames mixtral_names = llama_names_with({{Part::router, "block_sparse_moe.gate"},
-                                                        {Part::expert_gate, "block_sparse_moe.experts.*.w1"},
-                                                        {Part::expert_up, "block_sparse_moe.experts.*.w3"},
-                                                        {Part::expert_down, "block_sparse_moe.experts.*.w2"}});
-
-constexpr ConfigKeys expert_keys = llama_keys.with({{Setting::num_experts, "num_experts"},
-                                                    {Setting::experts_per_token, "num_experts_per_tok"},
-                                                    {Setting::normalizes_experts, "norm_topk_prob"}});
-
-constexpr ConfigKeys qwen_expert_keys = expert_keys.with({{Setting::expert_size, "moe_intermediate_size"},
-                                                          {Setting::dense_blocks, "mlp_only_layers"},
-                                                          {Setting::mixture_pattern, "decoder_sparse_step"},
-                                                          {Setting::sliding_window, "sliding_window"},
-                                                          {Setting::use_sliding_window, "use_sliding_window"}});
-
 Family llama() {
   return {.model_type = "llama",
           .architecture = "LlamaForCausalLM",
@@ -131,78 +102,6 @@ Family qwen3() {
           .window_rule = WindowRule::from_block,
           .sliding_window = 4096,
           .pattern = 28};
-}
-
-Family mixtral() {
-  return {.model_type = "mixtral",
-          .architecture = "MixtralForCausalLM",
-          .models = "Mixtral 8x7B, 8x22B",
-          .gguf_architecture = "llama",
-          .keys = llama_keys.with({{Setting::num_experts, "num_local_experts"},
-                                   {Setting::experts_per_token, "num_experts_per_tok"},
-                                   {Setting::sliding_window, "sliding_window"}}),
-          .harmless_keys = {"attention_dropout", "output_router_logits", "router_aux_loss_coef", "router_jitter_noise"},
-          .names = mixtral_names,
-          .assumed = {.num_kv_heads = 8,
-                      .max_positions = 131072,
-                      .norm_eps = 1e-5,
-                      .experts = {.count = 8, .chosen = 2, .normalized = true}}};
-}
-
-Family qwen2_moe() {
-  return {.model_type = "qwen2_moe",
-          .architecture = "Qwen2MoeForCausalLM",
-          .models = "Qwen1.5-MoE, Qwen2-57B-A14B",
-          .gguf_architecture = "qwen2moe",
-          .keys = qwen_expert_keys.with({{Setting::qkv_bias, "qkv_bias"},
-                                         {Setting::shared_expert_size, "shared_expert_intermediate_size"},
-                                         {Setting::layer_types, "layer_types"},
-                                         {Setting::first_window, "max_window_layers"}}),
-          .harmless_keys = {"attention_dropout", "num_local_experts", "output_router_logits", "router_aux_loss_coef",
-                            "use_mrope"},
-          .names = shared_expert_names,
-          .assumed = {.num_kv_heads = 16,
-                      .intermediate_size = 5632,
-                      .max_positions = 32768,
-                      .norm_eps = 1e-6,
-                      .experts = {.count = 60, .chosen = 4, .size = 1408, .shared_size = 5632},
-                      .qkv_bias = true},
-          .window_rule = WindowRule::every_other_before,
-          .sliding_window = 4096,
-          .pattern = 28};
-}
-
-Family qwen3_moe() {
-  return {.model_type = "qwen3_moe",
-          .architecture = "Qwen3MoeForCausalLM",
-          .models = "Qwen3-30B-A3B, 235B-A22B, Coder",
-          .gguf_architecture = "qwen3moe",
-          .keys = qwen_expert_keys.with({{Setting::attention_bias, "attention_bias"}}),
-          .harmless_keys = {"attention_dropout", "max_window_layers", "num_local_experts", "output_router_logits",
-                            "router_aux_loss_coef"},
-          .names = mixture_names,
-          .assumed = {.num_kv_heads = 4,
-                      .intermediate_size = 6144,
-                      .max_positions = 32768,
-                      .norm_eps = 1e-6,
-                      .qk_norm = QkNorm::per_head,
-                      .experts = {.count = 128, .chosen = 8, .size = 768}},
-          .sliding_window = 4096};
-}
-
-Family olmoe() {
-  return {.model_type = "olmoe",
-          .architecture = "OlmoeForCausalLM",
-          .models = "OLMoE",
-          .gguf_architecture = "olmoe",
-          .keys = expert_keys.with({{Setting::attention_bias, "attention_bias"}, {Setting::qkv_clip, "clip_qkv"}}),
-          .harmless_keys = {"attention_dropout", "num_local_experts", "output_router_logits", "router_aux_loss_coef"},
-          .names = mixture_names,
-          .assumed = {.intermediate_size = 2048,
-                      .max_positions = 4096,
-                      .norm_eps = 1e-5,
-                      .qk_norm = QkNorm::whole,
-                      .experts = {.count = 64, .chosen = 8}}};
 }
 
 Family phi3() {
@@ -394,9 +293,8 @@ Family cohere2() {
 }  // namespace
 
 std::vector<Family> llama_like_families() {
-  return {llama(),   mistral(), ministral(), ministral3(), qwen2(),     qwen3(),     phi3(),
-          smollm3(), granite(), olmo(),      olmo2(),      olmo3(),     glm(),       exaone4(),
-          cohere(),  cohere2(), glm4(),      mixtral(),    qwen2_moe(), qwen3_moe(), olmoe()};
+  return {llama(), mistral(), ministral(), ministral3(), qwen2(),   qwen3(),  phi3(),    smollm3(), granite(),
+          olmo(),  olmo2(),   olmo3(),     glm(),        exaone4(), cohere(), cohere2(), glm4()};
 }
 
 }  // namespace sleb

@@ -44,16 +44,32 @@ void for_rows(const at::Tensor& hidden, const Step& step) {
 
 Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : block_(block),
-      query_key_value_(weights.fused(block, {Part::query, Part::key, Part::value})),
       output_(weights.fused(block, {Part::attention_output})),
       query_norm_(load_head_norm(weights, spec, block, Part::query_norm)),
       key_norm_(load_head_norm(weights, spec, block, Part::key_norm)),
       num_heads_(spec.num_heads),
       num_kv_heads_(spec.num_kv_heads),
       head_dim_(spec.head_dim),
+      value_dim_(spec.value_dim()),
       window_(spec.sliding_windows[static_cast<size_t>(block)]),
       rope_(spec.block_ropes[static_cast<size_t>(block)]),
-      clip_(spec.qkv_clip) {}
+      clip_(spec.qkv_clip) {
+  if (spec.is_latent()) {
+    latent_heads_.emplace(weights, spec, block);
+  } else {
+    query_key_value_.emplace(weights.fused(block, {Part::query, Part::key, Part::value}));
+  }
+}
+
+at::Tensor Attention::heads_of(const at::Tensor& input) const {
+  if (latent_heads_) return (*latent_heads_)(input);
+  return (*query_key_value_)(input).view({input.size(0), input.size(1), num_heads_ + 2 * num_kv_heads_, head_dim_});
+}
+
+at::Tensor Attention::side_by_side(const at::Tensor& mixed) const {
+  const at::Tensor values = value_dim_ == head_dim_ ? mixed : mixed.narrow(-1, 0, value_dim_);
+  return values.transpose(1, 2).reshape({mixed.size(0), mixed.size(2), num_heads_ * value_dim_});
+}
 
 at::Tensor Attention::operator()(at::Tensor input, const AttentionContext& context) const {
   return output_(mix(std::move(input), context));
@@ -64,10 +80,9 @@ void Attention::add_to(const at::Tensor& sum, at::Tensor input, const AttentionC
 }
 
 at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) const {
-  const int64_t batch = input.size(0);
   const int64_t tokens = input.size(1);
   const RopeTable& rope = context.rope(rope_);
-  const at::Tensor heads = query_key_value_(input).view({batch, tokens, num_heads_ + 2 * num_kv_heads_, head_dim_});
+  const at::Tensor heads = heads_of(input);
   input.reset();
   if (clip_ != 0 && !query_norm_) heads.clamp_(-clip_, clip_);
   const bool clips_normed = clip_ != 0 && query_norm_;
@@ -90,8 +105,7 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   }
   query = rope.grown(query);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
-  const at::Tensor mixed = context.attend(block_, query.transpose(1, 2), key.transpose(1, 2), value, window_);
-  return mixed.transpose(1, 2).reshape({batch, tokens, num_heads_ * head_dim_});
+  return side_by_side(context.attend(block_, query.transpose(1, 2), key.transpose(1, 2), value, window_));
 }
 
 at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext& context,
@@ -111,9 +125,7 @@ at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext&
   given.sines = rope.sines();
   given.growth = rope.growth();
   const at::Tensor query = kernels.turn_and_keep(given, kept.keys, kept.values);
-  return context.attend_kept(block_, query.transpose(1, 2), window_)
-      .transpose(1, 2)
-      .reshape({heads.size(0), 1, num_heads_ * head_dim_});
+  return side_by_side(context.attend_kept(block_, query.transpose(1, 2), window_));
 }
 
 Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
@@ -126,7 +138,7 @@ Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
       mlp_post_norm_(load_norm(weights, spec, block, Part::mlp_post_norm)) {
   if (!spec.lacks(block, Half::attention)) attention_.emplace(weights, spec, block);
   if (spec.lacks(block, Half::mlp)) return;
-  if (spec.is_mixture()) {
+  if (spec.is_mixture(block)) {
     mixture_.emplace(weights, spec, block);
   } else {
     mlp_.emplace(load_mlp(weights, spec, block));

@@ -7,6 +7,7 @@
 
 #include "sleb/checkpoint/model_spec.h"
 #include "sleb/engine/decoder/attention_context.h"
+#include "sleb/engine/decoder/latent_heads.h"
 #include "sleb/engine/decoder/linear.h"
 #include "sleb/engine/decoder/mixture.h"
 #include "sleb/engine/decoder/mlp.h"
@@ -28,21 +29,26 @@ class Attention {
   // sum, [batch, tokens, hidden], += scale * attention. Gives up its input early.
   void add_to(const at::Tensor& sum, at::Tensor input, const AttentionContext& context, double scale) const;
 
-  // The same in two steps. The heads' outputs side by side, [batch, tokens, heads * head_dim]; gives up its input
+  // The same in two steps. The heads' outputs side by side, [batch, tokens, heads * value_dim]; gives up its input
   // early.
   at::Tensor mix(at::Tensor input, const AttentionContext& context) const;
   at::Tensor output(const at::Tensor& mixed) const { return output_(mixed); }
 
  private:
-  // The same of one token a sequence, from what the first product gave of it, [batch, 1, all heads, head_dim].
+  // [batch, tokens, heads + 2 * kv_heads, head_dim]: all queries, all keys, all values, before norms and rope.
+  at::Tensor heads_of(const at::Tensor& input) const;
+  // [batch, heads, tokens, head_dim] -> [batch, tokens, heads * value_dim]
+  at::Tensor side_by_side(const at::Tensor& mixed) const;
+  // mix() of one token a sequence, from its heads.
   at::Tensor mix_token(const at::Tensor& heads, const AttentionContext& context, const DecodingKernels& kernels,
                        const KeysAndValues& kept) const;
 
   int64_t block_;
-  Linear query_key_value_;
+  std::optional<Linear> query_key_value_;
+  std::optional<LatentHeads> latent_heads_;  // in its place
   Linear output_;
   std::optional<HeadNorm> query_norm_, key_norm_;
-  int64_t num_heads_, num_kv_heads_, head_dim_;
+  int64_t num_heads_, num_kv_heads_, head_dim_, value_dim_;
   int64_t window_;
   int64_t rope_;  // ModelSpec::block_ropes
   double clip_;

@@ -1,7 +1,8 @@
-// transformers, modeling_mixtral.py and modeling_qwen2_moe.py.
+// transformers, modeling_mixtral.py, modeling_qwen2_moe.py and modeling_deepseek_v3.py.
 #include "sleb/engine/decoder/mixture.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -30,22 +31,43 @@ at::Tensor tensor_of(const std::vector<int64_t>& numbers) {
 }  // namespace
 
 Mixture::Mixture(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
-    : router_(weights.weight(spec.part_name(block, Part::router))),
-      chosen_(spec.experts.chosen),
-      normalized_(spec.experts.normalized) {
+    : spec_(spec.experts), router_(weights.weight(spec.part_name(block, Part::router))) {
+  if (spec_.scores != ExpertScores::softmax) router_ = router_.to(at::kFloat);
+  if (spec_.corrected) score_correction_ = weights.in_float32(spec.part_name(block, Part::score_correction));
   experts_.reserve(static_cast<size_t>(spec.experts.count));
   for (int64_t expert = 0; expert < spec.experts.count; ++expert) {
     experts_.push_back(load_expert(weights, spec, block, expert));
   }
   if (spec.experts.shared_size == 0) return;
   shared_.emplace(load_shared(weights, spec, block));
-  shared_router_ = weights.weight(spec.part_name(block, Part::shared_router));
+  if (spec_.shared_gate) shared_router_ = weights.weight(spec.part_name(block, Part::shared_router));
+}
+
+// [rows, experts], float32.
+at::Tensor Mixture::scores(const at::Tensor& rows) const {
+  const at::Tensor logits = at::linear(rows.to(router_.scalar_type()), router_).to(at::kFloat);
+  return spec_.scores == ExpertScores::sigmoid ? logits.sigmoid() : at::_softmax(logits, -1, /*half_to_float=*/false);
+}
+
+at::Tensor Mixture::in_open_groups(const at::Tensor& scores) const {
+  if (spec_.open_groups == spec_.groups) return scores;
+  const at::Tensor by_group = scores.view({scores.size(0), spec_.groups, -1});
+  const at::Tensor of_group = std::get<0>(at::topk(by_group, spec_.group_terms)).sum(-1);
+  const at::Tensor open = std::get<1>(at::topk(of_group, spec_.open_groups));
+  const at::Tensor closed =
+      at::empty(of_group.sizes(), of_group.options().dtype(at::kBool)).fill_(true).scatter_(1, open, false);
+  return by_group.masked_fill(closed.unsqueeze(-1), -std::numeric_limits<double>::infinity()).view(scores.sizes());
 }
 
 Mixture::Choices Mixture::choose(const at::Tensor& rows) const {
-  const at::Tensor scores = at::_softmax(at::linear(rows, router_).to(at::kFloat), -1, /*half_to_float=*/false);
-  auto [weights, chosen] = at::topk(scores, chosen_);
-  if (normalized_) weights = weights.div(weights.sum(-1, /*keepdim=*/true));
+  const at::Tensor own_scores = scores(rows);
+  const at::Tensor ranks = in_open_groups(score_correction_ ? own_scores.add(*score_correction_) : own_scores);
+  const at::Tensor chosen = std::get<1>(at::topk(ranks, spec_.chosen));
+  at::Tensor weights = own_scores.gather(1, chosen);
+  // A sum of sigmoids may be next to nothing.
+  const double least = spec_.scores == ExpertScores::sigmoid ? 1e-20 : 0;
+  if (spec_.normalized) weights = weights.div(weights.sum(-1, /*keepdim=*/true).add_(least));
+  if (spec_.scale != 1) weights = weights.mul(spec_.scale);
   const at::Tensor on_host = chosen.cpu();
   const std::span<const int64_t> expert_of(on_host.const_data_ptr<int64_t>(), static_cast<size_t>(on_host.numel()));
   Choices choices;
@@ -58,7 +80,7 @@ Mixture::Choices Mixture::choose(const at::Tensor& rows) const {
   }
   const at::Tensor order = tensor_of(pairs).to(rows.device());
   choices.weights = at::index_select(weights.flatten(), 0, order).unsqueeze(1);
-  choices.rows = order.div(chosen_, "floor");
+  choices.rows = order.div(spec_.chosen, "floor");
   return choices;
 }
 
@@ -73,7 +95,11 @@ at::Tensor Mixture::operator()(const at::Tensor& input) const {
     const at::Tensor output = experts_[expert](at::index_select(rows, 0, own));
     sum.index_add_(0, own, output.mul_(choices.weights.narrow(0, begin, count)));
   }
-  if (shared_) sum.add_((*shared_)(rows).mul_(at::sigmoid(at::linear(rows, shared_router_))));
+  if (shared_) {
+    at::Tensor output = (*shared_)(rows);
+    if (shared_router_) output.mul_(at::sigmoid(at::linear(rows, *shared_router_)));
+    sum.add_(output);
+  }
   return sum.view(input.sizes());
 }
 

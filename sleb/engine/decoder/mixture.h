@@ -25,12 +25,16 @@ class Mixture {
   };
   Choices choose(const at::Tensor& rows) const;
 
-  at::Tensor router_;  // [experts, hidden]
-  int64_t chosen_;
-  bool normalized_;
+  at::Tensor scores(const at::Tensor& rows) const;
+  // [rows, experts], with those outside the groups that a row chooses from at minus infinity.
+  at::Tensor in_open_groups(const at::Tensor& scores) const;
+
+  ExpertSpec spec_;
+  at::Tensor router_;                           // [experts, hidden]; in float32 but for ExpertScores::softmax
+  std::optional<at::Tensor> score_correction_;  // [experts], float32
   std::vector<Mlp> experts_;
   std::optional<Mlp> shared_;
-  at::Tensor shared_router_;  // [1, hidden]
+  std::optional<at::Tensor> shared_router_;  // [1, hidden]
 };
 
 }  // namespace sleb

@@ -100,6 +100,12 @@ at::Tensor WeightLoader::bias(std::string_view name) const {
   return result;
 }
 
+at::Tensor WeightLoader::in_float32(const std::string& name) const {
+  at::Tensor result = at::empty(checkpoint_->tensor(name).shape, tensor_options(compute_).dtype(at::kFloat));
+  read(name, result);
+  return result;
+}
+
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
   const ModelSpec& spec = checkpoint_->spec();
   const std::vector<int64_t> order = stored_rows(spec, parts);

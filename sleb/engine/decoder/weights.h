@@ -24,6 +24,8 @@ class WeightLoader {
   // NAME.weight and NAME.bias.
   at::Tensor weight(std::string_view name) const;
   at::Tensor bias(std::string_view name) const;
+  // A tensor of exactly that name, in float32 whatever the compute type.
+  at::Tensor in_float32(const std::string& name) const;
   // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
   // is faster than several small ones. Its rows are in the engine's order, whatever the file's (row_order.h).
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;

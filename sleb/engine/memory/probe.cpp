@@ -35,12 +35,18 @@ double mean_seconds(const std::function<void()>& run) {
   return seconds.count() / static_cast<double>(runs);
 }
 
+// The one that is measured: of a mixture one with experts, as most are.
+int64_t probed_block(const ModelSpec& spec) {
+  return spec.block_with(Part::expert_down).value_or(0);
+}
+
 double rate_of_blocks(const Decoder& decoder, const ProbedText& text) {
   const ModelSpec& spec = decoder.spec();
+  const int64_t block = probed_block(spec);
   // About a second's work.
   const double most_operations = decoder.compute().device == "cpu" ? 2e11 : 5e13;
   const auto operations_of_tokens = [&](int64_t tokens) {
-    return unit_operations(spec, Half::attention, tokens) + unit_operations(spec, Half::mlp, tokens);
+    return unit_operations(spec, {block, Half::attention}, tokens) + unit_operations(spec, {block, Half::mlp}, tokens);
   };
   const double most_tokens = most_operations / operations_of_tokens(text.seqlen);
   const int64_t tokens = std::min(text.seqlen, std::max<int64_t>(128, static_cast<int64_t>(most_tokens)));
@@ -48,8 +54,8 @@ double rate_of_blocks(const Decoder& decoder, const ProbedText& text) {
   const AttentionContext context(spec, decoder.compute(), tokens);
   const at::Tensor hidden = random({segments, tokens, spec.hidden_size}, decoder.compute());
   const double seconds = mean_seconds([&] {
-    at::Tensor next = decoder.apply({0, Half::attention}, hidden, context);
-    decoder.apply_in_place({0, Half::mlp}, next, context);
+    at::Tensor next = decoder.apply({block, Half::attention}, hidden, context);
+    decoder.apply_in_place({block, Half::mlp}, next, context);
     next.flatten().narrow(0, 0, 1).cpu();
   });
   return static_cast<double>(segments * tokens) * operations_of_tokens(tokens) / seconds;
@@ -72,9 +78,9 @@ double rate_of_head(const Decoder& decoder, const ProbedText& text) {
          head_operations(decoder.spec()) / seconds;
 }
 
-Residency first_block(const Checkpoint& checkpoint) {
-  Residency residency{.is_resident = std::vector<bool>(static_cast<size_t>(checkpoint.spec().num_blocks), false)};
-  residency.is_resident[0] = true;
+Residency one_block(const ModelSpec& spec) {
+  Residency residency{.is_resident = std::vector<bool>(static_cast<size_t>(spec.num_blocks), false)};
+  residency.is_resident[static_cast<size_t>(probed_block(spec))] = true;
   return residency;
 }
 
@@ -93,7 +99,7 @@ void warm_up(const Compute& compute) try {
 
 Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const ProbedText& text) try {
   const c10::InferenceMode guard;
-  const Decoder decoder(checkpoint, compute, first_block(checkpoint), silent_progress());
+  const Decoder decoder(checkpoint, compute, one_block(checkpoint.spec()), silent_progress());
   return {rate_of_blocks(decoder, text), rate_of_head(decoder, text)};
 } catch (const c10::Error& error) {
   device_failed("measuring the speed", compute.device, error);
@@ -101,12 +107,13 @@ Rates probe_rates(const Checkpoint& checkpoint, const Compute& compute, const Pr
 
 double probe_token_seconds(const Checkpoint& checkpoint, const Compute& compute, int64_t batch) try {
   const c10::InferenceMode guard;
-  const Decoder decoder(checkpoint, compute, first_block(checkpoint), silent_progress());
+  const Decoder decoder(checkpoint, compute, one_block(checkpoint.spec()), silent_progress());
   const AttentionContext context(checkpoint.spec(), compute, 1);
+  const int64_t block = probed_block(checkpoint.spec());
   const at::Tensor hidden = random({batch, 1, checkpoint.spec().hidden_size}, compute);
-  const double block = mean_seconds([&] {
-    at::Tensor next = decoder.apply({0, Half::attention}, hidden, context);
-    decoder.apply_in_place({0, Half::mlp}, next, context);
+  const double block_seconds = mean_seconds([&] {
+    at::Tensor next = decoder.apply({block, Half::attention}, hidden, context);
+    decoder.apply_in_place({block, Half::mlp}, next, context);
     next.flatten().narrow(0, 0, 1).cpu();
   });
   const double head = mean_seconds([&] {
@@ -116,7 +123,7 @@ double probe_token_seconds(const Checkpoint& checkpoint, const Compute& compute,
         .narrow(0, 0, 1)
         .cpu();
   });
-  return static_cast<double>(checkpoint.spec().num_blocks) * block + head;
+  return static_cast<double>(checkpoint.spec().num_blocks) * block_seconds + head;
 } catch (const c10::Error& error) {
   device_failed("measuring the speed", compute.device, error);
 }

@@ -26,8 +26,6 @@ class Activations {
 
   // The most that stands in memory, beside the hidden states, while a unit is computed on so many rows.
   uint64_t unit(uint64_t rows) const {
-    const uint64_t mlp_rows =
-        is_cpu_ && !spec_.is_mixture() ? std::min(rows, static_cast<uint64_t>(mlp_rows_cpu)) : rows;
     const uint64_t hidden = rows * hidden_ * element_;
     // Both halves' inputs stand beside the hidden state where the residual is parallel; an output that is normed is not
     // added at once.
@@ -35,7 +33,7 @@ class Activations {
     const bool norms_outputs =
         spec_.norm_placement == NormPlacement::inside || spec_.norm_placement == NormPlacement::both;
     const uint64_t outputs = norms_outputs ? hidden + norm(rows) : 0;
-    return std::max(attention(rows), mlp(mlp_rows)) + inputs + outputs;
+    return std::max({attention(rows), mlp(rows), mixture(rows)}) + inputs + outputs;
   }
 
   // A slice of logits; twice and the dense model's where distributions are compared.
@@ -59,7 +57,10 @@ class Activations {
   // What malloc does not join of freed blocks: at worst another tensor of the widest kind.
   uint64_t attention(uint64_t rows) const {
     const uint64_t normed = rows * hidden_ * element_;
-    const uint64_t heads = rows * (query_ + 2 * key_) * element_;
+    // Latent attention puts them together from what its products gave.
+    const auto latent = static_cast<uint64_t>(spec_.is_latent() ? spec_.latent.size + spec_.latent.query_size : 0);
+    const uint64_t gathered = spec_.is_latent() ? rows * (latent + 2 * query_) * element_ : 0;
+    const uint64_t heads = rows * (query_ + 2 * key_) * element_ + gathered;
     const uint64_t mixed = rows * query_ * element_;
     // The CPU keeps half of the heads while it turns them in place, a GPU writes them anew.
     const uint64_t rotary = spec_.position == PositionKind::rotary ? rows * (query_ + key_) * element_ : 0;
@@ -76,6 +77,7 @@ class Activations {
 
   // Where all rows choose one expert.
   uint64_t mixture(uint64_t rows) const {
+    if (!spec_.is_mixture()) return 0;
     const auto size = static_cast<uint64_t>(std::max(spec_.experts.size, spec_.experts.shared_size));
     const uint64_t inner = rows * size * element_ * (spec_.mlp == MlpKind::gated ? 3 : 1);
     const uint64_t states = 4 * rows * hidden_ * element_;  // normed, the sum, the expert's own rows, and its output
@@ -83,8 +85,9 @@ class Activations {
     return norm(rows) + states + inner + rows * static_cast<uint64_t>(spec_.experts.count) * 8 + pairs * 40;
   }
 
-  uint64_t mlp(uint64_t rows) const {
-    if (spec_.is_mixture()) return mixture(rows);
+  uint64_t mlp(uint64_t chunk_rows) const {
+    if (!spec_.has_weight(Part::down)) return 0;
+    const uint64_t rows = is_cpu_ ? std::min(chunk_rows, static_cast<uint64_t>(mlp_rows_cpu)) : chunk_rows;
     const auto inner = rows * static_cast<uint64_t>(spec_.intermediate_size) * element_;
     const uint64_t normed = rows * hidden_ * element_;
     const uint64_t up = spec_.mlp == MlpKind::gated ? 2 * inner : inner;

@@ -48,8 +48,10 @@ class LinearLoading {
   }
 
   Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
-    const std::vector<TensorShape> tensors = spec_.stored_weights(spec_.block_with(half_of(*parts.begin())), parts);
     bytes_together = 0;
+    const auto block = spec_.block_with(*parts.begin());
+    if (!block) return {};
+    const std::vector<TensorShape> tensors = spec_.stored_weights(*block, parts);
     for (const TensorShape& tensor : tensors) bytes_together += bytes(tensor.shape);
     return matrix(tensors, spec_.transposed_matrices || !stored_rows(spec_, parts).empty());
   }
@@ -97,20 +99,27 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
     block_loading_ = larger(block_loading_, Footprint::of(before) + most);
     before += own;
   };
-  const auto load_expert = [&](int64_t expert) {
+  const auto load_expert = [&](int64_t block, int64_t expert) {
     for (const auto& parts : {std::vector{Part::expert_gate, Part::expert_up}, std::vector{Part::expert_down}}) {
-      const auto tensors = spec.expert_weights(spec.block_with(Half::mlp), expert, parts);
+      const auto tensors = spec.expert_weights(block, expert, parts);
       block_loading_ = larger(block_loading_, Footprint::of(before) + loading.matrix(tensors, /*copied=*/false));
       for (const TensorShape& tensor : tensors) before += loading.bytes(tensor.shape);
     }
   };
-  load({Part::query, Part::key, Part::value});
-  load({Part::attention_output});
-  if (spec.is_mixture()) {
-    for (int64_t expert = 0; expert < spec.experts.count; ++expert) load_expert(expert);
+  if (spec.is_latent()) {
+    for (const Part part : {Part::query, Part::latent, Part::latent_key_value, Part::query_latent}) load({part});
   } else {
+    load({Part::query, Part::key, Part::value});
+  }
+  load({Part::attention_output});
+  const uint64_t attention = before;
+  if (spec.has_weight(Part::down)) {
     spec.mlp == MlpKind::gated ? load({Part::gate, Part::up}) : load({Part::up});
     load({Part::down});
+  }
+  if (const auto block = spec.block_with(Part::expert_down)) {
+    before = attention;
+    for (int64_t expert = 0; expert < spec.experts.count; ++expert) load_expert(*block, expert);
   }
   block_loading_ = larger(block_loading_, Footprint::of(block_));
 }

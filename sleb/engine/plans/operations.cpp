@@ -22,25 +22,33 @@ constexpr int64_t least_slice_rows_cuda = 1024;
 
 int64_t chunk_tokens(const ModelSpec& spec, const Compute& compute, int64_t seqlen) {
   if (compute.device == "cpu") return chunk_tokens_cpu;
-  const double block = unit_operations(spec, Half::attention, seqlen) + unit_operations(spec, Half::mlp, seqlen);
+  const int64_t last = spec.num_blocks - 1;
+  const double block =
+      unit_operations(spec, {last, Half::attention}, seqlen) + unit_operations(spec, {last, Half::mlp}, seqlen);
   return std::clamp(static_cast<int64_t>(chunk_block_operations_cuda / block), least_chunk_tokens_cuda,
                     most_chunk_tokens_cuda);
 }
 
 }  // namespace
 
-double unit_operations(const ModelSpec& spec, Half half, int64_t tokens) {
+double unit_operations(const ModelSpec& spec, Unit unit, int64_t tokens) {
   const auto hidden = static_cast<double>(spec.hidden_size);
   const double mlp_matrices = spec.mlp == MlpKind::gated ? 3 : 2;
   const ExpertSpec& experts = spec.experts;
-  const int64_t width =
-      spec.is_mixture() ? experts.chosen * experts.size + experts.shared_size : spec.intermediate_size;
-  const double routing = 2 * hidden * static_cast<double>(experts.count);
+  const bool is_mixture = spec.is_mixture(unit.block);
+  const int64_t width = is_mixture ? experts.chosen * experts.size + experts.shared_size : spec.intermediate_size;
+  const double routing = is_mixture ? 2 * hidden * static_cast<double>(experts.count) : 0;
   const double mlp = 2 * mlp_matrices * hidden * static_cast<double>(width) + routing;
-  if (half == Half::mlp) return spec.parallel_residual ? 0 : mlp;
-  const auto query = static_cast<double>(spec.num_heads * spec.head_dim);
-  const auto key = static_cast<double>(spec.num_kv_heads * spec.head_dim);
-  const double attention = 2 * hidden * (2 * query + 2 * key) + 2 * query * static_cast<double>(tokens);
+  if (unit.half == Half::mlp) return spec.parallel_residual ? 0 : mlp;
+  double matrices = 0;
+  for (const Part part : {Part::query, Part::key, Part::value, Part::query_latent, Part::latent, Part::latent_key_value,
+                          Part::attention_output}) {
+    if (!spec.has_weight(part)) continue;
+    const std::vector<int64_t> shape = spec.part_shape(part);
+    matrices += 2 * static_cast<double>(shape[0] * shape[1]);
+  }
+  const auto mixed = static_cast<double>(spec.num_heads * (spec.head_dim + spec.value_dim()));
+  const double attention = matrices + mixed * static_cast<double>(tokens);
   return spec.parallel_residual ? attention + mlp : attention;
 }
 
@@ -52,7 +60,7 @@ double head_operations(const ModelSpec& spec) {
 
 Operations operations_of(const ModelSpec& spec, const Schedule& schedule, int64_t tokens, int64_t scored) {
   double units = 0;
-  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit.half, tokens);
+  for (const ScheduleStep& step : schedule.steps) units += unit_operations(spec, step.unit, tokens);
   return {units * static_cast<double>(tokens),
           head_operations(spec) * static_cast<double>(schedule.num_states * scored)};
 }

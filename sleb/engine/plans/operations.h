@@ -11,7 +11,7 @@ namespace sleb {
 
 // Floating-point operations per token of one unit and of the head, in sequences of `tokens`; attention's part that
 // grows with the sequence counts every pair below the diagonal.
-double unit_operations(const ModelSpec& spec, Half half, int64_t tokens);
+double unit_operations(const ModelSpec& spec, Unit unit, int64_t tokens);
 double head_operations(const ModelSpec& spec);
 // Of a schedule's units and heads on one segment, of which `scored` tokens are scored.
 struct Operations {

@@ -147,7 +147,7 @@ int64_t parameters_of(const RemovalList& list, const ModelSpec& spec) {
   int64_t sum = 0;
   const Plan plan = plan_without(list);
   for (const Unit& unit : plan.bypassed()) {
-    if (!spec.lacks(unit.block, unit.half)) sum += spec.half_parameters(unit.half);
+    if (!spec.lacks(unit.block, unit.half)) sum += spec.half_parameters(unit.block, unit.half);
   }
   return sum;
 }

@@ -49,7 +49,7 @@ class Planner {
 
   // The tensors that are going to be written are pages of files: all of the kept blocks' at most.
   uint64_t changed() const {
-    const int64_t inner = spec_.is_mixture() ? 0 : spec_.part_shape(Part::down)[1];
+    const int64_t inner = spec_.has_weight(Part::down) ? spec_.part_shape(Part::down)[1] : 0;
     const int64_t columns = spec_.part_shape(Part::attention_output)[1] + inner;
     return static_cast<uint64_t>(spec_.num_blocks * columns * spec_.hidden_size) * 2;
   }

@@ -42,7 +42,7 @@ int64_t RepairSteps::columns(Unit unit) const {
 }
 
 double RepairSteps::running(Unit unit) const {
-  return unit_operations(spec_, unit.half, seqlen_);
+  return unit_operations(spec_, unit, seqlen_);
 }
 
 double RepairSteps::summing(Unit unit) const {

@@ -35,7 +35,7 @@ class RepairSteps {
 
  private:
   bool is_removed(int64_t block) const;
-  bool is_mixture(Unit unit) const { return spec_.is_mixture() && unit.half == Half::mlp; }
+  bool is_mixture(Unit unit) const { return spec_.is_mixture(unit.block) && unit.half == Half::mlp; }
   bool is_kept_behind_cut(Unit unit) const;
 
   const ModelSpec& spec_;

@@ -32,7 +32,7 @@ int64_t held_out_segments(int64_t segments) {
 
 int64_t widest_fit(const ModelSpec& spec) {
   const int64_t mixed = spec.part_shape(Part::attention_output)[1];
-  if (spec.is_mixture()) return mixed;
+  if (!spec.has_weight(Part::down)) return mixed;
   const int64_t inner = spec.part_shape(Part::down)[1];
   return spec.parallel_residual ? mixed + inner : std::max(mixed, inner);
 }
@@ -55,7 +55,7 @@ void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options
   }
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     check_types(output_matrices(spec, {block, Half::attention}), options, label);
-    if (!spec.is_mixture()) check_types(output_matrices(spec, {block, Half::mlp}), options, label);
+    if (!spec.is_mixture(block)) check_types(output_matrices(spec, {block, Half::mlp}), options, label);
   }
 }
 

@@ -53,13 +53,15 @@ void run_forward(const Model& model, const Plan& plan, std::span<const int64_t> 
 }
 
 uint64_t working_bytes(const ModelSpec& spec, const Compute& compute, int64_t batch, int64_t tokens) {
-  const int64_t attention = 2 * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
-  const int64_t width =
-      spec.is_mixture() ? std::max(spec.experts.size, spec.experts.shared_size) : spec.intermediate_size;
-  const int64_t mlp = (spec.mlp == MlpKind::gated ? 3 : 2) * width + (spec.is_mixture() ? 4 * spec.hidden_size : 0);
+  const int64_t copies = spec.is_latent() ? 4 : 2;
+  const int64_t attention = copies * (spec.num_heads + 2 * spec.num_kv_heads) * spec.head_dim;
+  const int64_t matrices = spec.mlp == MlpKind::gated ? 3 : 2;
   const int64_t rows = batch * tokens;
-  const int64_t mlp_rows = compute.device == "cpu" && !spec.is_mixture() ? std::min(rows, mlp_rows_cpu) : rows;
-  const int64_t states = 3 * rows * spec.hidden_size + std::max(rows * attention, mlp_rows * mlp);
+  const int64_t mlp_rows = compute.device == "cpu" ? std::min(rows, mlp_rows_cpu) : rows;
+  const int64_t mlp = spec.has_weight(Part::down) ? mlp_rows * matrices * spec.intermediate_size : 0;
+  const int64_t expert = matrices * std::max(spec.experts.size, spec.experts.shared_size) + 4 * spec.hidden_size;
+  const int64_t mixture = spec.is_mixture() ? rows * expert : 0;
+  const int64_t states = 3 * rows * spec.hidden_size + std::max({rows * attention, mlp, mixture});
   const int64_t logits = std::max(batch, head_slice_rows(spec, compute)) * spec.vocabulary_size;
   return static_cast<uint64_t>(states + logits) * bytes_per_element(compute) +
          static_cast<uint64_t>(logits) * 2 * sizeof(float);

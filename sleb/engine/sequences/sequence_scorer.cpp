@@ -304,7 +304,7 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
   double operations = 0;
   for (const Batch& batch : own) {
     for (const ScheduleStep& step : schedule.steps) {
-      operations += unit_operations(spec, step.unit.half, batch.tokens) * tokens_of(batch);
+      operations += unit_operations(spec, step.unit, batch.tokens) * tokens_of(batch);
     }
   }
   WorkMeter meter(progress, options.stage, operations);
@@ -313,7 +313,7 @@ std::vector<std::vector<std::vector<SequenceScore>>> score_sequences(const Model
     const auto states =
         run_schedule(decoder, schedule, padded_ids(batch), make_context(decoder, batch), [&](const ScheduleStep& step) {
           processes != nullptr ? processes->check() : check_interrupt();
-          meter.add(unit_operations(spec, step.unit.half, batch.tokens) * tokens_of(batch));
+          meter.add(unit_operations(spec, step.unit, batch.tokens) * tokens_of(batch));
         });
     WantedRows wanted = wanted_rows(batch);
     TargetScores found = score_targets(decoder, states, wanted);

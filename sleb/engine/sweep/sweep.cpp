@@ -86,8 +86,8 @@ double Sweep::run(size_t index, std::vector<PlanLoss>& losses, const std::functi
         start.depth == 0 ? decoder_.embed(ids, context_) : kept_.find(id, plans_[start.plan], start.depth);
   }
   kept_.forget_all_but(id, plans_, depths);
-  const auto unit_work = [&](Half half) {
-    return unit_operations(decoder_.spec(), half, tokens_) * static_cast<double>(ids.size());
+  const auto unit_work = [&](Unit unit) {
+    return unit_operations(decoder_.spec(), unit, tokens_) * static_cast<double>(ids.size());
   };
   int64_t trimmed = 0;  // the last depth at which malloc gave back what it had
   const RunListener listener{.reached =
@@ -97,7 +97,7 @@ double Sweep::run(size_t index, std::vector<PlanLoss>& losses, const std::functi
                                    // makes is filled, but what stood there before is not used again.
                                    if (std::exchange(trimmed, state.depth) != state.depth) give_back_freed();
                                  },
-                             .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit.half)); }};
+                             .done = [&](const ScheduleStep& step) { add_work(unit_work(step.unit)); }};
   run_steps(decoder_, schedule, states, context_, listener);
   give_back_freed();  // what blocks took and the head, in pieces of other sizes, would take again; and the reverse
   std::optional<size_t> dense;

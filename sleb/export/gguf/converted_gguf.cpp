@@ -68,6 +68,12 @@ const Family& family_of(const Checkpoint& checkpoint) {
   if (!checkpoint.spec().has_all_halves()) {
     bad_input("{}: some of its blocks lack one half, which a GGUF can't say; give a folder as --out", path);
   }
+  const auto& dense = checkpoint.spec().dense_blocks;
+  const bool are_leading = dense.empty() || dense.back() + 1 == std::ssize(dense);
+  if (!are_leading || (!dense.empty() && !find_gguf_architecture(family.gguf_architecture).says_routing)) {
+    bad_input("{}: a {} GGUF can't express which blocks have experts and which an MLP; give a folder as --out", path,
+              family.gguf_architecture);
+  }
   const PartNames& parts = checkpoint.spec().names.parts;
   if (find_gguf_architecture(family.gguf_architecture).pairs_side_by_side && parts[Part::query] == parts[Part::key]) {
     bad_input("{}: how a GGUF holds {}'s queries, keys and values is not known here; give a folder as --out", path,
@@ -84,11 +90,8 @@ std::map<std::string, std::string> gguf_names(const GgufArchitecture& architectu
   }
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     for (const Part part : all_parts) {
-      if (!spec.has_weight(part)) continue;
-      const std::string own = gguf_part_name(architecture, spec, block, part);
-      for (const std::string_view ending : {".weight", ".bias"}) {
-        names.emplace(fmt::format("{}{}", spec.part_name(block, part), ending), fmt::format("{}{}", own, ending));
-      }
+      if (!spec.has_weight(block, part)) continue;
+      for (const auto& [own, name] : gguf_tensor_names(architecture, spec, block, part)) names.emplace(name, own);
     }
   }
   return names;
@@ -267,6 +270,10 @@ PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& recor
   }
   if (const std::string windows = windows_unread(spec, family.gguf_architecture); !windows.empty()) {
     converted.warnings.push_back(fmt::format("{}: {}", label, windows));
+  }
+  if (!checkpoint.other_names().empty()) {
+    converted.warnings.push_back(fmt::format(
+        "{}: what stands behind the model's blocks, to predict the token after the next, is left out", label));
   }
   add_record(entries, record, checkpoint.spec().num_blocks);
   converted.content.write = [&checkpoint, &architecture, tensors = std::move(tensors)](size_t i, GgufWriter& writer) {

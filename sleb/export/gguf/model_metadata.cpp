@@ -45,7 +45,10 @@ class ModelKeys {
       set_size("expert_used_count", spec_.experts.chosen);
       if (!read_as_.keys[Setting::expert_size].empty()) set_size("expert_feed_forward_length", spec_.experts.size);
     }
-    if (spec_.experts.shared_size > 0) set_size("expert_shared_feed_forward_length", spec_.experts.shared_size);
+    if (spec_.experts.shared_size > 0 && !architecture_.says_routing) {
+      set_size("expert_shared_feed_forward_length", spec_.experts.shared_size);
+    }
+    if (architecture_.says_routing) add_routing();
     set_size("attention.head_count", spec_.num_heads);
     set_size("attention.head_count_kv", spec_.num_kv_heads);
     set_size("attention.key_length", spec_.head_dim);
@@ -53,6 +56,17 @@ class ModelKeys {
     set_size("vocab_size", spec_.vocabulary_size);
     const bool is_rms = spec_.norm == NormKind::rms;
     set_number(is_rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", spec_.norm_eps);
+  }
+
+  void add_routing() {
+    const ExpertSpec& experts = spec_.experts;
+    set_size("expert_shared_count", experts.shared_size / experts.size);
+    set_size("leading_dense_block_count", std::ssize(spec_.dense_blocks));
+    set_size("expert_gating_func", experts.scores == ExpertScores::sigmoid ? gating_sigmoid : gating_softmax);
+    set("expert_weights_norm", gguf_value::boolean(experts.normalized));
+    if (!read_as_.keys[Setting::appended_blocks].empty()) set_size("nextn_predict_layers", 0);
+    set_size("expert_group_count", experts.groups);
+    set_size("expert_group_used_count", experts.open_groups);
   }
 
   // Those that the architecture has a key for; 0 is off.
@@ -65,7 +79,8 @@ class ModelKeys {
         {Setting::residual_scale, spec_.residual_scale},
         {Setting::logit_scale, spec_.logit_scale},
         {Setting::logit_divisor, spec_.logit_scale != 0 ? 1 / spec_.logit_scale : 0},
-        {Setting::attention_scale, spec_.attention_scale}};
+        {Setting::attention_scale, spec_.attention_scale},
+        {Setting::experts_scale, spec_.experts.scale}};
     for (const auto& [setting, value] : values) {
       const std::string_view key = metadata_key(setting, read_as_);
       if (!key.empty() && value != 0) set_number(key, value);

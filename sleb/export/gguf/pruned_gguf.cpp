@@ -28,13 +28,15 @@ struct KeptTensor {
   std::string replaced;  // its Hugging Face name; "" where the bytes stay
 };
 
-// "blk.3.ffn_up.weight" without block 2 is "blk.2.ffn_up.weight". Nothing for a tensor of a block that is gone.
-std::optional<std::string> new_name(const std::string& name, const std::vector<int64_t>& kept) {
+// "blk.3.ffn_up.weight" without block 2 is "blk.2.ffn_up.weight". Nothing for a tensor of a block that is gone. Blocks
+// behind the model's stay behind them.
+std::optional<std::string> new_name(const std::string& name, const std::vector<int64_t>& kept, int64_t num_blocks) {
   if (!name.starts_with(block_prefix)) return name;
   int64_t block = 0;
   const char* const begin = name.data() + block_prefix.size();
   const auto [end, error] = std::from_chars(begin, name.data() + name.size(), block);
   if (error != std::errc()) return name;
+  if (block >= num_blocks) return fmt::format("{}{}{}", block_prefix, std::ssize(kept) + block - num_blocks, end);
   const auto place = std::ranges::find(kept, block);
   if (place == kept.end()) return {};
   return fmt::format("{}{}{}", block_prefix, place - kept.begin(), end);
@@ -90,7 +92,7 @@ PrunedGguf prune_gguf(const Checkpoint& checkpoint, const GgufRecord& record) {
   std::vector<KeptTensor> sources;
   std::vector<std::string> repaired;
   for (const std::string& name : file.tensor_names()) {
-    const auto own_name = new_name(name, kept);
+    const auto own_name = new_name(name, kept, spec.num_blocks);
     if (!own_name) continue;
     const StoredTensor& stored = file.tensors().at(name);
     const auto found = names.find(name);

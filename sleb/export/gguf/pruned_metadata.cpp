@@ -59,7 +59,12 @@ class Pruning {
   PrunedGgufMetadata run() {
     for (const auto& [key, value] : file_.encoded_metadata()) add(key, value);
     if (std::ssize(kept_) == spec_.num_blocks) return std::move(pruned_);
-    set(pruned_.entries, prefix_ + "block_count", gguf_value::u32(static_cast<uint32_t>(kept_.size())));
+    const int64_t blocks = std::ssize(kept_) + spec_.appended_blocks;
+    set(pruned_.entries, prefix_ + "block_count", gguf_value::u32(static_cast<uint32_t>(blocks)));
+    if (file_.has(prefix_ + "leading_dense_block_count") && spec_.is_mixture()) {
+      const auto dense = std::ranges::count_if(kept_, [&](int64_t block) { return !spec_.is_mixture(block); });
+      set(pruned_.entries, prefix_ + "leading_dense_block_count", gguf_value::u32(static_cast<uint32_t>(dense)));
+    }
     if (const auto name = file_.find_string("general.name")) {
       set(pruned_.entries, "general.name",
           gguf_value::string(fmt::format("{} ({} of {} blocks)", *name, kept_.size(), spec_.num_blocks)));

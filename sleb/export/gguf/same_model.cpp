@@ -59,6 +59,13 @@ bool have_same_norms(const ModelSpec& a, const ModelSpec& b) {
          a.final_norm == b.final_norm && a.norm_weight_offset == b.norm_weight_offset;
 }
 
+bool have_same_experts(const ModelSpec& a, const ModelSpec& b) {
+  ExpertSpec one = a.experts, other = b.experts;
+  const bool same_scale = are_near(one.scale, other.scale);
+  one.scale = other.scale = 1;
+  return same_scale && one == other && a.dense_blocks == b.dense_blocks;
+}
+
 bool have_same_biases(const ModelSpec& a, const ModelSpec& b) {
   return a.qkv_bias == b.qkv_bias && a.attention_output_bias == b.attention_output_bias && a.mlp_bias == b.mlp_bias &&
          a.head_bias == b.head_bias && a.qk_norm_bias == b.qk_norm_bias;
@@ -89,6 +96,11 @@ ModelSpec with_blocks(ModelSpec spec, const std::vector<int64_t>& kept) {
   };
   cut(spec.block_ropes);
   cut(spec.sliding_windows);
+  std::vector<int64_t> dense_blocks;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    if (spec.is_mixture() && !spec.is_mixture(kept[i])) dense_blocks.push_back(static_cast<int64_t>(i));
+  }
+  spec.dense_blocks = std::move(dense_blocks);
   spec.num_blocks = std::ssize(kept);
   return spec;
 }
@@ -102,7 +114,7 @@ std::string difference(const ModelSpec& model, const ModelSpec& read) {
       {"its norms of queries and keys", a.qk_norm == b.qk_norm},
       {"its halves, one after the other or beside each other", a.parallel_residual == b.parallel_residual},
       {"the form of its MLP", a.mlp == b.mlp && a.activation == b.activation},
-      {"its experts", a.experts == b.experts},
+      {"its experts", have_same_experts(a, b)},
       {"its biases", have_same_biases(a, b)},
       {"whether its head is the embedding", a.tied_head == b.tied_head},
       {"the scale of attention's scores", are_near(scale_of_scores(a), scale_of_scores(b))},

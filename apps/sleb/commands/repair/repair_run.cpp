@@ -96,7 +96,7 @@ FinishedRepair run_repair(const Model& model, RepairTask task, const RepairOptio
   const Corpus text = joined(task.texts);
   progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
                             how_computed(model.compute())));
-  if (model.spec().is_mixture()) progress.note("repair: attention is fitted; experts stay as they are");
+  if (model.spec().num_mixtures() > 0) progress.note("repair: experts stay as they are, the rest is fitted");
   const auto start = std::chrono::steady_clock::now();
   FinishedRepair finished{repair(model, text, options, progress), {}};
   finished.summary = summary_of(finished.repair, std::move(task.texts), task.seed);
