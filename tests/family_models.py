@@ -111,6 +111,16 @@ FAMILIES = {
         "not normalized, experts in all blocks": {**ROUTED, "first_k_dense_replace": 0, "norm_topk_prob": False,
                                                   "tie_word_embeddings": True},
     }),
+    "flex_olmo": (SIZES, {
+        "usual": {"num_experts": 6, "num_experts_per_tok": 2},
+        "normalized, biases": {"num_experts": 5, "num_experts_per_tok": 3, "norm_topk_prob": True, "attention_bias": True},
+    }),
+    "exaone_moe": (SIZES, {
+        "windows": {**EXPERTS, "head_dim": 24, "sliding_window": 20, "num_shared_experts": 1},
+        "listed, groups": {**EXPERTS, "num_experts": 8, "n_group": 4, "topk_group": 2, "sliding_window": 20,
+                                           "num_shared_experts": 2, "layer_types": MIXED, "mlp_layer_types": [
+                                               "dense", "sparse", "dense", "sparse", "sparse", "sparse"]},
+    }),
     "dots1": (SIZES, {
         "usual": {**DOTS, "head_dim": 24, "first_k_dense_replace": 1, "norm_topk_prob": True},
         "windows, groups, biases": {**DOTS, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "sliding_window": 20,

@@ -172,7 +172,7 @@ def test_outputs_are_checked_before_anything_is_fetched(machine, hub, model_file
     ("prune NAME --dtype float7", "float7"),
     ("eval NAME --ppl gone.txt", "gone.txt: no such file"),
     ("eval NAME --ppl notes.doc", "notes.doc: not a text file by its name"),
-    ("eval NAME --ppl wikitext2 --protocol other", "--protocol other: not known"),
+    ("eval NAME --ppl wikitext2 --protocol other", "--protocol: other not in {reference,llama.cpp}"),
     ("eval NAME --ppl self --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
     ("eval NAME --ppl wikitext2 --protocol llama.cpp", "llama.cpp's protocol takes a file of text"),
     ("eval NAME --ppl wikitext2 --limit 3", "need --tasks"),

@@ -3,7 +3,9 @@
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/configuration/config_keys.h"
+#include "sleb/checkpoint/configuration/expert_settings.h"
 #include "sleb/checkpoint/configuration/rope_parameters.h"
+#include "sleb/checkpoint/configuration/settings.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/multimodal.h"
 #include "sleb/checkpoint/refused_families.h"
@@ -11,7 +13,6 @@
 namespace sleb {
 namespace {
 
-constexpr int64_t largest = std::numeric_limits<int32_t>::max();
 constexpr int64_t most_positions = int64_t{1} << 40;
 
 std::string known_families() {
@@ -35,48 +36,6 @@ Activation activation_of(const JsonView& name, const Family& family) {
   name.fail(fmt::format("unknown activation \"{}\"", text));
 }
 
-// A family's configuration, by what it calls its settings.
-class Settings {
- public:
-  Settings(const JsonView& config, const Family& family) : config_(config), family_(family) {}
-
-  // The member; none where the family has no such setting, or it is null. The usual name of a size counts too.
-  std::optional<JsonView> find(Setting setting) const {
-    for (const std::string_view key : {family_.keys[setting], usual_sizes[setting]}) {
-      if (key.empty()) continue;
-      if (auto member = config_.find(std::string(key))) return member;
-    }
-    return {};
-  }
-  // Whether the family has it.
-  bool has(Setting setting) const { return !family_.keys[setting].empty(); }
-  // Whether it is given, as null perhaps.
-  bool gives(Setting setting) const {
-    const std::string key(family_.keys[setting]);
-    return !key.empty() && config_.raw().contains(key);
-  }
-  // `assumed`: where it is absent; 0: it may not be.
-  int64_t size(Setting setting, int64_t assumed, int64_t most = largest) const {
-    if (const auto member = find(setting)) return member->integer(1, most);
-    return assumed > 0 ? assumed : config_.at(std::string(family_.keys[setting])).integer(1, most);
-  }
-  void read(Setting setting, bool& value) const {
-    if (const auto member = find(setting)) value = member->boolean();
-  }
-  void read(Setting setting, double& value) const {
-    if (const auto member = find(setting)) value = member->number();
-  }
-  // null: none.
-  void read_cap(Setting setting, double& value) const {
-    if (gives(setting)) value = 0;
-    read(setting, value);
-  }
-
- private:
-  const JsonView& config_;
-  const Family& family_;
-};
-
 int64_t kv_heads(const Settings& settings, const ModelSpec& spec) {
   if (const auto member = settings.find(Setting::num_kv_heads)) return member->integer();
   return settings.gives(Setting::num_kv_heads) || spec.num_kv_heads == 0 ? spec.num_heads : spec.num_kv_heads;
@@ -98,7 +57,8 @@ void read_sizes(const JsonView& config, const Settings& settings, const Family& 
   spec.intermediate_size =
       settings.size(Setting::intermediate_size, intermediate > 0 ? intermediate : spec.intermediate_size);
   const auto vocabulary = config.find("vocab_size");
-  if (vocabulary || spec.vocabulary_size == 0) spec.vocabulary_size = config.at("vocab_size").integer(1, largest);
+  if (vocabulary || spec.vocabulary_size == 0)
+    spec.vocabulary_size = config.at("vocab_size").integer(1, largest_setting);
   spec.max_positions = settings.size(Setting::max_positions, spec.max_positions, most_positions);
   spec.embedding_size = settings.size(Setting::embedding_size, spec.hidden_size);
   spec.num_heads = settings.size(Setting::num_heads, spec.num_heads);
@@ -169,66 +129,6 @@ void read_scales(const Settings& settings, ModelSpec& spec) {
   if (const auto size = settings.find(Setting::logit_base_size)) {
     spec.logit_scale = size->number() / static_cast<double>(spec.hidden_size);
   }
-}
-
-void read_experts(const JsonView& config, const Settings& settings, ModelSpec& spec) {
-  if (!spec.is_mixture()) return;                            // as Family::assumed says
-  const auto other_name = config.find("num_local_experts");  // transformers takes both
-  const int64_t assumed = other_name ? other_name->integer(1, largest) : spec.experts.count;
-  spec.experts.count = settings.size(Setting::num_experts, assumed);
-  if (other_name && spec.experts.count != assumed) {
-    other_name->fail(fmt::format("{} experts here, and {} by another name", assumed, spec.experts.count));
-  }
-  spec.experts.chosen = settings.size(Setting::experts_per_token, spec.experts.chosen);
-  const int64_t assumed_shared = spec.experts.size > 0 ? spec.experts.shared_size / spec.experts.size : 0;
-  spec.experts.size =
-      settings.size(Setting::expert_size, spec.experts.size > 0 ? spec.experts.size : spec.intermediate_size);
-  if (settings.has(Setting::shared_expert_size)) {
-    spec.experts.shared_size = settings.size(Setting::shared_expert_size, spec.experts.shared_size);
-  }
-  if (settings.has(Setting::num_shared_experts)) {
-    spec.experts.shared_size = settings.size(Setting::num_shared_experts, assumed_shared, 1 << 16) * spec.experts.size;
-  }
-  settings.read(Setting::normalizes_experts, spec.experts.normalized);
-  settings.read(Setting::experts_scale, spec.experts.scale);
-  spec.experts.groups = settings.size(Setting::expert_groups, spec.experts.groups);
-  spec.experts.open_groups = settings.size(Setting::open_groups, spec.experts.open_groups);
-  if (const auto appended = settings.find(Setting::appended_blocks)) spec.appended_blocks = appended->integer(0, 100);
-}
-
-// Ascending.
-std::vector<int64_t> dense_blocks(const Settings& settings, const Family& family, int64_t num_blocks) {
-  std::vector<bool> is_dense(static_cast<size_t>(num_blocks), false);
-  if (const auto list = settings.find(Setting::dense_blocks)) {
-    for (size_t i = 0; i < list->size(); ++i) {
-      const int64_t block = list->at(i).integer(0, largest);
-      if (block < num_blocks) is_dense[static_cast<size_t>(block)] = true;  // others are no part of the model
-    }
-  }
-  if (const auto pattern = settings.find(Setting::mixture_pattern)) {
-    const int64_t step = pattern->integer(1, largest);
-    for (size_t i = 0; i < is_dense.size(); ++i) {
-      if ((static_cast<int64_t>(i) + 1) % step != 0) is_dense[i] = true;
-    }
-  }
-  const auto kinds = settings.find(Setting::mlp_kinds);
-  if (kinds && kinds->size() != is_dense.size()) {
-    kinds->fail(fmt::format("{} entries for {} blocks", kinds->size(), num_blocks));
-  }
-  for (size_t i = 0; kinds && i < is_dense.size(); ++i) {
-    const std::string& kind = kinds->at(i).string();
-    if (kind != "dense" && kind != "sparse") kinds->at(i).fail(fmt::format("unknown kind of MLP \"{}\"", kind));
-    is_dense[i] = kind == "dense";
-  }
-  // Where both are there, transformers reads the list.
-  const auto leading = kinds ? std::nullopt : settings.find(Setting::leading_dense_blocks);
-  const int64_t first = leading ? leading->integer(0, largest) : kinds ? 0 : family.leading_dense_blocks;
-  std::fill_n(is_dense.begin(), std::min(first, num_blocks), true);
-  std::vector<int64_t> blocks;
-  for (int64_t block = 0; block < num_blocks; ++block) {
-    if (is_dense[static_cast<size_t>(block)]) blocks.push_back(block);
-  }
-  return blocks;
 }
 
 // Every so many-th block differs; 0: none does.
@@ -347,8 +247,7 @@ ModelSpec spec_of_family(const JsonView& config, const Family& family) {
   read_norms(settings, family, spec);
   read_biases(settings, spec);
   read_scales(settings, spec);
-  read_experts(config, settings, spec);
-  if (spec.is_mixture()) spec.dense_blocks = dense_blocks(settings, family, spec.num_blocks);
+  if (spec.is_mixture()) read_experts(config, settings, family, spec);
   if (const auto activation = settings.find(Setting::activation)) spec.activation = activation_of(*activation, family);
   settings.read(Setting::parallel_residual, spec.parallel_residual);
   spec.tied_head = config.boolean_or("tie_word_embeddings", spec.tied_head);

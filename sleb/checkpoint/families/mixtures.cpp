@@ -351,6 +351,62 @@ Family glm4_moe_lite() {
   return family;
 }
 
+// Norms behind the halves alone, as OLMo 2.
+Family flex_olmo() {
+  Family family = olmoe();
+  family.model_type = "flex_olmo";
+  family.architecture = "FlexOlmoForCausalLM";
+  family.models = "FlexOlmo";
+  family.gguf_architecture = "";
+  family.keys = expert_keys.with({{Setting::attention_bias, "attention_bias"}});
+  family.names.parts = mixture_names.parts.with({{Part::attention_post_norm, "post_attention_layernorm"},
+                                                 {Part::mlp_norm, ""},
+                                                 {Part::mlp_post_norm, "post_feedforward_layernorm"}});
+  family.assumed.intermediate_size = 11008;
+  family.assumed.norm_placement = NormPlacement::inside;
+  family.assumed.norm_eps = 1e-6;
+  family.assumed.experts = {.count = 7, .chosen = 5};
+  family.rope = {.theta = 500000};
+  return family;
+}
+
+Family exaone_moe() {
+  TensorNames names = ungated_shared_names;
+  names.parts = names.parts.with({{Part::score_correction, "mlp.e_score_correction_bias"}});
+  return {.model_type = "exaone_moe",
+          .architecture = "ExaoneMoeForCausalLM",
+          .models = "K-EXAONE",
+          .gguf_architecture = "",
+          .keys = grouped_expert_keys.with({{Setting::num_experts, "num_experts"},
+                                            {Setting::num_shared_experts, "num_shared_experts"},
+                                            {Setting::mlp_kinds, "mlp_layer_types"},
+                                            {Setting::sliding_window, "sliding_window"},
+                                            {Setting::layer_types, "layer_types"},
+                                            {Setting::window_pattern, "sliding_window_pattern"}}),
+          .harmless_keys = {"attention_dropout", "num_local_experts", "output_router_logits"},
+          .names = names,
+          .assumed = {.num_kv_heads = 32,
+                      .intermediate_size = 16384,
+                      .max_positions = 2048,
+                      .norm_eps = 1e-5,
+                      .qk_norm = QkNorm::per_head,
+                      .experts = {.count = 64,
+                                  .chosen = 8,
+                                  .size = 1024,
+                                  .scores = ExpertScores::sigmoid,
+                                  .corrected = true,
+                                  .group_terms = 2,
+                                  .normalized = true,
+                                  .scale = 2.5,
+                                  .shared_size = 1024,
+                                  .shared_gate = false}},
+          .leading_dense_blocks = 1,
+          .rope_rule = RopeRule::if_windows,
+          .window_rule = WindowRule::pattern,
+          .sliding_window = 4096,
+          .pattern = 4};
+}
+
 // Latent attention with an MLP in all blocks.
 Family youtu() {
   return {.model_type = "youtu",
@@ -401,8 +457,8 @@ Family minicpm3() {
 }  // namespace
 
 std::vector<Family> mixture_families() {
-  return {mixtral(),       qwen2_moe(),   qwen3_moe(),   olmoe(), dots1(),   glm4_moe(),
-          glm4_moe_lite(), deepseek_v2(), deepseek_v3(), youtu(), minicpm3()};
+  return {mixtral(),       qwen2_moe(),  qwen3_moe(),   olmoe(),       flex_olmo(), dots1(),   glm4_moe(),
+          glm4_moe_lite(), exaone_moe(), deepseek_v2(), deepseek_v3(), youtu(),     minicpm3()};
 }
 
 }  // namespace sleb
