@@ -2,14 +2,16 @@
 """Prunes a model with all weights in memory and with a quarter of them, in turn: time, peak memory, and whether the result
 is the same to the bit.
 
-usage: bench/streaming.py [--gigabytes G] [--weights-memory 512M] [--limit-gb 2.5] [--segments N] [--seqlen N]
+usage: bench/streaming.py [--mixture] [--gigabytes G] [--weights-memory 512M] [--limit-gb 2.5] [--segments N] [--seqlen N]
                           [--rounds N] [--threads N]
 
-The model is a LLaMA of random weights in bfloat16, with few, wide blocks. The second way runs under a hard limit of
+The model is a LLaMA of random weights in bfloat16, with few, wide blocks; with --mixture a Qwen3-MoE, each of whose
+blocks has 16 experts, of which a token chooses 4. The second way runs under a hard limit of
 anonymous memory (ulimit -d). Wanted: at most 1.5 times the time, with 16 segments.
 """
 import argparse
 import json
+import math
 import os
 import pathlib
 import resource
@@ -21,10 +23,31 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SLEB = ROOT / "build/release/sleb"
 HIDDEN, INTERMEDIATE, VOCABULARY = 2048, 12288, 8192
-BLOCK_PARAMETERS = 4 * HIDDEN * HIDDEN + 3 * HIDDEN * INTERMEDIATE + 2 * HIDDEN
+HEADS, EXPERTS, CHOSEN, EXPERT = 16, 16, 4, 1536
 
 
-def write_model(folder: pathlib.Path, blocks: int) -> None:
+def mlp_shapes(at: str, size: int) -> dict[str, tuple[int, int]]:
+    return {f"{at}gate_proj.weight": (size, HIDDEN), f"{at}up_proj.weight": (size, HIDDEN),
+            f"{at}down_proj.weight": (HIDDEN, size)}
+
+
+def block_shapes(at: str, mixture: bool) -> dict[str, tuple[int, ...]]:
+    shapes = {f"{at}self_attn.{part}_proj.weight": (HIDDEN, HIDDEN) for part in "qkvo"}
+    shapes |= {f"{at}{part}_layernorm.weight": (HIDDEN,) for part in ("input", "post_attention")}
+    if not mixture:
+        return shapes | mlp_shapes(f"{at}mlp.", INTERMEDIATE)
+    shapes |= {f"{at}self_attn.{part}_norm.weight": (HIDDEN // HEADS,) for part in "qk"}
+    shapes[f"{at}mlp.gate.weight"] = (EXPERTS, HIDDEN)
+    for expert in range(EXPERTS):
+        shapes |= mlp_shapes(f"{at}mlp.experts.{expert}.", EXPERT)
+    return shapes
+
+
+def block_bytes(mixture: bool) -> int:
+    return 2 * sum(math.prod(shape) for shape in block_shapes("", mixture).values())
+
+
+def write_model(folder: pathlib.Path, blocks: int, mixture: bool) -> None:
     """One file a block, so that no more than that is in memory here."""
     import torch
     from safetensors.torch import save_file
@@ -40,19 +63,19 @@ def write_model(folder: pathlib.Path, blocks: int) -> None:
         weight_map.update(dict.fromkeys(tensors, name))
 
     for block in range(blocks):
-        at = f"model.layers.{block}."
-        save(f"block-{block:02}.safetensors", {
-            **{f"{at}self_attn.{part}_proj.weight": (HIDDEN, HIDDEN) for part in "qkvo"},
-            **{f"{at}mlp.{part}_proj.weight": (INTERMEDIATE, HIDDEN) for part in ("gate", "up")},
-            f"{at}mlp.down_proj.weight": (HIDDEN, INTERMEDIATE),
-            f"{at}input_layernorm.weight": (HIDDEN,), f"{at}post_attention_layernorm.weight": (HIDDEN,)})
+        save(f"block-{block:02}.safetensors", block_shapes(f"model.layers.{block}.", mixture))
     save("others.safetensors", {"model.embed_tokens.weight": (VOCABULARY, HIDDEN), "lm_head.weight": (VOCABULARY, HIDDEN),
                                 "model.norm.weight": (HIDDEN,)})
     (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
+    family = {"architectures": ["LlamaForCausalLM"], "model_type": "llama"}
+    if mixture:
+        family = {"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe", "num_experts": EXPERTS,
+                  "num_experts_per_tok": CHOSEN, "moe_intermediate_size": EXPERT, "head_dim": HIDDEN // HEADS,
+                  "norm_topk_prob": True}
     (folder / "config.json").write_text(json.dumps({
-        "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": HIDDEN,
-        "intermediate_size": INTERMEDIATE, "num_hidden_layers": blocks, "num_attention_heads": 16,
-        "num_key_value_heads": 16, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5, "hidden_act": "silu",
+        **family, "hidden_size": HIDDEN,
+        "intermediate_size": INTERMEDIATE, "num_hidden_layers": blocks, "num_attention_heads": HEADS,
+        "num_key_value_heads": HEADS, "vocab_size": VOCABULARY, "rms_norm_eps": 1e-5, "hidden_act": "silu",
         "max_position_embeddings": 2048, "tie_word_embeddings": False, "dtype": "bfloat16"}))
 
 
@@ -83,6 +106,7 @@ def prune(args: argparse.Namespace, model: pathlib.Path, *options, limit: int | 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mixture", action="store_true", help="of experts")
     parser.add_argument("--gigabytes", type=float, default=3.0)
     parser.add_argument("--weights-memory", default="512M")
     parser.add_argument("--limit-gb", type=float, default=2.5)
@@ -93,10 +117,10 @@ def main() -> None:
     args = parser.parse_args()
     import numpy as np
 
-    blocks = int(args.gigabytes * 1e9 / 2 / BLOCK_PARAMETERS) + 1
+    blocks = int(args.gigabytes * 1e9 / block_bytes(args.mixture)) + 1
     with tempfile.TemporaryDirectory() as name:
         model = pathlib.Path(name)
-        write_model(model, blocks)
+        write_model(model, blocks, args.mixture)
         ids = np.random.default_rng(0).integers(0, VOCABULARY, args.segments * args.seqlen)
         np.save(model / "ids.npy", ids)
         size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
