@@ -85,8 +85,8 @@ def prune(args: argparse.Namespace, model: pathlib.Path, *options, limit: int | 
         if limit:
             resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 
-    result = model / "result.json"
-    command = [SLEB, "prune", model, "--tokens", model / "ids.npy", "--seqlen", args.seqlen, "--num-remove-blocks", 1,
+    result = model.parent / "result.json"
+    command = [SLEB, "prune", model, "--tokens", model.parent / "ids.npy", "--seqlen", args.seqlen, "--num-remove-blocks", 1,
                "--search", "exact", "--dtype", "bfloat16", "--device", "cpu", "--threads", args.threads,
                "--state-memory", 0, "--prompt-tokens", 0, "--json", result, "--force", *options]
     process = subprocess.Popen([*map(str, command)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=bound)
@@ -119,10 +119,11 @@ def main() -> None:
 
     blocks = int(args.gigabytes * 1e9 / block_bytes(args.mixture)) + 1
     with tempfile.TemporaryDirectory() as name:
-        model = pathlib.Path(name)
+        model = pathlib.Path(name) / "model"
+        model.mkdir()
         write_model(model, blocks, args.mixture)
         ids = np.random.default_rng(0).integers(0, VOCABULARY, args.segments * args.seqlen)
-        np.save(model / "ids.npy", ids)
+        np.save(model.parent / "ids.npy", ids)
         size = sum(file.stat().st_size for file in model.glob("*.safetensors"))
         print(f"{size / 1e9:.2f} GB in bfloat16, {blocks} blocks; {args.segments} segments of {args.seqlen} tokens, "
               f"{args.threads} threads\n")
