@@ -8,8 +8,7 @@ namespace sleb {
 const std::vector<Family>& families() {
   static const std::vector<Family> table = [] {
     std::vector<Family> all = llama_like_families();
-    for (std::vector<Family> page :
-         {mixture_families(), own_code_families(), gemma_families(), gpt_like_families()}) {
+    for (std::vector<Family> page : {mixture_families(), own_code_families(), gemma_families(), gpt_like_families()}) {
       std::ranges::move(page, std::back_inserter(all));
     }
     return all;

@@ -42,7 +42,7 @@ constexpr ConfigKeys llama_keys_with(std::initializer_list<ConfigKeys::Entry> ke
 }
 
 std::vector<Family> llama_like_families();  // gated MLP, most with RMS norm
-std::vector<Family> mixture_families();   // of experts
+std::vector<Family> mixture_families();     // of experts
 std::vector<Family> gemma_families();
 std::vector<Family> own_code_families();  // those that transformers has no class for
 std::vector<Family> gpt_like_families();  // layer norm, most with a plain MLP

@@ -14,14 +14,7 @@ using testing_files::bytes_of;
 // Value types by their numbers in ggml's docs/gguf.md.
 enum : uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 // Tensor types by their numbers in ggml.h.
-enum : uint32_t {
-  ggml_f32 = 0,
-  ggml_q4_1 = 3,
-  ggml_q8_0 = 8,
-  ggml_q4_k = 12,
-  ggml_i32 = 26,
-  ggml_bf16 = 30
-};
+enum : uint32_t { ggml_f32 = 0, ggml_q4_1 = 3, ggml_q8_0 = 8, ggml_q4_k = 12, ggml_i32 = 26, ggml_bf16 = 30 };
 
 inline std::string text(std::string_view content) {
   return bytes_of<uint64_t>(content.size()) + std::string(content);
