@@ -285,17 +285,15 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::query_latent:
     case Part::latent:
       return qkv_bias && has_weight(part);
-    case Part::query_latent_norm:
-    case Part::latent_norm:
-    case Part::latent_key_value:
-      return false;
     case Part::attention_output:
       return attention_output_bias;
     case Part::gate:
-      return mlp_bias && has_weight(part);
     case Part::up:
     case Part::down:
       return mlp_bias && has_weight(part);
+    case Part::query_latent_norm:
+    case Part::latent_norm:
+    case Part::latent_key_value:
     case Part::router:
     case Part::score_correction:
     case Part::expert_gate:

@@ -225,7 +225,7 @@ Family dots1() {
                                   .scores = ExpertScores::sigmoid,
                                   .corrected = true,
                                   .group_terms = 2,
-                                  .shared_size = 2 * 1408,
+                                  .shared_size = 2816,
                                   .shared_gate = false}},
           .window_rule = WindowRule::from_block,
           .sliding_window = 4096,
@@ -322,7 +322,7 @@ Family deepseek_v2() {
   family.assumed.intermediate_size = 11008;
   family.assumed.max_positions = 2048;
   family.assumed.experts = {
-      .count = 64, .size = 1407, .scores = ExpertScores::wide_softmax, .shared_size = 2 * 1407, .shared_gate = false};
+      .count = 64, .size = 1407, .scores = ExpertScores::wide_softmax, .shared_size = 2814, .shared_gate = false};
   family.assumed.appended_blocks = 0;
   family.leading_dense_blocks = 0;
   family.derive = derive_deepseek_v2;

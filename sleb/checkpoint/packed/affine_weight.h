@@ -21,13 +21,13 @@ struct AffineNumbers {
   PackedCodes codes = {};                 // [rows, columns]
   ScaleGrid scales = {};                  // [rows, groups]
   std::optional<PackedCodes> zeros = {};  // [rows, groups]; nothing: `zero` is everyone's
-  std::string zeros_place = "";           // for messages
+  std::string zeros_place = {};           // for messages
   int zero = 0;
   int zero_offset = 0;  // added to every stored zero point
   int64_t groups = 1;
   int64_t group_size = 1;      // columns, the last may be fewer
   Bytes group_of_column = {};  // int32 a column in place of column / group_size; empty: none
-  std::string groups_place = "";
+  std::string groups_place = {};
 };
 
 class AffineWeight : public PackedWeight {

@@ -130,7 +130,7 @@ StoredType stored_type(const TensorLayout& tensor, StoredType matrix) {
 
 // rope_freqs.weight and rope_factors_*.weight.
 void add_rope_tensors(const ModelSpec& spec, Tensors& tensors) {
-  const auto add = [&](const char* name, std::vector<float> values) {
+  const auto add = [&](const char* name, const std::vector<float>& values) {
     if (!values.empty()) tensors.add({name, StoredType::f32, {std::ssize(values)}}, {{}, values});
   };
   if (spec.ropes.empty()) return;
