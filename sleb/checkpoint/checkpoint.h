@@ -62,7 +62,8 @@ class Checkpoint {
   std::vector<std::string> replaced_packed_weights() const;
   // Bytes in the file of a tensor or a packed weight.
   uint64_t stored_bytes(const std::string& name) const;
-  // Of a multimodal model: the tensors of its other parts, by the names that they have in the file.
+  // Tensors that the model is not computed from: of a multimodal model those of its other parts, by the names that they
+  // have in the file; those of blocks behind the model's.
   const std::vector<std::string>& other_names() const { return other_names_; }
   // What the tensors are stored in ("BF16", "GPTQ int4 in groups of 128 (decoded to F16)"), with their parameters, most
   // first.

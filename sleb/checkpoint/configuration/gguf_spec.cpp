@@ -25,6 +25,7 @@ constexpr std::string_view llama_cpp_keys[] = {"attention.head_count",
                                                "expert_feed_forward_length",
                                                "expert_shared_feed_forward_length",
                                                "expert_used_count",
+                                               "expert_weights_norm",
                                                "feed_forward_length",
                                                "pooling_type",
                                                "rope.dimension_count",
@@ -68,7 +69,7 @@ struct BooleanSwitch {
   bool off;
 };
 constexpr BooleanSwitch boolean_switches[] = {
-    {"attention.causal", true}, {"expert_weights_norm", false}, {"swin_norm", false}, {"use_parallel_residual", false}};
+    {"attention.causal", true}, {"swin_norm", false}, {"use_parallel_residual", false}};
 
 // Read where GgufArchitecture::says_routing.
 constexpr std::string_view routing_keys[] = {"expert_gating_func", "expert_weights_norm", "expert_shared_count",
