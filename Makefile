@@ -13,7 +13,8 @@
 BUILD := build/release
 FUZZ_SECONDS := 60
 # End-to-end tests side by side, with one thread each: libtorch's threads wait actively, and keep each other from work.
-TEST_WORKERS := $(shell nproc | awk '{ print $$1 < 8 ? $$1 : 8 }')
+# More than there are cores, since many tests wait: for servers, for signals, for a second process.
+TEST_WORKERS := $(shell nproc | awk '{ workers = int($$1 * 3 / 2); print workers < 8 ? workers : 8 }')
 PYTEST = OMP_NUM_THREADS=1 .venv/bin/python -m pytest tests -n $(TEST_WORKERS) --dist worksteal
 
 demo: build
@@ -41,7 +42,7 @@ build-tests:
 	scripts/setup.sh test
 	cmake --preset release -DSLEB_TESTS=ON
 	cmake --build $(BUILD)
-	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j "$$(nproc)"
 
 asan:
 	scripts/setup.sh test

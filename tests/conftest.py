@@ -19,6 +19,8 @@ def pytest_addoption(parser):
     parser.addoption("--families-table", type=pathlib.Path, help="write tests/families' table there, as Markdown")
     parser.addoption("--most-variants", type=int, default=sys.maxsize, metavar="N",
                      help="without --whole: of each test at most N variants, drawn by the seed")
+    parser.addoption("--one-in", type=int, default=1, metavar="N",
+                     help="without --whole: of what is then left about one in N, drawn by the seed")
     parser.addoption("--sample-seed", help="which variants run without --whole (default: the commit, so that another "
                                            "commit tries others)")
 
@@ -35,10 +37,14 @@ def pytest_report_header(config):
     return "every variant" if config.getoption("--whole") else f"variants sampled with --sample-seed {sample_seed(config)}"
 
 
+def drawn_number(seed: str, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:8], "big")
+
+
 def pytest_collection_modifyitems(config, items):
     """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow; with
     sampled(n, per="family") n of each value of that parameter. --most-variants bounds that and every other test's number
-    of variants likewise. What the user picked by name or -k runs as it is."""
+    of variants likewise; of what is left --one-in runs a share. What the user picked by name or -k runs as it is."""
     if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
         return
     seed, most = sample_seed(config), config.getoption("--most-variants")
@@ -47,11 +53,13 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         mark = item.get_closest_marker("sampled") or pytest.mark.sampled(most).mark
         if hasattr(item, "callspec") and item not in left_out:
-            draw = hashlib.sha256(f"{seed} {item.callspec.id}".encode()).digest()
+            draw = drawn_number(seed, item.callspec.id)
             group = item.callspec.params.get(mark.kwargs.get("per"))
             variants.setdefault((item.path, item.originalname, group, min(mark.args[0], most)), []).append((draw, item))
     for (*_, count), drawn in variants.items():
         left_out |= {item for _, item in sorted(drawn, key=lambda pair: pair[0])[count:]}
+    one_in = config.getoption("--one-in")
+    left_out |= {item for item in items if drawn_number(seed, item.nodeid) % one_in != 0}
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])
     items[:] = [item for item in items if item not in left_out]
 
