@@ -121,6 +121,15 @@ FAMILIES = {
                                            "num_shared_experts": 2, "layer_types": MIXED, "mlp_layer_types": [
                                                "dense", "sparse", "dense", "sparse", "sparse", "sparse"]},
     }),
+    "gpt_oss": (SIZES, {
+        "usual": {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 24, "sliding_window": 20},
+        "listed windows, no biases of attention, another clamp": {
+            "num_local_experts": 5, "num_experts_per_tok": 3, "head_dim": 16, "sliding_window": 20, "layer_types": MIXED,
+            "attention_bias": False, "swiglu_limit": 0.5, "swiglu_alpha": 1.3, "rope_parameters": YARN},
+        "no windows, tied": {"num_local_experts": 3, "num_experts_per_tok": 1, "head_dim": 24, "sliding_window": 20,
+                             "layer_types": ["full_attention"] * 6, "tie_word_embeddings": True,
+                             "rope_parameters": plain_rope(500.0)},
+    }),
     "dots1": (SIZES, {
         "usual": {**DOTS, "head_dim": 24, "first_k_dense_replace": 1, "norm_topk_prob": True},
         "windows, groups, biases": {**DOTS, "n_routed_experts": 8, "n_group": 4, "topk_group": 2, "sliding_window": 20,
@@ -380,6 +389,8 @@ def _spell_rope(config: dict, family: str) -> dict:
     if not rope:
         return {}
     rope = json.loads(json.dumps(rope))
+    if family == "gpt_oss" and rope["rope_type"] == "default":  # what is absent means yarn there
+        return {}
     changes = {"rope_parameters": ...}
     if "full_attention" in rope:
         full, sliding = rope["full_attention"], rope["sliding_attention"]
@@ -412,7 +423,7 @@ def spell_as_transformers_4(folder: pathlib.Path, family: str, variant: str) -> 
         changes["layer_types"] = ...
     if "no_rope_layers" in config and "no_rope_layers" not in given:
         changes["no_rope_layers"] = ...
-    if "num_local_experts" in config and family != "mixtral":
+    if "num_local_experts" in config and family not in ("mixtral", "gpt_oss"):
         changes.update(num_local_experts=..., num_experts=config["num_local_experts"])
     if family in ("qwen2", "qwen3", "qwen2_moe", "qwen3_moe"):
         changes["sliding_window"] = given.get("sliding_window", 4096)

@@ -365,6 +365,17 @@ void Checkpoint::read_rows(const std::string& name, std::span<const int64_t> row
   }
 }
 
+void Checkpoint::read_one(const std::string& name, int64_t place, std::span<float> out) const {
+  const StoredTensor& stored = tensor(name);
+  const int64_t rows = stored.elements() / stored.shape[0] / stored.shape.back();
+  if (const PackedWeight* weight = packed(name)) return weight->decode_rows(place * rows, rows, out);
+  const size_t bytes = stored.data.size() / static_cast<size_t>(stored.shape[0]);
+  decode(stored.type, stored.data.subspan(static_cast<size_t>(place) * bytes, bytes), out);
+  if (const auto scale = scales_.find(name); scale != scales_.end() && !replaced_.contains(name)) {
+    apply_scales(scale->second, place * rows, stored.shape.back(), out, path_.string());
+  }
+}
+
 void Checkpoint::release(const std::string& name) const {
   const PackedWeight* weight = packed(name);
   if (weight == nullptr) return release_pages(tensor(name).data);

@@ -73,6 +73,8 @@ class Checkpoint {
   void read(const std::string& name, std::span<float> out) const;
   // Rows of a matrix, [rows.size(), columns].
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
+  // One of what lies one below the other in a tensor, along its first dimension: a matrix of [experts, rows, columns].
+  void read_one(const std::string& name, int64_t place, std::span<float> out) const;
   // Puts these bytes of a plain type in the place of a tensor's own, of the same shape and in transformers' order:
   // whoever reads it from now on gets them, but a tensor's name in the file and fingerprint() stay. They must outlive
   // the checkpoint.

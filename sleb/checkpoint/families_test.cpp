@@ -180,7 +180,6 @@ TEST(Families, ModelsOfOtherKindsAreRefusedByNameWithTheReason) {
       {"recurrent_gemma", hybrid},
       {"bert", encoder},
       {"t5", encoder_decoder},
-      {"gpt_oss", mixture},
       {"chatglm",
        "is computed by Python code of the model's own, which sleb does not run and transformers does not have"}};
   for (const auto& [type, reason] : refused) {

@@ -36,6 +36,7 @@ bool is_vector(Part part) {
     case Part::key_norm:
     case Part::query_latent_norm:
     case Part::latent_norm:
+    case Part::sinks:
     case Part::attention_post_norm:
     case Part::mlp_norm:
     case Part::mlp_post_norm:
@@ -88,20 +89,25 @@ std::vector<Part> parts_of_tensor(const ModelSpec& spec, Part part) {
   return parts;
 }
 
-// [out, in] of the tensor that holds a part, or that of a vector.
+constexpr std::string_view each_one = "*";
+
+bool is_of_expert(Part part) {
+  return part == Part::expert_gate || part == Part::expert_up || part == Part::expert_down;
+}
+
+bool is_stacked(const ModelSpec& spec, Part part) {
+  return spec.experts.stacked && is_of_expert(part);
+}
+
+// Of the tensor that holds a part: [out, in] or that of a vector; [experts, in, out] of stacked experts.
 std::vector<int64_t> stored_shape(const ModelSpec& spec, Part part) {
   std::vector<int64_t> shape = spec.part_shape(part);
   if (is_vector(part)) return shape;
   shape[0] = 0;
   for (const Part other : parts_of_tensor(spec, part)) shape[0] += spec.part_shape(other)[0];
+  if (is_stacked(spec, part)) return {spec.experts.count, shape[1], shape[0]};
   if (spec.transposed_matrices) std::swap(shape[0], shape[1]);
   return shape;
-}
-
-constexpr std::string_view each_one = "*";
-
-bool is_of_expert(Part part) {
-  return part == Part::expert_gate || part == Part::expert_up || part == Part::expert_down;
 }
 
 // Whether it belongs to an MLP, or to experts, which no block has both of.
@@ -116,24 +122,39 @@ bool is_of_blocks_kind(const ModelSpec& spec, int64_t block, Part part) {
   return spec.is_mixture(block) ? !is_of_mlp(part) : !is_of_mixture(part);
 }
 
-// The weight of one head or expert.
+// Of one head or expert.
 std::string numbered(std::string name, int64_t number) {
-  return weight_name(name.replace(name.find(each_one), each_one.size(), std::to_string(number)));
+  return name.replace(name.find(each_one), each_one.size(), std::to_string(number));
 }
 
 // Of a block's part: one, or one for each head or expert.
 std::vector<TensorShape> weights_of_part(const ModelSpec& spec, int64_t block, Part part) {
   const std::string name = spec.part_name(block, part);
   const std::vector<int64_t> shape = stored_shape(spec, part);
-  if (part == Part::score_correction) return {{name, shape}};
+  if (part == Part::score_correction || part == Part::sinks || is_stacked(spec, part)) return {{name, shape}};
   if (name.find(each_one) == name.npos) return {{weight_name(name), shape}};
   std::vector<TensorShape> list;
   if (is_of_expert(part)) {
-    for (int64_t expert = 0; expert < spec.experts.count; ++expert) list.push_back({numbered(name, expert), shape});
+    for (int64_t expert = 0; expert < spec.experts.count; ++expert)
+      list.push_back({weight_name(numbered(name, expert)), shape});
   } else {
-    for (int64_t head = 0; head < shape[0]; ++head) list.push_back({numbered(name, head), {shape[1]}});
+    for (int64_t head = 0; head < shape[0]; ++head) list.push_back({weight_name(numbered(name, head)), {shape[1]}});
   }
   return list;
+}
+
+std::vector<TensorShape> biases_of_part(const ModelSpec& spec, int64_t block, Part part) {
+  const std::string name = spec.part_name(block, part);
+  const std::vector<int64_t> shape = stored_shape(spec, part);
+  if (is_stacked(spec, part)) return {{name + "_bias", {shape[0], shape[2]}}};
+  if (is_of_expert(part)) {
+    std::vector<TensorShape> list;
+    for (int64_t expert = 0; expert < spec.experts.count; ++expert) {
+      list.push_back({bias_name(numbered(name, expert)), {shape[0]}});
+    }
+    return list;
+  }
+  return {{bias_name(name), {!is_vector(part) && spec.transposed_matrices ? shape[1] : shape[0]}}};
 }
 
 // Whether one of `parts` before this one has the same name, and so the same tensor.
@@ -256,6 +277,8 @@ bool ModelSpec::has_weight(Part part) const {
     case Part::up:
     case Part::down:
       return !is_mixture() || !dense_blocks.empty();
+    case Part::sinks:
+      return attention_sinks;
     case Part::router:
     case Part::expert_up:
     case Part::expert_down:
@@ -294,16 +317,18 @@ bool ModelSpec::has_bias(Part part) const {
     case Part::query_latent_norm:
     case Part::latent_norm:
     case Part::latent_key_value:
-    case Part::router:
+    case Part::sinks:
     case Part::score_correction:
-    case Part::expert_gate:
-    case Part::expert_up:
-    case Part::expert_down:
     case Part::shared_gate:
     case Part::shared_up:
     case Part::shared_down:
     case Part::shared_router:
       return false;
+    case Part::router:
+    case Part::expert_gate:
+    case Part::expert_up:
+    case Part::expert_down:
+      return experts.biases && has_weight(part);
     case Part::query_norm:
     case Part::key_norm:
       return qk_norm != QkNorm::none && qk_norm_bias;
@@ -343,6 +368,8 @@ std::vector<int64_t> ModelSpec::part_shape(Part part) const {
       return qk_norm_shape(num_heads);
     case Part::key_norm:
       return qk_norm_shape(num_kv_heads);
+    case Part::sinks:
+      return {num_heads};
     case Part::attention_output:
       return {hidden_size, num_heads * value_dim()};
     case Part::gate:
@@ -387,17 +414,25 @@ std::vector<TensorShape> ModelSpec::stored_biases(int64_t block, std::span<const
   std::vector<TensorShape> list;
   for (const Part part : parts) {
     if (!has_bias(part) || !is_of_blocks_kind(*this, block, part) || is_listed(*this, parts, part)) continue;
-    const std::vector<int64_t> shape = stored_shape(*this, part);
-    list.push_back(
-        {bias_name(part_name(block, part)), {!is_vector(part) && transposed_matrices ? shape[1] : shape[0]}});
+    append(list, biases_of_part(*this, block, part));
   }
   return list;
 }
 
 std::vector<TensorShape> ModelSpec::expert_weights(int64_t block, int64_t expert, std::span<const Part> parts) const {
   std::vector<TensorShape> list;
+  if (experts.stacked) return stored_weights(block, parts);
   for (const Part part : parts) {
-    if (has_weight(part)) list.push_back({numbered(part_name(block, part), expert), part_shape(part)});
+    if (has_weight(part)) list.push_back({weight_name(numbered(part_name(block, part), expert)), part_shape(part)});
+  }
+  return list;
+}
+
+std::vector<TensorShape> ModelSpec::expert_biases(int64_t block, int64_t expert, std::span<const Part> parts) const {
+  std::vector<TensorShape> list;
+  if (experts.stacked) return stored_biases(block, parts);
+  for (const Part part : parts) {
+    if (has_bias(part)) list.push_back({bias_name(numbered(part_name(block, part), expert)), {part_shape(part)[0]}});
   }
   return list;
 }
@@ -458,7 +493,9 @@ int64_t ModelSpec::parameters() const {
 
 int64_t ModelSpec::active_parameters() const {
   if (!is_mixture()) return parameters();
-  const int64_t expert = (mlp == MlpKind::gated ? 3 : 2) * experts.size * hidden_size;
+  const int64_t inner = mlp == MlpKind::gated ? 2 : 1;
+  const int64_t biased = experts.biases ? inner * experts.size + hidden_size : 0;
+  const int64_t expert = (inner + 1) * experts.size * hidden_size + biased;
   return parameters() - num_mixtures() * (experts.count - experts.chosen) * expert;
 }
 
@@ -503,6 +540,8 @@ void check(const ModelSpec& spec, std::string_view label) {
             fmt::format("the shared expert's size is {}", spec.experts.shared_size));
     check_groups(spec.experts, label);
     check_number(spec.experts.scale, "the scale of experts' weights", label);
+    require(std::isfinite(spec.clamp.slope) && spec.clamp.limit > 0, label,
+            fmt::format("the experts' gate is clamped to {}, with a slope of {}", spec.clamp.limit, spec.clamp.slope));
   }
   check_number(spec.attention_scale, "the scale of attention", label);
   check_number(spec.embedding_scale, "the scale of the embedding", label);
@@ -519,7 +558,8 @@ void check(const ModelSpec& spec, std::string_view label) {
 void check_block_count(const ModelSpec& spec, size_t num_tensors, std::string_view label) {
   const bool each_has_its_own = spec.names.parts[Part::query_norm].find(each_one) != std::string_view::npos;
   const int64_t heads = each_has_its_own && spec.qk_norm != QkNorm::none ? spec.num_heads : 1;
-  const int64_t of_experts = spec.is_mixture() ? spec.num_mixtures() * spec.experts.count : 0;
+  const bool are_apart = spec.is_mixture() && !spec.experts.stacked;
+  const int64_t of_experts = are_apart ? spec.num_mixtures() * spec.experts.count : 0;
   const std::string experts =
       of_experts > 0 ? fmt::format(", {} of them with {} experts,", spec.num_mixtures(), spec.experts.count) : "";
   require(std::cmp_less_equal(std::max(spec.num_blocks * heads, of_experts), num_tensors), label,

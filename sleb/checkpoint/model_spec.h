@@ -13,7 +13,21 @@
 
 namespace sleb {
 
-enum class Activation { silu, gelu, gelu_tanh, quick_gelu, relu, relu_squared };
+enum class Activation {
+  silu,
+  gelu,
+  gelu_tanh,
+  quick_gelu,
+  relu,
+  relu_squared,
+  clamped_swish,  // of a gated MLP with ModelSpec::clamp in the place of activation(gate) * up
+};
+
+// gate * sigmoid(slope * gate) * (up + 1), where gate is at most `limit` and up between -limit and limit (GPT-OSS).
+struct GateClamp {
+  double slope = 1.702;
+  double limit = 7;
+};
 
 enum class NormKind {
   rms,    // x / rms(x) * weight (Zhang and Sennrich, arXiv 1910.07467)
@@ -105,6 +119,8 @@ enum class ExpertScores {
   softmax,       // over all experts
   wide_softmax,  // the same of logits in float32
   sigmoid,       // of each logit by itself, in float32 (DeepSeek V3, arXiv 2412.19437, equation 15)
+  // Logits are compared themselves, and the softmax is over the chosen ones alone, in the compute type (GPT-OSS).
+  softmax_of_chosen,
 };
 
 // In the place of an MLP: several of its kind, of which each token goes through a few (Shazeer et al., arXiv
@@ -122,6 +138,10 @@ struct ExpertSpec {
   double scale = 1;         // and then multiplied by it
   int64_t shared_size = 0;  // of one more that all tokens go through; 0: there is none
   bool shared_gate = true;  // times the sigmoid of Part::shared_router
+  bool biases = false;      // of the router and of the experts' matrices
+  // All experts of a block are stored in one tensor [experts, in, out] without ".weight" in its name, and their biases
+  // in one [experts, out]; of gate and up a column of each in turns (GPT-OSS).
+  bool stacked = false;
 
   bool operator==(const ExpertSpec&) const = default;
 };
@@ -139,6 +159,7 @@ enum class Part {
   latent,  // with the turned dimensions of all keys below it, in the place of key and value
   latent_norm,
   latent_key_value,  // head by head
+  sinks,             // [heads]; its name is whole, without ".weight"
   attention_output,
   attention_post_norm,
   mlp_norm,
@@ -167,6 +188,7 @@ inline constexpr std::array all_parts = {Part::attention_norm,
                                          Part::latent,
                                          Part::latent_norm,
                                          Part::latent_key_value,
+                                         Part::sinks,
                                          Part::attention_output,
                                          Part::attention_post_norm,
                                          Part::mlp_norm,
@@ -283,6 +305,7 @@ struct ModelSpec {
   ExpertSpec experts = {};
   LatentSpec latent = {};
   Activation activation = Activation::silu;
+  GateClamp clamp = {};
   bool qkv_bias = false;
   bool attention_output_bias = false;
   bool mlp_bias = false;
@@ -294,11 +317,13 @@ struct ModelSpec {
   bool interleaved_rope = false;     // the two dimensions of a pair stand side by side, not half a head apart
   double attention_scale = 0;        // of scores; 0: 1 / sqrt(head_dim)
   double attention_cap = 0;          // cap * tanh(score / cap) after scaling; 0: none
-  double qkv_clip = 0;               // queries, keys and values are clamped to +- this; 0: not
-  double embedding_scale = 1;        // rows of the embedding are multiplied by it, rounded to the compute type
-  double residual_scale = 1;         // what a half adds to the hidden state is
-  double logit_scale = 1;            // and logits are, before
-  double logit_cap = 0;              // cap * tanh(logit / cap); 0: none
+  // Each head's softmax has one more term, a score of its own that no value belongs to: Part::sinks (GPT-OSS).
+  bool attention_sinks = false;
+  double qkv_clip = 0;         // queries, keys and values are clamped to +- this; 0: not
+  double embedding_scale = 1;  // rows of the embedding are multiplied by it, rounded to the compute type
+  double residual_scale = 1;   // what a half adds to the hidden state is
+  double logit_scale = 1;      // and logits are, before
+  double logit_cap = 0;        // cap * tanh(logit / cap); 0: none
   PositionKind position = PositionKind::rotary;
   int64_t position_offset = 0;  // learned: the table's row of the first position
   AlibiSpec alibi = {};
@@ -337,8 +362,9 @@ struct ModelSpec {
   // The stored tensors that hold these parts of a block (weights, or biases), each once.
   std::vector<TensorShape> stored_weights(int64_t block, std::span<const Part> parts) const;
   std::vector<TensorShape> stored_biases(int64_t block, std::span<const Part> parts) const;
-  // Of one expert, [out features, in features] each.
+  // Of one expert, [out features, in features] each; of experts that are stacked, all of them in one, as it is stored.
   std::vector<TensorShape> expert_weights(int64_t block, int64_t expert, std::span<const Part> parts) const;
+  std::vector<TensorShape> expert_biases(int64_t block, int64_t expert, std::span<const Part> parts) const;
   // Of a half that is there.
   std::vector<TensorShape> half_tensors(int64_t block, Half half) const;
   // Every tensor of the model in the order of computation: embedding, blocks, final norm, and the head unless it is

@@ -17,10 +17,9 @@ constexpr std::string_view encoders[] = {
 constexpr std::string_view encoder_decoders[] = {
     "bart",       "blenderbot",          "led", "longt5",  "m2m_100", "marian", "mbart",  "mt5", "pegasus",
     "prophetnet", "switch_transformers", "t5",  "t5gemma", "udop",    "umt5",   "whisper"};
-constexpr std::string_view mixtures[] = {"afmoe",          "arctic",  "cohere2_moe",   "dbrx",
-                                         "ernie4_5_moe",   "gpt_oss", "granitemoe",    "granitemoeshared",
-                                         "hunyuan_v1_moe", "jetmoe",  "longcat_flash", "minimax_m2",
-                                         "phimoe"};
+constexpr std::string_view mixtures[] = {"afmoe",        "arctic",        "cohere2_moe",      "dbrx",
+                                         "ernie4_5_moe", "granitemoe",    "granitemoeshared", "hunyuan_v1_moe",
+                                         "jetmoe",       "longcat_flash", "minimax_m2",       "phimoe"};
 constexpr std::string_view shared_caches[] = {"gemma3n", "gemma3n_text", "gemma4", "gemma4_text"};
 constexpr std::string_view own_code[] = {"baichuan", "chatglm", "internlm", "phi-msft", "phi3small", "qwen", "xverse"};
 

@@ -25,8 +25,8 @@ bool has_llama_arithmetic(const ModelSpec& spec) {
          spec.norm_weight_offset == 0 && !spec.embedding_norm && spec.final_norm && spec.qk_norm == QkNorm::none &&
          !spec.parallel_residual && !spec.is_mixture() && spec.mlp == MlpKind::gated &&
          spec.activation == Activation::silu && !spec.head_bias && spec.attention_scale == 0 &&
-         spec.attention_cap == 0 && spec.qkv_clip == 0 && spec.embedding_scale == 1 && spec.residual_scale == 1 &&
-         spec.logit_scale == 1 && spec.logit_cap == 0 && !spec.has_projections() &&
+         spec.attention_cap == 0 && !spec.attention_sinks && spec.qkv_clip == 0 && spec.embedding_scale == 1 &&
+         spec.residual_scale == 1 && spec.logit_scale == 1 && spec.logit_cap == 0 && !spec.has_projections() &&
          spec.position == PositionKind::rotary;
 }
 

@@ -8,6 +8,7 @@
 #include "sleb/base/error.h"
 #include "sleb/base/utf8.h"
 #include "sleb/checkpoint/companions.h"
+#include "sleb/checkpoint/expert_stacks.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/export/gguf/gguf_output.h"
@@ -38,6 +39,8 @@ struct Transfer {
   int64_t parameters = 0;  // of the model
   // Of a packed weight, which is the source: its bytes are copied.
   const StoredTensor* part = nullptr;
+  // Of a stack of experts that are apart in a GGUF, in the place of `source`: the tensors that it is made of.
+  std::vector<std::pair<std::string, PlaceInStack>> stacked = {};
 };
 
 std::optional<StoredType> chosen_type(const std::string& name) {
@@ -99,6 +102,34 @@ bool keeps_others(const Checkpoint& checkpoint, const ExportOptions& options) {
   return checkpoint.spec().appended_blocks == 0 || !is_quantized(checkpoint) || stays_quantized(checkpoint, options);
 }
 
+// The model as its family's folders hold it.
+ModelSpec as_in_folder(const ModelSpec& spec) {
+  ModelSpec other = spec;
+  other.experts.stacked = find_family(spec.family)->assumed.experts.stacked;
+  if (other.experts.stacked) other.names.parts = find_family(spec.family)->names.parts;
+  return other;
+}
+
+// Tensors of a folder that a GGUF has in parts.
+std::vector<Transfer> plan_stacks(const Checkpoint& checkpoint, const std::vector<int64_t>& kept, StoredType type) {
+  const ModelSpec spec = as_in_folder(checkpoint.spec());
+  std::map<std::string, Transfer> stacks;
+  if (checkpoint.spec().experts.stacked == spec.experts.stacked) return {};
+  for (const auto& [part, place] : places_in_stacks(spec)) stacks[place.stack].stacked.emplace_back(part, place);
+  std::vector<Transfer> transfers;
+  for (const auto& [name, shape] : spec.tensors()) {
+    const auto found = stacks.find(name);
+    const auto own = found == stacks.end() ? std::nullopt : new_name(checkpoint, kept, name, name);
+    if (!own) continue;
+    Transfer& transfer = found->second;
+    transfer.source = name;
+    transfer.layout = {*own, type, shape};
+    transfer.parameters = count_elements(shape).value();
+    transfers.push_back(std::move(transfer));
+  }
+  return transfers;
+}
+
 std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportOptions& options) {
   const auto kept = kept_blocks(checkpoint.spec().num_blocks, blocks_gone(options.removal_list));
   const std::set<std::string> left_out = names_of_halves(checkpoint.spec(), options.removal_list);
@@ -111,7 +142,13 @@ std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportO
     const auto own = new_name(checkpoint, kept, name, stored.name);
     if (own) transfers.push_back({name, {*own, type, stored.shape}, parameters});
   };
+  const auto stacks = plan_stacks(checkpoint, kept, chosen_type(options.out_dtype).value_or(StoredType::bf16));
+  std::set<std::string> in_stacks;
+  for (const Transfer& transfer : stacks) {
+    for (const auto& [part, place] : transfer.stacked) in_stacks.insert(part);
+  }
   for (const std::string& name : checkpoint.tensor_names()) {
+    if (in_stacks.contains(name)) continue;
     const int64_t parameters = checkpoint.tensor(name).elements();
     const PackedWeight* packed = stays ? checkpoint.packed(name) : nullptr;
     if (packed == nullptr) {
@@ -126,6 +163,7 @@ std::vector<Transfer> plan_transfers(const Checkpoint& checkpoint, const ExportO
       is_first = false;
     }
   }
+  transfers.insert(transfers.end(), stacks.begin(), stacks.end());
   for (const std::string& name : keeps_others(checkpoint, options) ? checkpoint.other_names() : none) {
     add(name, written_type(checkpoint, name, options), checkpoint.tensor(name).elements());
   }
@@ -150,7 +188,23 @@ std::vector<std::vector<Transfer>> split_into_shards(std::vector<Transfer> trans
   return shards;
 }
 
+// All experts of a block at once.
+void write_stack(const Checkpoint& checkpoint, const Transfer& transfer, SafetensorsWriter& writer) {
+  const std::vector<int64_t>& shape = transfer.layout.shape;
+  std::vector<float> values(static_cast<size_t>(transfer.parameters));
+  const size_t size = values.size() / static_cast<size_t>(shape[0]);
+  for (const auto& [name, place] : transfer.stacked) {
+    std::vector<float> part(static_cast<size_t>(checkpoint.tensor(name).elements()));
+    checkpoint.read(name, part);
+    checkpoint.release(name);
+    put_into_stack(part, place, checkpoint.tensor(name).shape[0],
+                   std::span(values).subspan(static_cast<size_t>(place.expert) * size, size));
+  }
+  writer.write(encode(transfer.layout.type, values));
+}
+
 void write_tensor(const Checkpoint& checkpoint, const Transfer& transfer, SafetensorsWriter& writer) {
+  if (!transfer.stacked.empty()) return write_stack(checkpoint, transfer, writer);
   const StoredTensor& stored = transfer.part != nullptr ? *transfer.part : checkpoint.tensor(transfer.source);
   if (!checkpoint.is_gguf() && stored.type == transfer.layout.type) {
     writer.write(stored.data);
@@ -327,6 +381,7 @@ StoredType written_type(const Checkpoint& checkpoint, const std::string& name, c
   const PackedWeight* packed = checkpoint.packed(name);
   const StoredType stored = packed != nullptr ? packed->value_type() : checkpoint.tensor(name).type;
   if (!is_gguf_output(options.out)) return stored;
+  if (packed != nullptr && packed->gguf_type()) return *packed->gguf_type();
   // ggml has no 8-bit floats, and computes with nothing wider than float32.
   const bool is_plain = stored == StoredType::f32 || stored == StoredType::f16 || stored == StoredType::bf16;
   return is_plain ? stored : stored == StoredType::f64 ? StoredType::f32 : StoredType::bf16;

@@ -184,6 +184,33 @@ def _experts_apart(tensors: Tensors, config) -> Tensors:
     return changed
 
 
+def _stacked_experts_apart(tensors: Tensors, config) -> Tensors:
+    """conversion/gpt_oss.py: [experts, in, out], of gate and up a column each in turns."""
+    changed = {}
+    for name, tensor in tensors.items():
+        stem = name.split("experts.")[0] + "experts."
+        if name.endswith("experts.gate_up_proj"):
+            rows = tensor.transpose(1, 2)
+            changed |= {f"{stem}{part}_proj.weight": rows[:, place::2].contiguous() for place, part in enumerate(("gate", "up"))}
+        elif name.endswith("experts.gate_up_proj_bias"):
+            changed |= {f"{stem}{part}_proj.bias": tensor[:, place::2].contiguous() for place, part in enumerate(("gate", "up"))}
+        elif name.endswith("experts.down_proj"):
+            changed[f"{name}.weight"] = tensor.transpose(1, 2).contiguous()
+        elif name.endswith("experts.down_proj_bias"):
+            changed[f"{stem}down_proj.bias"] = tensor
+        else:
+            changed[f"{name}.weight" if name.endswith("sinks") else name] = tensor
+    return changed
+
+
+def _gpt_oss(writer, config) -> None:
+    _windows(writer, config)
+    _turned_dims(writer, config)
+    writer.add_expert_count(config.num_local_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    writer.add_expert_feed_forward_length(config.intermediate_size)
+
+
 def _routed_experts_apart(tensors: Tensors, config) -> Tensors:
     return {name.replace("e_score_correction_bias", "e_score_correction.bias"): tensor
             for name, tensor in _experts_apart(tensors, config).items()}
@@ -234,6 +261,7 @@ RECIPES = {
     "dots1": Recipe(Architecture.DOTS1, ("usual",), change=_routed_experts_apart, keys=_glm4_moe),
     "glm4_moe": Recipe(Architecture.GLM4_MOE, ("usual", "groups, q/k norms, biases", "not normalized, experts in all blocks"),
                        change=_routed_experts_apart, keys=_glm4_moe),
+    "gpt_oss": Recipe(Architecture.GPT_OSS, ("usual",), change=_stacked_experts_apart, keys=_gpt_oss),
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
     "qwen3": Recipe(Architecture.QWEN3, ("head_dim", "tied", "yarn")),

@@ -13,7 +13,7 @@ ROWS = [(family, variant) for family, recipe in RECIPES.items() for variant in r
 BY_NUMBER = {"smollm3": "in which blocks rope turns what"}
 # Of which a period of windows is said block by block.
 NEW_KEYS = {"gemma2": "gemma2.attention.sliding_window_pattern", "gemma3_text": "gemma3.attention.sliding_window_pattern",
-            "cohere2": "cohere2.attention.sliding_window_pattern"}
+            "cohere2": "cohere2.attention.sliding_window_pattern", "gpt_oss": "gpt-oss.attention.sliding_window_pattern"}
 
 
 def depth_of(model) -> int:

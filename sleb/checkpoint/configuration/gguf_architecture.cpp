@@ -34,6 +34,12 @@ void complete_minicpm(const ModelMetadata& metadata, OrderedJson& config) {
   if (!metadata.has("logit_scale")) config["logits_scaling"] = size / 256;
 }
 
+// llama.cpp rounds the ends of every yarn's ramp to whole pairs, and this model's own code those of no one.
+void complete_gpt_oss(const ModelMetadata&, OrderedJson& config) {
+  OrderedJson& rope = config["rope_parameters"];
+  if (rope["rope_type"] == "yarn") rope["truncate"] = false;
+}
+
 constexpr GgufArchitecture plain = {};
 
 const GgufArchitecture architectures[] = {
@@ -50,6 +56,11 @@ const GgufArchitecture architectures[] = {
     {.name = "qwen3moe", .normalizes_experts = true},
     {.name = "dots1", .says_routing = true},
     {.name = "glm4moe", .mlp_norm = "post_attention_norm", .says_routing = true},
+    {.name = "gpt-oss",
+     .needs_window = true,
+     .mlp_norm = "post_attention_norm",
+     .repeats_expert_size = true,
+     .complete = complete_gpt_oss},
     {.name = "falcon", .mlp_norm_first = true, .complete = complete_falcon},
 };
 

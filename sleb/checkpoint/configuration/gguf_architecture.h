@@ -24,12 +24,16 @@ struct GgufArchitecture {
   // none.
   bool assumes_window = false;
   int64_t blocks_with_window = 0;
+  // Metadata have to give a window, even if they say of no block that it has one.
+  bool needs_window = false;
   // Of two norms before the halves, the MLP's is called attn_norm and the attention's attn_norm_2.
   bool mlp_norm_first = false;
   // The MLP's norm has this name in the place of ffn_norm.
   std::string_view mlp_norm = {};
   // The chosen experts' weights are divided by their sum, of which metadata say nothing.
   bool normalizes_experts = false;
+  // expert_feed_forward_length is there beside feed_forward_length, which says the same.
+  bool repeats_expert_size = false;
   // Metadata say how experts are chosen (expert_gating_func, expert_weights_norm), which blocks have them
   // (leading_dense_block_count), and how many blocks stand behind the model's (nextn_predict_layers).
   bool says_routing = false;

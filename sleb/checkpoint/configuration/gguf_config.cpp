@@ -372,6 +372,8 @@ std::string_view hidden_act(Activation activation) {
       return "relu";
     case Activation::relu_squared:
       return "relu2";
+    case Activation::clamped_swish:
+      return "silu";  // which its classes don't read
   }
   return "";
 }

@@ -6,6 +6,7 @@
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/configuration/gguf_config.h"
 #include "sleb/checkpoint/configuration/gguf_metadata.h"
+#include "sleb/checkpoint/expert_stacks.h"
 #include "sleb/checkpoint/families.h"
 
 namespace sleb {
@@ -154,6 +155,7 @@ std::vector<TensorRenaming> gguf_tensor_names(const GgufArchitecture& architectu
                                               int64_t block, Part part) {
   const std::string own = gguf_part_name(architecture, spec, block, part), name = spec.part_name(block, part);
   if (part == Part::score_correction) return {{own + ".bias", name}};
+  if (part == Part::sinks) return {{own + ".weight", name}};
   return {{own + ".weight", name + ".weight"}, {own + ".bias", name + ".bias"}};
 }
 
@@ -165,6 +167,7 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
                                                      {Part::value, "attn_v"},
                                                      {Part::query_norm, "attn_q_norm"},
                                                      {Part::key_norm, "attn_k_norm"},
+                                                     {Part::sinks, "attn_sinks"},
                                                      {Part::attention_output, "attn_output"},
                                                      {Part::attention_post_norm, "post_attention_norm"},
                                                      {Part::mlp_norm, "ffn_norm"},
@@ -204,6 +207,7 @@ ModelSpec spec_from_gguf(const GgufFile& file) {
   ModelSpec spec = spec_from_config(JsonView(config, file.label()));
   read_biases(metadata, family, spec);
   if (!spec.ropes.empty()) spec.ropes[0].frequency_divisors = frequency_divisors(file, spec.ropes[0]);
+  if (spec.experts.stacked) spec = with_experts_apart(std::move(spec));
   check(spec, file.label());
   return spec;
 }

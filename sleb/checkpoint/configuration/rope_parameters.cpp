@@ -233,19 +233,11 @@ RopeSpec rope_of_kind(const JsonView& config, const std::string& kind, std::stri
                    theta_key, theta, rules, spec);
 }
 
-// Where config.json gives no parameters: transformers' Ministral3Config, whatever its rope_theta says.
-RopeSpec assumed_growing_rope(const JsonView& config, const RopeRules& rules, const ModelSpec& spec) {
-  const Json parameters = {{"type", "yarn"},
-                           {"rope_theta", 1e6},
-                           {"factor", 16},
-                           {"original_max_position_embeddings", 16384},
-                           {"beta_fast", 32},
-                           {"beta_slow", 1},
-                           {"mscale_all_dim", 1},
-                           {"mscale", 1},
-                           {"llama_4_scaling_beta", 0.1}};
-  return read_rope(config, JsonView(parameters, fmt::format("{}: assumed rope_parameters", config.place())),
-                   rules.theta_key, rules.theta, rules, spec);
+// Where config.json gives no parameters.
+RopeSpec assumed_rope(const JsonView& config, const RopeRules& rules, const ModelSpec& spec) {
+  const std::string label = fmt::format("{}: assumed rope_parameters", config.place());
+  const Json parameters = parse_json(std::string(rules.assumed), label);
+  return read_rope(config, JsonView(parameters, label), rules.theta_key, rules.theta, rules, spec);
 }
 
 }  // namespace
@@ -255,7 +247,7 @@ std::vector<RopeSpec> ropes_from_config(const JsonView& config, const RopeRules&
     return {rope_of_kind(config, "full_attention", rules.theta_key, rules.theta, rules, spec),
             rope_of_kind(config, "sliding_attention", rules.local_theta_key, rules.local_theta, rules, spec)};
   }
-  if (rules.query_growth && !parameters_of(config)) return {assumed_growing_rope(config, rules, spec)};
+  if (!rules.assumed.empty() && !parameters_of(config)) return {assumed_rope(config, rules, spec)};
   const auto parameters = parameters_of(config);
   if (parameters) refuse_nested(*parameters);
   return {read_rope(config, parameters, rules.theta_key, rules.theta, rules, spec)};

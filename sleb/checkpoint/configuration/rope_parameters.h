@@ -27,6 +27,8 @@ struct RopeRules {
   bool only_longrope = false;          // the kinds are default and longrope, also called su and yarn (Phi-3)
   int64_t original_max_positions = 0;  // where config.json says nothing; 0: max_position_embeddings
   bool query_growth = false;           // llama_4_scaling_beta is read (Ministral 3)
+  // JSON of the parameters where config.json gives none; empty: default rope.
+  std::string_view assumed = {};
 };
 
 // `spec` has its sizes already. One kind, or two (RopeRules::by_kind). Throws Error(bad_input) for what transformers

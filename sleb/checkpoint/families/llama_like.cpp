@@ -60,6 +60,11 @@ Family ministral() {
   return family;
 }
 
+// transformers, configuration_ministral3.py: whatever rope_theta says beside it.
+constexpr std::string_view ministral3_rope =
+    R"({"type": "yarn", "rope_theta": 1e6, "factor": 16, "original_max_position_embeddings": 16384, "beta_fast": 32,
+        "beta_slow": 1, "mscale_all_dim": 1, "mscale": 1, "llama_4_scaling_beta": 0.1})";
+
 Family ministral3() {
   return {.model_type = "ministral3",
           .architecture = "Ministral3ForCausalLM",
@@ -69,7 +74,7 @@ Family ministral3() {
           .harmless_keys = {"attention_dropout"},
           .names = llama_names,
           .assumed = {.num_kv_heads = 8, .head_dim = 128, .max_positions = 262144, .norm_eps = 1e-5},
-          .rope = {.query_growth = true}};
+          .rope = {.query_growth = true, .assumed = ministral3_rope}};
 }
 
 Family qwen2() {

@@ -454,11 +454,67 @@ Family minicpm3() {
           .derive = derive_minicpm3};
 }
 
+// The experts' activation is the same whatever hidden_act says.
+void derive_gpt_oss(const JsonView& config, ModelSpec& spec) {
+  if (config.raw().contains("sliding_window") && !config.find("sliding_window")) {
+    config.fail("sliding_window is null, without which transformers' class does not run");
+  }
+  spec.activation = Activation::clamped_swish;
+  spec.clamp.slope = config.number_or("swiglu_alpha", spec.clamp.slope);
+  spec.clamp.limit = config.number_or("swiglu_limit", spec.clamp.limit);
+}
+
+// transformers, configuration_gpt_oss.py.
+constexpr std::string_view gpt_oss_rope =
+    R"({"rope_type": "yarn", "factor": 32, "beta_fast": 32, "beta_slow": 1, "truncate": false,
+        "original_max_position_embeddings": 4096})";
+
+Family gpt_oss() {
+  return {.model_type = "gpt_oss",
+          .architecture = "GptOssForCausalLM",
+          .models = "gpt-oss 20B, 120B",
+          .gguf_architecture = "gpt-oss",
+          .keys = llama_keys.with({{Setting::num_experts, "num_local_experts"},
+                                   {Setting::experts_per_token, "num_experts_per_tok"},
+                                   {Setting::attention_bias, "attention_bias"},
+                                   {Setting::sliding_window, "sliding_window"},
+                                   {Setting::layer_types, "layer_types"}}),
+          .harmless_keys = {"attention_dropout", "experts_per_token", "initial_context_length", "output_router_logits",
+                            "router_aux_loss_coef", "swiglu_alpha", "swiglu_limit"},
+          .names = llama_names_with({{Part::sinks, "self_attn.sinks"},
+                                     {Part::router, "mlp.router"},
+                                     {Part::expert_gate, "mlp.experts.gate_up_proj"},
+                                     {Part::expert_up, "mlp.experts.gate_up_proj"},
+                                     {Part::expert_down, "mlp.experts.down_proj"}}),
+          .assumed = {.num_blocks = 36,
+                      .hidden_size = 2880,
+                      .num_heads = 64,
+                      .num_kv_heads = 8,
+                      .head_dim = 64,
+                      .intermediate_size = 2880,
+                      .vocabulary_size = 201088,
+                      .max_positions = 131072,
+                      .norm_eps = 1e-5,
+                      .experts = {.count = 128,
+                                  .chosen = 4,
+                                  .scores = ExpertScores::softmax_of_chosen,
+                                  .biases = true,
+                                  .stacked = true},
+                      .qkv_bias = true,
+                      .attention_output_bias = true,
+                      .attention_sinks = true},
+          .rope = {.theta = 150000, .assumed = gpt_oss_rope},
+          .window_rule = WindowRule::pattern,
+          .sliding_window = 128,
+          .pattern = 2,
+          .derive = derive_gpt_oss};
+}
+
 }  // namespace
 
 std::vector<Family> mixture_families() {
-  return {mixtral(),       qwen2_moe(),  qwen3_moe(),   olmoe(),       flex_olmo(), dots1(),   glm4_moe(),
-          glm4_moe_lite(), exaone_moe(), deepseek_v2(), deepseek_v3(), youtu(),     minicpm3()};
+  return {mixtral(),       qwen2_moe(),  qwen3_moe(),   olmoe(),       flex_olmo(), dots1(), glm4_moe(),
+          glm4_moe_lite(), exaone_moe(), deepseek_v2(), deepseek_v3(), gpt_oss(),   youtu(), minicpm3()};
 }
 
 }  // namespace sleb

@@ -57,6 +57,13 @@ PackedForm compressed_tensors_form(const JsonView& quantization);
 //   8 bits: weight I8 [out, in], SCB F32 [out]; value = number x SCB x (1 / 127) in float32
 PackedForm bitsandbytes_form(const JsonView& quantization);
 
+// MXFP4 as GPT-OSS's experts are stored (transformers, integrations/mxfp4.py: convert_moe_packed_tensors; OCP
+// Microscaling Formats 1.0, sections 5.2 and 6.3). Of a stack [experts, in, out]:
+//   NAME_blocks U8 [experts, out, in / 32, 16]  numbers of 4 bits along `in`, the first of two in the low bits
+//   NAME_scales U8 [experts, out, in / 32]      exponents + 127 of groups of 32; 255 is not a number
+// value = table[number] x 2^exponent, which bfloat16 holds.
+PackedForm mxfp4_form(const JsonView& quantization);
+
 // Throws Error(bad_input) for a member that is in no list, not null and neither false, 0 nor empty.
 void check_members(const JsonView& quantization, std::initializer_list<std::string_view> read,
                    std::initializer_list<std::string_view> harmless = {});

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -45,6 +46,13 @@ class PackedWeight {
   virtual void decode_rows(int64_t first, int64_t count, std::span<float> out) const = 0;
   // Throws what decode_rows throws of any row.
   virtual void check() const = 0;
+
+  // The type of GGUF whose blocks hold the same numbers and scales; nothing where none does.
+  virtual std::optional<StoredType> gguf_type() const { return {}; }
+  // Of a stack that has one: those of an expert's rows first, first + step, ..., as they are stored.
+  virtual std::vector<std::byte> gguf_blocks(int64_t /*expert*/, int64_t /*first*/, int64_t /*step*/) const {
+    return {};
+  }
 
  protected:
   int64_t rows() const { return count_elements({shape().data(), shape().size() - 1}).value(); }

@@ -26,6 +26,7 @@ constexpr Method methods[] = {
     {"awq", awq_form, "modules_to_not_convert"},
     {"compressed-tensors", compressed_tensors_form, "ignore"},
     {"bitsandbytes", bitsandbytes_form, "llm_int8_skip_modules"},
+    {"mxfp4", mxfp4_form, "modules_to_not_convert"},
     {"fp8", nullptr, ""},
     {"fbgemm_fp8", nullptr, ""},
     {"modelopt", nullptr, ""},
@@ -62,7 +63,7 @@ void refuse_unexplained(const std::map<std::string, StoredTensor>& tensors, cons
 }  // namespace
 
 bool is_part_of_packed(std::string_view name) {
-  constexpr std::string_view endings[] = {".qweight", ".weight_packed", ".absmax"};
+  constexpr std::string_view endings[] = {".qweight", ".weight_packed", ".absmax", "_proj_blocks"};
   return std::ranges::any_of(endings, [&](std::string_view ending) { return name.ends_with(ending); });
 }
 

@@ -43,17 +43,25 @@ AttentionShape shape_of(const at::Tensor& query, const at::Tensor& key) {
 struct Heads {
   at::Tensor query, key, value;
   std::optional<double> scale;  // of scores; nothing: 1 / sqrt(head_dim)
+  double cap = 0;               // scores s become cap * tanh(s / cap); 0: they stay
+  at::Tensor sinks = {};        // [heads]: ModelSpec::attention_sinks; undefined: none
+
+  // No fused kernel has what such scores go through.
+  bool are_spelled_out() const { return cap != 0 || sinks.defined(); }
 
   // Some queries, and the keys that they may see.
   Heads slice(int64_t begin, int64_t end, int64_t first_key) const {
-    return {query.narrow(2, begin, end - begin), key.narrow(2, first_key, end - first_key),
-            value.narrow(2, first_key, end - first_key), scale};
+    Heads some = *this;
+    some.query = query.narrow(2, begin, end - begin);
+    some.key = key.narrow(2, first_key, end - first_key);
+    some.value = value.narrow(2, first_key, end - first_key);
+    return some;
   }
 };
 
 // `mask` may be undefined.
 at::Tensor fused_attention(const Heads& heads, const std::optional<at::Tensor>& mask, bool is_causal) {
-  const auto& [query, key, value, scale] = heads;
+  const auto& [query, key, value, scale, cap, sinks] = heads;
   const AttentionShape shape = shape_of(query, key);
   if (query.is_cpu() || !must_repeat_heads(shape, mask.has_value())) {
     return at::scaled_dot_product_attention(query, key, value, mask, 0.0, is_causal, scale, shape.grouped);
@@ -71,19 +79,33 @@ at::Tensor masked_attention(const Heads& heads, const at::Tensor& mask) {
   return fused_attention(heads, mask, /*is_causal=*/false);
 }
 
-// Scores s become cap * tanh(s / cap); computed in the heads' type, their softmax in float32, as transformers does.
-// `mask`: added, [1 or batch, 1 or heads, 1 or tokens, keys]; may be undefined.
-at::Tensor capped_attention(const Heads& heads, double cap, const at::Tensor& mask) {
-  const auto& [query, key, value, scale] = heads;
+// Scores [batch, heads, tokens, keys] in float32 with one more, each head's sink, behind them.
+at::Tensor with_sinks(const at::Tensor& scores, const at::Tensor& sinks) {
+  std::vector<int64_t> shape = scores.sizes().vec();
+  const int64_t keys = shape.back()++;
+  at::Tensor all = at::empty(shape, scores.options().dtype(at::kFloat));
+  all.narrow(3, 0, keys).copy_(scores);
+  all.select(3, keys).copy_(sinks.view({1, -1, 1}));
+  return all;
+}
+
+// Computed in the heads' type, the scores' softmax in float32, as transformers does (of scores with sinks it is in the
+// heads' type there: modeling_gpt_oss.py, eager_attention_forward). `mask`: added, [1 or batch, 1 or heads, 1 or
+// tokens, keys]; may be undefined.
+at::Tensor spelled_out_attention(const Heads& heads, const at::Tensor& mask) {
+  const auto& [query, key, value, scale, cap, sinks] = heads;
   const int64_t batch = query.size(0), kv_heads = key.size(1), tokens = query.size(2), head_dim = query.size(3);
   const int64_t group = query.size(1) / kv_heads;
   const at::Tensor rows = query.reshape({batch, kv_heads, group * tokens, head_dim});
   const double factor = scale.value_or(1 / std::sqrt(static_cast<double>(head_dim)));
-  at::Tensor scores = at::matmul(rows, key.transpose(2, 3)).mul_(factor / cap).tanh_().mul_(cap);
+  at::Tensor scores = at::matmul(rows, key.transpose(2, 3));
+  cap == 0 ? scores.mul_(factor) : scores.mul_(factor / cap).tanh_().mul_(cap);
   scores = scores.view({batch, kv_heads * group, tokens, key.size(2)});
   if (mask.defined()) scores.add_(mask);
-  const at::Tensor shares = at::_softmax(scores.to(at::kFloat), -1, /*half_to_float=*/false).to(query.scalar_type());
-  return at::matmul(shares.view({batch, kv_heads, group * tokens, key.size(2)}), value).view(query.sizes());
+  scores = sinks.defined() ? with_sinks(scores, sinks) : scores.to(at::kFloat);
+  at::Tensor shares = at::_softmax(scores, -1, /*half_to_float=*/false).narrow(3, 0, key.size(2));
+  shares = shares.to(query.scalar_type()).reshape({batch, kv_heads, group * tokens, key.size(2)});
+  return at::matmul(shares, value).view(query.sizes());
 }
 
 // Heads side by side in memory, as the fused kernels leave them; `of_slice` gives the output of queries begin to end.
@@ -116,8 +138,8 @@ at::Tensor sliced_attention(const Heads& heads, int64_t window, int64_t slice) {
   });
 }
 
-// The same with biases [1, heads, 1, tokens] or a cap, which no fused kernel has for whole sequences.
-at::Tensor biased_attention(const Heads& heads, int64_t window, const at::Tensor& biases, double cap) {
+// The same with biases [1, heads, 1, tokens] or spelled out scores, which no fused kernel has for whole sequences.
+at::Tensor biased_attention(const Heads& heads, int64_t window, const at::Tensor& biases) {
   return in_slices(heads.query, biased_slice_tokens, [&](int64_t begin, int64_t end) {
     const int64_t first_key = std::max<int64_t>(0, begin - window + 1);
     const Heads part = heads.slice(begin, end, first_key);
@@ -125,14 +147,14 @@ at::Tensor biased_attention(const Heads& heads, int64_t window, const at::Tensor
     const at::Tensor none = at::zeros({1, 1, 1, 1}, heads.query.options());
     const at::Tensor added = biases.defined() ? biases.narrow(3, first_key, end - first_key) : none;
     const at::Tensor mask = added.masked_fill(hidden, -std::numeric_limits<double>::infinity());
-    return cap == 0 ? masked_attention(part, mask) : capped_attention(part, cap, mask);
+    return part.are_spelled_out() ? spelled_out_attention(part, mask) : masked_attention(part, mask);
   });
 }
 
 // Flash attention knows windows, but libtorch's choice of a kernel doesn't: whether that would be flash attention
 // without a window is asked first.
 bool runs_flash_window(const Heads& heads) {
-  const auto& [query, key, value, scale] = heads;
+  const auto& [query, key, value, scale, cap, sinks] = heads;
   const AttentionShape shape = shape_of(query, key);
   if (query.is_cpu() || !flash_takes_window(shape)) return false;
   const WithoutCudnn guard;
@@ -168,7 +190,7 @@ at::Tensor causal_attention(const Heads& heads) {
 // One token a sequence: the query heads that share a key head become rows of one small product, which reads the keys
 // once. `mask` may be undefined.
 at::Tensor last_token_attention(const Heads& heads, const at::Tensor& mask) {
-  const auto& [query, key, value, scale] = heads;
+  const auto& [query, key, value, scale, cap, sinks] = heads;
   const int64_t batch = query.size(0);
   const int64_t kv_heads = key.size(1);
   const at::Tensor rows = query.reshape({batch, kv_heads, query.size(1) / kv_heads, query.size(3)});
@@ -273,34 +295,35 @@ at::Tensor AttentionContext::mask(int64_t window, int64_t num_keys) const {
 }
 
 at::Tensor AttentionContext::attend(int64_t block, const at::Tensor& query, const at::Tensor& key,
-                                    const at::Tensor& value, int64_t window) const {
+                                    const at::Tensor& value, int64_t window, const at::Tensor& sinks) const {
   KeysAndValues all{key, value};
   if (cache_ != nullptr) all = cache_->append(block, key, value);
-  if (query.size(2) == 1) return attend_last(query, std::move(all), window);
+  if (query.size(2) == 1) return attend_last(query, std::move(all), window, sinks);
   const c10::DeviceGuard guard(query.device());  // libtorch chooses its kernel for the current device's card
   std::optional<WithoutCudnn> without_cudnn;
   if (!query.is_cpu() && !may_use_cudnn(query.size(2), cache_ != nullptr, !masks_.empty())) without_cudnn.emplace();
   const int64_t num_keys = all.keys.size(2);
   if (!masks_.empty()) {
-    const Heads heads{query, all.keys, all.values, scale_};
+    const Heads heads{query, all.keys, all.values, scale_, cap_, sinks};
     const at::Tensor added = mask(window, num_keys);
-    return cap_ != 0 ? capped_attention(heads, cap_, added) : masked_attention(heads, added);
+    return heads.are_spelled_out() ? spelled_out_attention(heads, added) : masked_attention(heads, added);
   }
   const bool windowed = window > 0 && window < num_keys;
-  const Heads own{query, key, value, scale_};
-  if (cap_ != 0 || biases_.defined()) return biased_attention(own, windowed ? window : num_keys, biases_, cap_);
+  const Heads own{query, key, value, scale_, cap_, sinks};
+  if (own.are_spelled_out() || biases_.defined()) return biased_attention(own, windowed ? window : num_keys, biases_);
   if (windowed) return windowed_attention(own, window);
   return causal_attention(own);
 }
 
-at::Tensor AttentionContext::attend_last(const at::Tensor& query, KeysAndValues all, int64_t window) const {
+at::Tensor AttentionContext::attend_last(const at::Tensor& query, KeysAndValues all, int64_t window,
+                                         const at::Tensor& sinks) const {
   const c10::DeviceGuard guard(query.device());
   std::optional<WithoutCudnn> without_cudnn;  // it makes a new plan for every length
   if (!query.is_cpu()) without_cudnn.emplace();
   if (window > 0 && window < all.keys.size(2) && masks_.empty()) all = all.last(window);
-  const Heads heads{query, all.keys, all.values, scale_};
+  const Heads heads{query, all.keys, all.values, scale_, cap_, sinks};
   const at::Tensor added = mask(window, all.keys.size(2));
-  return cap_ != 0 ? capped_attention(heads, cap_, added) : last_token_attention(heads, added);
+  return heads.are_spelled_out() ? spelled_out_attention(heads, added) : last_token_attention(heads, added);
 }
 
 std::optional<KeysAndValues> AttentionContext::place_of_token(int64_t block) const {
@@ -308,8 +331,9 @@ std::optional<KeysAndValues> AttentionContext::place_of_token(int64_t block) con
   return cache_->next(block);
 }
 
-at::Tensor AttentionContext::attend_kept(int64_t block, const at::Tensor& query, int64_t window) const {
-  return attend_last(query, cache_->with_next(block), window);
+at::Tensor AttentionContext::attend_kept(int64_t block, const at::Tensor& query, int64_t window,
+                                         const at::Tensor& sinks) const {
+  return attend_last(query, cache_->with_next(block), window, sinks);
 }
 
 }  // namespace sleb

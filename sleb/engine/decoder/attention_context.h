@@ -39,13 +39,14 @@ class AttentionContext {
   const RopeTable& rope(int64_t kind) const { return ropes_.of(kind); }  // a kind of ModelSpec::block_ropes
 
   // Heads after rotation, [batch, heads, tokens, head_dim] each; heads of key and value may be fewer (grouped). The
-  // same shape as `query`, mixed. `window`: a token sees that many latest positions, itself included; 0: all.
+  // same shape as `query`, mixed. `window`: a token sees that many latest positions, itself included; 0: all. `sinks`:
+  // the block's, [heads], where the model has some.
   at::Tensor attend(int64_t block, const at::Tensor& query, const at::Tensor& key, const at::Tensor& value,
-                    int64_t window) const;
+                    int64_t window, const at::Tensor& sinks = {}) const;
   // The same of one token a sequence whose key and value were written where place_of_token says, [batch, kv_heads,
   // head_dim] each; nothing without a cache.
   std::optional<KeysAndValues> place_of_token(int64_t block) const;
-  at::Tensor attend_kept(int64_t block, const at::Tensor& query, int64_t window) const;
+  at::Tensor attend_kept(int64_t block, const at::Tensor& query, int64_t window, const at::Tensor& sinks = {}) const;
 
  private:
   AttentionContext(const AttentionContext& other, at::Device device);
@@ -53,7 +54,7 @@ class AttentionContext {
   // Of as many keys, with ALiBi's biases; undefined where every query sees every key and there are no biases.
   at::Tensor mask(int64_t window, int64_t num_keys) const;
   // Of one token a sequence, whose own key and value are among all.
-  at::Tensor attend_last(const at::Tensor& query, KeysAndValues all, int64_t window) const;
+  at::Tensor attend_last(const at::Tensor& query, KeysAndValues all, int64_t window, const at::Tensor& sinks) const;
 
   at::Tensor positions_;
   RopeTables ropes_;

@@ -54,6 +54,7 @@ Attention::Attention(const WeightLoader& weights, const ModelSpec& spec, int64_t
       window_(spec.sliding_windows[static_cast<size_t>(block)]),
       rope_(spec.block_ropes[static_cast<size_t>(block)]),
       clip_(spec.qkv_clip) {
+  if (spec.attention_sinks) sinks_ = weights.in_compute_type(spec.part_name(block, Part::sinks));
   if (spec.is_latent()) {
     latent_heads_.emplace(weights, spec, block);
   } else {
@@ -105,7 +106,7 @@ at::Tensor Attention::mix(at::Tensor input, const AttentionContext& context) con
   }
   query = rope.grown(query);
   const at::Tensor value = heads.narrow(2, num_heads_ + num_kv_heads_, num_kv_heads_).transpose(1, 2);
-  return side_by_side(context.attend(block_, query.transpose(1, 2), key.transpose(1, 2), value, window_));
+  return side_by_side(context.attend(block_, query.transpose(1, 2), key.transpose(1, 2), value, window_, sinks_));
 }
 
 at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext& context,
@@ -125,7 +126,7 @@ at::Tensor Attention::mix_token(const at::Tensor& heads, const AttentionContext&
   given.sines = rope.sines();
   given.growth = rope.growth();
   const at::Tensor query = kernels.turn_and_keep(given, kept.keys, kept.values);
-  return side_by_side(context.attend_kept(block_, query.transpose(1, 2), window_));
+  return side_by_side(context.attend_kept(block_, query.transpose(1, 2), window_, sinks_));
 }
 
 Block::Block(const WeightLoader& weights, const ModelSpec& spec, int64_t block)

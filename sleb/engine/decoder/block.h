@@ -52,6 +52,7 @@ class Attention {
   int64_t window_;
   int64_t rope_;  // ModelSpec::block_ropes
   double clip_;
+  at::Tensor sinks_;  // [heads]; undefined where the model has none
 };
 
 // A half's output matrix at work: [batch, tokens, in] that it was given, and [batch, tokens, hidden] that came of it,

@@ -1,4 +1,4 @@
-// transformers, modeling_mixtral.py, modeling_qwen2_moe.py and modeling_deepseek_v3.py.
+// transformers, modeling_mixtral.py, modeling_qwen2_moe.py, modeling_deepseek_v3.py and modeling_gpt_oss.py.
 #include "sleb/engine/decoder/mixture.h"
 
 #include <algorithm>
@@ -32,7 +32,9 @@ at::Tensor tensor_of(const std::vector<int64_t>& numbers) {
 
 Mixture::Mixture(const WeightLoader& weights, const ModelSpec& spec, int64_t block)
     : spec_(spec.experts), router_(weights.weight(spec.part_name(block, Part::router))) {
-  if (spec_.scores != ExpertScores::softmax) router_ = router_.to(at::kFloat);
+  const bool is_wide = spec_.scores == ExpertScores::wide_softmax || spec_.scores == ExpertScores::sigmoid;
+  if (is_wide) router_ = router_.to(at::kFloat);
+  if (spec_.biases) router_bias_ = weights.bias(spec.part_name(block, Part::router)).to(router_.scalar_type());
   if (spec_.corrected) score_correction_ = weights.in_float32(spec.part_name(block, Part::score_correction));
   experts_.reserve(static_cast<size_t>(spec.experts.count));
   for (int64_t expert = 0; expert < spec.experts.count; ++expert) {
@@ -43,10 +45,16 @@ Mixture::Mixture(const WeightLoader& weights, const ModelSpec& spec, int64_t blo
   if (spec_.shared_gate) shared_router_ = weights.weight(spec.part_name(block, Part::shared_router));
 }
 
-// [rows, experts], float32.
+// [rows, experts]
+at::Tensor Mixture::logits(const at::Tensor& rows) const {
+  return at::linear(rows.to(router_.scalar_type()), router_, router_bias_);
+}
+
+// The same, float32; of ExpertScores::softmax_of_chosen logits in the compute type.
 at::Tensor Mixture::scores(const at::Tensor& rows) const {
-  const at::Tensor logits = at::linear(rows.to(router_.scalar_type()), router_).to(at::kFloat);
-  return spec_.scores == ExpertScores::sigmoid ? logits.sigmoid() : at::_softmax(logits, -1, /*half_to_float=*/false);
+  if (spec_.scores == ExpertScores::softmax_of_chosen) return logits(rows);
+  const at::Tensor wide = logits(rows).to(at::kFloat);
+  return spec_.scores == ExpertScores::sigmoid ? wide.sigmoid() : at::_softmax(wide, -1, /*half_to_float=*/false);
 }
 
 at::Tensor Mixture::in_open_groups(const at::Tensor& scores) const {
@@ -64,6 +72,9 @@ Mixture::Choices Mixture::choose(const at::Tensor& rows) const {
   const at::Tensor ranks = in_open_groups(score_correction_ ? own_scores.add(*score_correction_) : own_scores);
   const at::Tensor chosen = std::get<1>(at::topk(ranks, spec_.chosen));
   at::Tensor weights = own_scores.gather(1, chosen);
+  if (spec_.scores == ExpertScores::softmax_of_chosen) {
+    weights = at::_softmax(weights, -1, /*half_to_float=*/false).to(at::kFloat);
+  }
   // A sum of sigmoids may be next to nothing.
   const double least = spec_.scores == ExpertScores::sigmoid ? 1e-20 : 0;
   if (spec_.normalized) weights = weights.div(weights.sum(-1, /*keepdim=*/true).add_(least));

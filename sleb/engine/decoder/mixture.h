@@ -25,12 +25,14 @@ class Mixture {
   };
   Choices choose(const at::Tensor& rows) const;
 
+  at::Tensor logits(const at::Tensor& rows) const;
   at::Tensor scores(const at::Tensor& rows) const;
   // [rows, experts], with those outside the groups that a row chooses from at minus infinity.
   at::Tensor in_open_groups(const at::Tensor& scores) const;
 
   ExpertSpec spec_;
-  at::Tensor router_;                           // [experts, hidden]; in float32 but for ExpertScores::softmax
+  at::Tensor router_;                           // [experts, hidden]; in float32 or the compute type (ExpertScores)
+  std::optional<at::Tensor> router_bias_;       // [experts]
   std::optional<at::Tensor> score_correction_;  // [experts], float32
   std::vector<Mlp> experts_;
   std::optional<Mlp> shared_;

@@ -21,15 +21,23 @@ at::Tensor activate(const at::Tensor& input, Activation activation) {
     case Activation::relu_squared:
       return at::relu(input).square_();
     case Activation::relu:
+    case Activation::clamped_swish:  // of gate and up together
       break;
   }
   return at::relu(input);
 }
 
+// transformers, modeling_gpt_oss.py: _apply_gate.
+at::Tensor clamped_swish(at::Tensor gate, at::Tensor up, const GateClamp& clamp) {
+  gate = gate.clamp_max(clamp.limit);
+  up = up.clamp(-clamp.limit, clamp.limit).add_(1);
+  return at::sigmoid(gate.mul(clamp.slope)).mul_(gate).mul_(up);
+}
+
 }  // namespace
 
 Mlp::Mlp(Linear up, Linear down, const ModelSpec& spec)
-    : up_(std::move(up)), down_(std::move(down)), kind_(spec.mlp), activation_(spec.activation) {}
+    : up_(std::move(up)), down_(std::move(down)), kind_(spec.mlp), activation_(spec.activation), clamp_(spec.clamp) {}
 
 at::Tensor Mlp::inner(const at::Tensor& input) const {
   if (kind_ == MlpKind::plain) return activate(up_(input), activation_);
@@ -40,6 +48,7 @@ at::Tensor Mlp::inner(const at::Tensor& input) const {
     return kernels->gate(up, activation_);
   }
   const auto halves = up.chunk(2, -1);
+  if (activation_ == Activation::clamped_swish) return clamped_swish(halves[0], halves[1], clamp_);
   return activate(halves[0], activation_).mul_(halves[1]);
 }
 

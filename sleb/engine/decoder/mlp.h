@@ -27,6 +27,7 @@ class Mlp {
   Linear down_;
   MlpKind kind_;
   Activation activation_;
+  GateClamp clamp_;
 };
 
 Mlp load_mlp(const WeightLoader& weights, const ModelSpec& spec, int64_t block);

@@ -100,6 +100,12 @@ at::Tensor WeightLoader::bias(std::string_view name) const {
   return result;
 }
 
+at::Tensor WeightLoader::in_compute_type(const std::string& name) const {
+  at::Tensor result = at::empty(checkpoint_->tensor(name).shape, tensor_options(compute_));
+  read(name, result);
+  return result;
+}
+
 at::Tensor WeightLoader::in_float32(const std::string& name) const {
   at::Tensor result = at::empty(checkpoint_->tensor(name).shape, tensor_options(compute_).dtype(at::kFloat));
   read(name, result);
@@ -115,7 +121,39 @@ Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) con
 }
 
 Linear WeightLoader::of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const {
-  return {joined(checkpoint_->spec().expert_weights(block, expert, parts)), {}};
+  const ModelSpec& spec = checkpoint_->spec();
+  if (spec.experts.stacked) return of_stacked_expert(block, expert, parts);
+  std::optional<at::Tensor> bias;
+  if (spec.experts.biases) bias = joined(spec.expert_biases(block, expert, parts));
+  return {joined(spec.expert_weights(block, expert, parts)), std::move(bias)};
+}
+
+at::Tensor WeightLoader::of_stack(const std::string& name, int64_t place) const {
+  const StoredTensor& stored = checkpoint_->tensor(name);
+  const std::vector<int64_t> shape(stored.shape.begin() + 1, stored.shape.end());
+  const at::Tensor decoded = empty_on_own_pages(shape, at::kFloat);
+  const auto values = std::span(decoded.mutable_data_ptr<float>(), static_cast<size_t>(decoded.numel()));
+  checkpoint_->read_one(name, place, values);
+  at::Tensor result = empty_on_own_pages(shape, tensor_options(compute_));
+  copy_to(result, decoded);
+  return result;
+}
+
+// Columns of gate and up, which lie in turns, become rows one below the other.
+Linear WeightLoader::of_stacked_expert(int64_t block, int64_t expert, std::span<const Part> parts) const {
+  const ModelSpec& spec = checkpoint_->spec();
+  const auto parts_in_one =
+      static_cast<int64_t>(std::ranges::count_if(parts, [&](Part part) { return spec.has_weight(part); }));
+  const at::Tensor stored = of_stack(spec.stored_weights(block, parts).front().name, expert);
+  const int64_t in = stored.size(0), out = stored.size(1);
+  at::Tensor weight = empty_on_own_pages({out, in}, tensor_options(compute_));
+  weight.view({parts_in_one, -1, in}).copy_(stored.view({in, -1, parts_in_one}).permute({2, 1, 0}));
+  std::optional<at::Tensor> bias;
+  if (spec.experts.biases) {
+    const at::Tensor in_turns = of_stack(spec.stored_biases(block, parts).front().name, expert);
+    bias = in_turns.view({-1, parts_in_one}).t().reshape({out});
+  }
+  return {weight, std::move(bias)};
 }
 
 at::Tensor WeightLoader::head_norm_weight(int64_t block, Part part) const {

@@ -24,18 +24,22 @@ class WeightLoader {
   // NAME.weight and NAME.bias.
   at::Tensor weight(std::string_view name) const;
   at::Tensor bias(std::string_view name) const;
-  // A tensor of exactly that name, in float32 whatever the compute type.
+  // A tensor of exactly that name; in float32 whatever the compute type.
+  at::Tensor in_compute_type(const std::string& name) const;
   at::Tensor in_float32(const std::string& name) const;
   // One linear map that computes several parts of a block side by side, [in] -> [sum of their out]: one large product
   // is faster than several small ones. Its rows are in the engine's order, whatever the file's (row_order.h).
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
-  // Of one expert, without a bias.
+  // Of one expert.
   Linear of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const;
   // Weight and bias of a norm over heads of queries or keys, in the engine's order. Nothing where it has no bias.
   at::Tensor head_norm_weight(int64_t block, Part part) const;
   std::optional<at::Tensor> head_norm_bias(int64_t block, Part part) const;
 
  private:
+  // One of the matrices or vectors of a stack, as it is stored.
+  at::Tensor of_stack(const std::string& name, int64_t place) const;
+  Linear of_stacked_expert(int64_t block, int64_t expert, std::span<const Part> parts) const;
   // Into memory of its shape.
   void read(const std::string& name, const at::Tensor& target) const;
   void copy_to(const at::Tensor& target, const at::Tensor& source) const;

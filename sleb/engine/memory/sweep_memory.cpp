@@ -98,7 +98,7 @@ class Activations {
   // What attention takes beside its output.
   uint64_t inside_attention(uint64_t rows) const {
     const bool biased = spec_.position == PositionKind::alibi;
-    if (biased || spec_.attention_cap != 0) return inside_biased_attention(rows, biased);
+    if (biased || spec_.attention_cap != 0 || spec_.attention_sinks) return inside_biased_attention(rows, biased);
     // On the CPU scores of 256 queries against 512 keys, and their output, in each thread.
     if (is_cpu_) return threads_ * 256 * (512 + static_cast<uint64_t>(spec_.head_dim)) * (element_ == 4 ? 4 : 6);
     const AttentionShape shape{spec_.head_dim, element_, spec_.num_heads != spec_.num_kv_heads, capability_};
@@ -143,11 +143,11 @@ uint64_t tables_of_losses(const Compute& compute, const SweepSize& sweep) {
 }
 
 // Of each query and key, where attention with spelled out masks has them for all heads: scores, in float32 too where
-// they are of another type, and their softmax (capped_attention); or masks with biases, and scores on a GPU.
+// they are of another type, and their softmax (spelled_out_attention); or masks with biases, and scores on a GPU.
 uint64_t score_bytes(const ModelSpec& spec, const Compute& compute) {
   const uint64_t element = bytes_per_element(compute);
   uint64_t bytes = 0;
-  if (spec.attention_cap != 0) bytes = element == 4 ? 8 : 2 * element + 8;
+  if (spec.attention_cap != 0 || spec.attention_sinks) bytes = element == 4 ? 8 : 2 * element + 8;
   if (spec.position == PositionKind::alibi) bytes += element + (compute.device == "cpu" ? 0 : 8);
   return static_cast<uint64_t>(spec.num_heads) * bytes;
 }

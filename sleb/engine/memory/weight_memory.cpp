@@ -47,6 +47,13 @@ class LinearLoading {
     return most;
   }
 
+  // One matrix of a stack, decoded, brought into order, and packed.
+  Footprint one_of_stack(const TensorShape& stack, int64_t count) const {
+    const uint64_t bytes = this->bytes(stack.shape) / static_cast<uint64_t>(count);
+    const uint64_t decoded = 4 * bytes / bytes_per_element(compute_);
+    return Footprint::of(std::max(2 * bytes, bytes + decoded), forms_(stack.name).bytes / static_cast<uint64_t>(count));
+  }
+
   Footprint parts(std::initializer_list<Part> parts, uint64_t& bytes_together) const {
     bytes_together = 0;
     const auto block = spec_.block_with(*parts.begin());
@@ -102,8 +109,11 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
   const auto load_expert = [&](int64_t block, int64_t expert) {
     for (const auto& parts : {std::vector{Part::expert_gate, Part::expert_up}, std::vector{Part::expert_down}}) {
       const auto tensors = spec.expert_weights(block, expert, parts);
-      block_loading_ = larger(block_loading_, Footprint::of(before) + loading.matrix(tensors, /*copied=*/false));
-      for (const TensorShape& tensor : tensors) before += loading.bytes(tensor.shape);
+      const Footprint own = spec.experts.stacked ? loading.one_of_stack(tensors.front(), spec.experts.count)
+                                                 : loading.matrix(tensors, /*copied=*/false);
+      block_loading_ = larger(block_loading_, Footprint::of(before) + own);
+      const auto shared = static_cast<uint64_t>(spec.experts.stacked ? spec.experts.count : 1);
+      for (const TensorShape& tensor : tensors) before += loading.bytes(tensor.shape) / shared;
     }
   };
   if (spec.is_latent()) {

@@ -13,6 +13,7 @@
 
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/configuration/gguf_spec.h"
+#include "sleb/checkpoint/expert_stacks.h"
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/checkpoint/gguf_tensors.h"
@@ -146,14 +147,31 @@ std::string renumbered(const std::string& name, int64_t block, int64_t place) {
   return fmt::format("blk.{}.{}", place, name.substr(old.size()));
 }
 
+using StackPlaces = std::map<std::string, PlaceInStack>;
+
+// Of a matrix by its name in the folder.
+StoredType type_of_matrix(const StackPlaces& stacks, const std::string& name, const MatrixType& type) {
+  const auto place = stacks.find(name);
+  return type(place == stacks.end() ? name : place->second.stack);
+}
+
+ModelSpec as_in_gguf(const ModelSpec& spec) {
+  return spec.experts.stacked ? with_experts_apart(spec) : spec;
+}
+
+StackPlaces stacks_of(const ModelSpec& spec) {
+  return spec.experts.stacked ? places_in_stacks(spec) : StackPlaces();
+}
+
 Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& architecture,
                      const std::vector<int64_t>& kept, const MatrixType& type) {
-  const ModelSpec& spec = checkpoint.spec();
+  const ModelSpec spec = as_in_gguf(checkpoint.spec());
+  const StackPlaces stacks = stacks_of(checkpoint.spec());
   const auto names = gguf_names(architecture, spec);
   Tensors tensors;
   add_rope_tensors(spec, tensors);
   std::map<std::string, size_t> places;  // of those that are made of several
-  for (const std::string& name : checkpoint.tensor_names()) {
+  for (const auto& [name, shape] : spec.tensors()) {
     auto found = names.find(name);
     const auto one = found == names.end() ? one_of_several(names, name) : std::nullopt;
     if (one) found = names.find(one->name);
@@ -166,9 +184,9 @@ Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& archi
       if (place == kept.end()) continue;
       own = renumbered(own, *block, place - kept.begin());
     }
-    TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, checkpoint.tensor(name).shape)};
+    TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, shape)};
     if (one) tensor.shape.insert(tensor.shape.begin(), 0);
-    tensor.type = stored_type(tensor, type(name));
+    tensor.type = stored_type(tensor, type_of_matrix(stacks, name, type));
     if (!one) {
       tensors.add(std::move(tensor), {{name}, {}});
       continue;
@@ -183,10 +201,33 @@ Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& archi
   return tensors;
 }
 
-void write_source(const Checkpoint& checkpoint, const GgufArchitecture& architecture, const Source& source,
-                  StoredType type, GgufWriter& writer) {
+// Row by row.
+std::vector<float> part_of_stack(const Checkpoint& checkpoint, const PlaceInStack& place) {
+  const std::vector<int64_t>& shape = checkpoint.tensor(place.stack).shape;
+  std::vector<float> of_expert(static_cast<size_t>(checkpoint.tensor(place.stack).elements() / shape[0]));
+  checkpoint.read_one(place.stack, place.expert, of_expert);
+  std::vector<float> part(of_expert.size() / static_cast<size_t>(place.turns));
+  take_from_stack(of_expert, place, shape.back() / place.turns, part);
+  return part;
+}
+
+void write_part_of_stack(const Checkpoint& checkpoint, const PlaceInStack& place, StoredType type, GgufWriter& writer) {
+  const PackedWeight* packed = checkpoint.packed(place.stack);
+  if (packed != nullptr && packed->gguf_type() == type) {
+    writer.write(packed->gguf_blocks(place.expert, place.turn, place.turns));
+  } else {
+    writer.write(encode(type, part_of_stack(checkpoint, place)));
+  }
+}
+
+void write_source(const Checkpoint& checkpoint, const GgufArchitecture& architecture, const StackPlaces& stacks,
+                  const Source& source, StoredType type, GgufWriter& writer) {
   if (source.names.empty()) writer.write(encode(type, source.values));
   for (const std::string& name : source.names) {
+    if (const auto place = stacks.find(name); place != stacks.end()) {
+      write_part_of_stack(checkpoint, place->second, type, writer);
+      continue;
+    }
     const StoredTensor& stored = checkpoint.tensor(name);
     std::vector<float> values(static_cast<size_t>(stored.elements()));
     checkpoint.read(name, values);
@@ -276,8 +317,9 @@ PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& recor
         "{}: what stands behind the model's blocks, to predict the token after the next, is left out", label));
   }
   add_record(entries, record, checkpoint.spec().num_blocks);
-  converted.content.write = [&checkpoint, &architecture, tensors = std::move(tensors)](size_t i, GgufWriter& writer) {
-    write_source(checkpoint, architecture, tensors.sources[i], tensors.layout[i].type, writer);
+  converted.content.write = [&checkpoint, &architecture, tensors = std::move(tensors),
+                             stacks = stacks_of(checkpoint.spec())](size_t i, GgufWriter& writer) {
+    write_source(checkpoint, architecture, stacks, tensors.sources[i], tensors.layout[i].type, writer);
   };
   return converted;
 }

@@ -43,7 +43,8 @@ class ModelKeys {
     if (spec_.is_mixture()) {
       set_size("expert_count", spec_.experts.count);
       set_size("expert_used_count", spec_.experts.chosen);
-      if (!read_as_.keys[Setting::expert_size].empty()) set_size("expert_feed_forward_length", spec_.experts.size);
+      const bool says_size = !read_as_.keys[Setting::expert_size].empty() || architecture_.repeats_expert_size;
+      if (says_size) set_size("expert_feed_forward_length", spec_.experts.size);
     }
     if (spec_.experts.shared_size > 0 && !architecture_.says_routing) {
       set_size("expert_shared_feed_forward_length", spec_.experts.shared_size);
@@ -91,8 +92,11 @@ class ModelKeys {
     const auto& windows = spec_.sliding_windows;
     if (windows.empty() || read_as_.keys[Setting::sliding_window].empty()) return;
     const int64_t largest = std::ranges::max(windows);
-    if (largest > 0 || architecture_.assumes_window) set_size("attention.sliding_window", largest);
-    if (largest == 0 || read_as_.keys[Setting::layer_types].empty()) return;
+    const bool is_needed = architecture_.needs_window;
+    if (largest > 0 || architecture_.assumes_window || is_needed) {
+      set_size("attention.sliding_window", largest == 0 && is_needed ? read_as_.sliding_window : largest);
+    }
+    if ((largest == 0 && !is_needed) || read_as_.keys[Setting::layer_types].empty()) return;
     std::vector<bool> slides;
     for (const int64_t window : windows) slides.push_back(window > 0);
     set("attention.sliding_window_pattern", gguf_value::booleans(slides));

@@ -59,10 +59,16 @@ bool have_same_norms(const ModelSpec& a, const ModelSpec& b) {
          a.final_norm == b.final_norm && a.norm_weight_offset == b.norm_weight_offset;
 }
 
+bool have_same_clamps(const ModelSpec& a, const ModelSpec& b) {
+  return a.activation != Activation::clamped_swish ||
+         (are_near(a.clamp.limit, b.clamp.limit) && are_near(a.clamp.slope, b.clamp.slope));
+}
+
 bool have_same_experts(const ModelSpec& a, const ModelSpec& b) {
   ExpertSpec one = a.experts, other = b.experts;
   const bool same_scale = are_near(one.scale, other.scale);
   one.scale = other.scale = 1;
+  one.stacked = other.stacked = false;  // in a folder alone
   return same_scale && one == other && a.dense_blocks == b.dense_blocks;
 }
 
@@ -113,13 +119,14 @@ std::string difference(const ModelSpec& model, const ModelSpec& read) {
       {"its norms", have_same_norms(a, b)},
       {"its norms of queries and keys", a.qk_norm == b.qk_norm},
       {"its halves, one after the other or beside each other", a.parallel_residual == b.parallel_residual},
-      {"the form of its MLP", a.mlp == b.mlp && a.activation == b.activation},
+      {"the form of its MLP", a.mlp == b.mlp && a.activation == b.activation && have_same_clamps(a, b)},
       {"its experts", have_same_experts(a, b)},
       {"its biases", have_same_biases(a, b)},
       {"whether its head is the embedding", a.tied_head == b.tied_head},
       {"the scale of attention's scores", are_near(scale_of_scores(a), scale_of_scores(b))},
       {"the caps of scores and logits", are_near(a.attention_cap, b.attention_cap) &&
                                             are_near(a.logit_cap, b.logit_cap) && are_near(a.qkv_clip, b.qkv_clip)},
+      {"its attention sinks", a.attention_sinks == b.attention_sinks},
       {"the scale of its embedding", are_near(a.embedding_scale, b.embedding_scale)},
       {"the scale of what its blocks add", are_near(a.residual_scale, b.residual_scale)},
       {"the scale of its logits", are_near(a.logit_scale, b.logit_scale)},
