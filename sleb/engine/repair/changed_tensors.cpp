@@ -38,6 +38,20 @@ std::vector<OutputMatrix> output_matrices(const ModelSpec& spec, Unit unit) {
   return matrices;
 }
 
+OutputMatrix expert_matrix(const ModelSpec& spec, int64_t block, int64_t expert) {
+  const Part part = expert == spec.experts.count ? Part::shared_down : Part::expert_down;
+  const auto stored = expert == spec.experts.count ? spec.stored_weights(block, {&part, 1})
+                                                   : spec.expert_weights(block, expert, {&part, 1});
+  return {stored[0], 0, spec.part_shape(part)[1]};
+}
+
+std::vector<OutputMatrix> expert_matrices(const ModelSpec& spec, int64_t block) {
+  std::vector<OutputMatrix> matrices;
+  const int64_t count = spec.experts.count + (spec.experts.shared_size > 0 ? 1 : 0);
+  for (int64_t expert = 0; expert < count; ++expert) matrices.push_back(expert_matrix(spec, block, expert));
+  return matrices;
+}
+
 RoundedChange change_tensor(const Checkpoint& checkpoint, const OutputMatrix& matrix, const at::Tensor& change,
                             StoredType type, const std::filesystem::path& scratch) {
   const bool transposed = checkpoint.spec().transposed_matrices;

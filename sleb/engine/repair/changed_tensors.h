@@ -21,6 +21,10 @@ struct OutputMatrix {
 
 // The matrices that write to the hidden state in one half, in the order of their columns; of a parallel residual both.
 std::vector<OutputMatrix> output_matrices(const ModelSpec& spec, Unit unit);
+// That of one of a mixture's experts; of the number behind theirs, that of the one for all tokens.
+OutputMatrix expert_matrix(const ModelSpec& spec, int64_t block, int64_t expert);
+// All of these.
+std::vector<OutputMatrix> expert_matrices(const ModelSpec& spec, int64_t block);
 
 struct RoundedChange {
   ChangedTensor tensor;
