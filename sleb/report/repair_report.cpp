@@ -24,6 +24,27 @@ Cell share(double value) {
   return {fmt::format("{:.2f}%", 100 * value), value};
 }
 
+OrderedJson ridge_json(const std::optional<double>& ridge) {
+  return ridge ? OrderedJson(*ridge) : OrderedJson();
+}
+
+OrderedJson to_json(const RepairedExperts& experts) {
+  OrderedJson ridges = OrderedJson::array();
+  for (const auto& ridge : experts.ridges) ridges.push_back(ridge_json(ridge));
+  OrderedJson json = {{"ridges", ridges}};
+  if (experts.shared_ridge) json["shared_ridge"] = ridge_json(*experts.shared_ridge);
+  json["least_tokens"] = experts.least_tokens;
+  json["left"] = experts.left;
+  return json;
+}
+
+Cell ridge_cell(const RepairedMatrix& matrix) {
+  if (matrix.experts) {
+    return fmt::format("{} of {} experts", matrix.experts->changed(), matrix.experts->count());
+  }
+  return matrix.ridge ? Cell(fmt::format("{}", *matrix.ridge), *matrix.ridge) : Cell("-", OrderedJson());
+}
+
 std::string text_in_words(const Corpus& text) {
   return fmt::format("{} ({} segments of {} tokens)", calibration_in_words(text), text.segments, text.seqlen);
 }
@@ -37,9 +58,10 @@ OrderedJson to_json(const RepairSummary& repair) {
   for (const RepairedMatrix& matrix : repair.matrices) {
     matrices.push_back({{"block", matrix.unit.block},
                         {"half", name_of(matrix.unit)},
-                        {"ridge", matrix.ridge ? OrderedJson(*matrix.ridge) : OrderedJson()},
+                        {"ridge", ridge_json(matrix.ridge)},
                         {"fitted", to_json(matrix.fitted)},
                         {"held_out", to_json(matrix.held_out)}});
+    if (matrix.experts) matrices.back()["experts"] = to_json(*matrix.experts);
   }
   return {{"texts", texts},
           {"seed", repair.seed},
@@ -66,7 +88,7 @@ Table repair_table(const RepairSummary& repair) {
   for (const RepairedMatrix& matrix : repair.matrices) {
     table.add({{std::to_string(matrix.unit.block), matrix.unit.block},
                name_of(matrix.unit),
-               matrix.ridge ? Cell(fmt::format("{}", *matrix.ridge), *matrix.ridge) : Cell("-", OrderedJson()),
+               ridge_cell(matrix),
                share(matrix.fitted.before),
                share(matrix.fitted.after),
                share(matrix.held_out.before),
@@ -76,11 +98,22 @@ Table repair_table(const RepairSummary& repair) {
 }
 
 std::string in_words(const RepairSummary& repair) {
-  const auto changed =
-      std::ranges::count_if(repair.matrices, [](const auto& matrix) { return matrix.ridge.has_value(); });
+  const auto changed = std::ranges::count_if(repair.matrices, &RepairedMatrix::is_changed);
   return fmt::format("{} of {} fits helped on the {} segments held out; {} segments were fitted, in {}", changed,
                      repair.matrices.size(), repair.held_out_segments, repair.fitted_segments,
                      format_seconds(repair.seconds));
+}
+
+std::vector<std::string> experts_left(const RepairSummary& repair) {
+  std::vector<std::string> lines;
+  for (const RepairedMatrix& matrix : repair.matrices) {
+    if (!matrix.experts || matrix.experts->left.empty()) continue;
+    const RepairedExperts& experts = *matrix.experts;
+    lines.push_back(fmt::format("block {}: {} of {} experts left, fewer than {} tokens reach them: {}",
+                                matrix.unit.block, experts.left.size(), experts.ridges.size(), experts.least_tokens,
+                                fmt::join(experts.left, ", ")));
+  }
+  return lines;
 }
 
 std::string what_was_repaired(const RepairSummary& repair) {
@@ -93,10 +126,13 @@ std::string what_was_repaired(const RepairSummary& repair) {
 }
 
 std::string repair_errors(const RepairSummary& repair) {
-  return repair_table(repair).text(TableFormat::markdown) +
-         "\nErrors are those of the hidden state behind a half of a block, as a share of its norm: on the text that "
-         "was\n"
-         "fitted, and on segments held out.\n";
+  std::string text = repair_table(repair).text(TableFormat::markdown) +
+                     "\nErrors are those of the hidden state behind a half of a block, as a share of its norm: on the "
+                     "text that was\n"
+                     "fitted, and on segments held out.\n";
+  const std::vector<std::string> left = experts_left(repair);
+  if (!left.empty()) text += "\n- " + fmt::format("{}", fmt::join(left, "\n- ")) + "\n";
+  return text;
 }
 
 std::string model_card(const RepairReport& report) {

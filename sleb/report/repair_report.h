@@ -38,10 +38,13 @@ struct RepairReport {
 // The member "repair" of sleb.json; docs/reference.md says what is in it.
 OrderedJson to_json(const RepairSummary& repair);
 OrderedJson to_json(const RepairReport& report);
-// A matrix a line: the ridge, and the errors of the hidden state behind it.
+// A matrix a line: the ridge, or how many of a block's experts were changed, and the errors of the hidden state behind
+// it.
 Table repair_table(const RepairSummary& repair);
 // "24 of 26 output matrices changed; ...": what the errors behind the last of them are.
 std::string in_words(const RepairSummary& repair);
+// "block 7: 3 of 8 experts left, fewer than 160 tokens reach them: 1, 4, 6": a line a block that has such experts.
+std::vector<std::string> experts_left(const RepairSummary& repair);
 // For a model card, paragraphs in Markdown: which weights were changed, and how; and the table.
 std::string what_was_repaired(const RepairSummary& repair);
 std::string repair_errors(const RepairSummary& repair);

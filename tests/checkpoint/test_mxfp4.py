@@ -2,7 +2,6 @@
 against transformers, which dequantises them on a CPU."""
 import json
 import pathlib
-import shutil
 
 import gguf
 import numpy as np
@@ -10,46 +9,13 @@ import pytest
 import safetensors.torch
 import torch
 
-import family_models
 import oracle
 from fp8_models import stored_tensors
+from mxfp4_models import CONFIG, save_mxfp4
 from test_packed import expect_same_tensors, searched
-from tiny_models import edit_json, random_ids, save_tokenizer
+from tiny_models import edit_json, random_ids
 
 IDS = random_ids(100)
-CONFIG = {"quant_method": "mxfp4",
-          "modules_to_not_convert": ["model.layers.*.self_attn", "model.layers.*.mlp.router", "model.embed_tokens", "lm_head"]}
-VALUES = torch.tensor([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, -0.0, -0.5, -1.0, -1.5, -2.0, -3.0, -4.0, -6.0])
-
-
-def unpacked(blocks: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
-    """[experts, out, groups, 16] to [experts, in, out]."""
-    numbers = torch.stack((blocks & 15, blocks >> 4), -1).flatten(-2).long()
-    values = torch.ldexp(VALUES[numbers], (scales.int() - 127).unsqueeze(-1))
-    return values.flatten(-2).transpose(1, 2).contiguous()
-
-
-def save_both(folder: pathlib.Path) -> dict[str, torch.Tensor]:
-    """Packed with a tokenizer, and plain with the same values, which are returned."""
-    family_models.save_model(folder / "plain", "gpt_oss", "usual")
-    generator = torch.Generator().manual_seed(1)
-    stored, values = {}, safetensors.torch.load_file(folder / "plain" / "model.safetensors")
-    for name, value in list(values.items()):
-        if value.ndim != 3:
-            stored[name] = value
-            continue
-        experts, height, width = value.shape
-        blocks = torch.randint(0, 256, (experts, width, height // 32, 16), generator=generator, dtype=torch.uint8)
-        scales = torch.randint(121, 125, (experts, width, height // 32), generator=generator, dtype=torch.uint8)
-        stored |= {name + "_blocks": blocks, name + "_scales": scales}
-        values[name] = unpacked(blocks, scales)
-    safetensors.torch.save_file(values, folder / "plain" / "model.safetensors", {"format": "pt"})
-    shutil.copytree(folder / "plain", folder / "packed")
-    safetensors.torch.save_file(stored, folder / "packed" / "model.safetensors", {"format": "pt"})
-    edit_json(folder / "packed" / "config.json", quantization_config=CONFIG)
-    for name in ("plain", "packed"):
-        save_tokenizer(folder / name)
-    return values
 
 
 def logits_of(folder: pathlib.Path) -> np.ndarray:
@@ -57,7 +23,7 @@ def logits_of(folder: pathlib.Path) -> np.ndarray:
 
 
 def test_logits_are_transformers(logits_dump, tmp_path):
-    save_both(tmp_path)
+    save_mxfp4(tmp_path)
     np.save(tmp_path / "ids.npy", IDS)
     expected = logits_of(tmp_path / "packed")
     assert np.array_equal(expected, logits_of(tmp_path / "plain"))
@@ -68,7 +34,7 @@ def test_logits_are_transformers(logits_dump, tmp_path):
 
 
 def test_export_keeps_what_is_stored(sleb_ok, tmp_path):
-    values = save_both(tmp_path)
+    values = save_mxfp4(tmp_path)
     sleb_ok("export", tmp_path / "packed", "--removal-list", "1,4", "--out", tmp_path / "out")
     kept = {block: place for place, block in enumerate((0, 2, 3, 5))}
 
@@ -94,7 +60,7 @@ def test_export_keeps_what_is_stored(sleb_ok, tmp_path):
 
 
 def test_search_is_that_of_plain_weights(sleb_ok, tmp_path):
-    save_both(tmp_path)
+    save_mxfp4(tmp_path)
     packed, plain, streamed = (searched(sleb_ok, tmp_path / name, *options) for name, options in (
         ("packed", []), ("plain", []), ("packed", ["--weights-memory", "900K"])))
     for result in (plain, streamed):
@@ -104,7 +70,7 @@ def test_search_is_that_of_plain_weights(sleb_ok, tmp_path):
 
 def test_gguf_keeps_mxfp4(sleb_ok, logits_dump, tmp_path):
     """Through a GGUF, as llama.cpp's converter repacks it: the same values, and back."""
-    values = save_both(tmp_path)
+    values = save_mxfp4(tmp_path)
     sleb_ok("export", tmp_path / "packed", "--removal-list", "1", "--out", tmp_path / "out.gguf")
     tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / "out.gguf").tensors}
     stack = values["model.layers.3.mlp.experts.gate_up_proj"].transpose(1, 2)
@@ -124,7 +90,7 @@ def test_gguf_keeps_mxfp4(sleb_ok, logits_dump, tmp_path):
 
 
 def test_info(sleb_ok, tmp_path):
-    values = save_both(tmp_path)
+    values = save_mxfp4(tmp_path)
     known = json.loads(sleb_ok("info", tmp_path / "packed", "--json", "-"))
     assert "MXFP4 (decoded to BF16)" in known["types"]
     assert known["parameters"] == sum(value.numel() for value in values.values())
@@ -169,7 +135,7 @@ REFUSALS = {
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_refused(sleb, tmp_path, name):
-    save_both(tmp_path)
+    save_mxfp4(tmp_path)
     damage, message = REFUSALS[name]
     path = tmp_path / "packed" / "model.safetensors"
     tensors = safetensors.torch.load_file(path)
@@ -191,7 +157,7 @@ def test_refused(sleb, tmp_path, name):
     ({"num_experts_per_tok": 5}, "each token chooses 5 of 4 experts"),
 ])
 def test_refused_configurations(sleb, tmp_path, config, message):
-    save_both(tmp_path)
+    save_mxfp4(tmp_path)
     if not config:
         config = {"quantization_config": ...}
     edit_json(tmp_path / "packed" / "config.json", **config)

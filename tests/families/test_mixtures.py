@@ -1,5 +1,5 @@
-"""Mixtures of experts beyond what test_families.py asks of every family: streamed blocks, what a token meets, experts that a
-repair leaves, and files that are no such model."""
+"""Mixtures of experts beyond what test_families.py asks of every family: streamed blocks, what a token meets, what a repair
+writes (tests/repair/test_repair_experts.py says what it fits), and files that are no such model."""
 import json
 import pathlib
 import shutil
@@ -52,19 +52,75 @@ def test_what_a_token_meets(sleb_ok, model):
     assert "6 experts of 40, 2 for each token, one of 56 for all" in shown
 
 
-def test_a_repair_leaves_experts(sleb, model, tmp_path):
-    (tmp_path / "text.txt").write_text(pathlib.Path(__file__).read_text() * 2)
-    done = sleb("repair", model, "--removal-list", "1,3", "--repair-dataset", tmp_path / "text.txt", "--repair-tokens",
-                SEQLEN * SEGMENTS, "--seqlen", SEQLEN, "--dtype", "float32", "--out", tmp_path / "out")
-    assert done.returncode == 0 and "experts stay as they are" in done.stderr, done.stderr
-    repair = json.loads((tmp_path / "out" / "sleb.json").read_text())["repair"]
-    assert {fit["half"] for fit in repair["matrices"]} == {"attention"}
-    assert any(fit["held_out"]["after"] < fit["held_out"]["before"] for fit in repair["matrices"])
-    assert repair["changed_tensors"] and all(name.endswith("o_proj.weight") for name in repair["changed_tensors"])
+def repair(sleb_ok, model: pathlib.Path, out: pathlib.Path, *options) -> dict:
+    """Without blocks 1 and 3; the record."""
+    text = out.parent / "text.txt"
+    text.write_text(pathlib.Path(__file__).read_text())
+    sleb_ok("repair", model, "--removal-list", "1,3", "--repair-dataset", text, "--repair-tokens", SEQLEN * 48, "--seqlen",
+            SEQLEN, "--dtype", "float32", "--out", out, *options)
+    record = out.with_suffix(".sleb.json") if out.suffix == ".gguf" else out / "sleb.json"
+    return json.loads(record.read_text())["repair"]
+
+
+def test_a_repair_changes_output_matrices_alone(sleb_ok, model, tmp_path):
+    record = repair(sleb_ok, model, tmp_path / "out")
+    assert [(fit["block"], fit["half"]) for fit in record["matrices"]] == [
+        (block, half) for block in (2, 4, 5) for half in ("attention", "mlp")]
+    assert any(fit["held_out"]["after"] < fit["held_out"]["before"] for fit in record["matrices"] if "experts" in fit)
+    assert any(".mlp.experts." in name for name in record["changed_tensors"])
     before, after = (safetensors.torch.load_file(folder / "model.safetensors") for folder in (model, tmp_path / "out"))
     for place, block in enumerate((0, 2, 4, 5)):
-        for name in [name for name in before if name.startswith(f"model.layers.{block}.mlp.")]:
-            assert torch.equal(after[name.replace(f"layers.{block}.", f"layers.{place}.")], before[name]), name
+        for name in [name for name in before if name.startswith(f"model.layers.{block}.")]:
+            same = torch.equal(after[name.replace(f"layers.{block}.", f"layers.{place}.")], before[name])
+            assert same == (name not in record["changed_tensors"]), name
+            assert same or name.endswith(("o_proj.weight", "down_proj.weight"))
+
+
+def matrices_of(path: pathlib.Path, ending: str) -> dict[str, np.ndarray]:
+    """Values of a GGUF's tensors in float32, and their types."""
+    return {tensor.name: gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+            for tensor in gguf.GGUFReader(path).tensors if tensor.name.endswith(ending)}
+
+
+@pytest.mark.parametrize("family", ["qwen2_moe", "mixtral"])
+def test_a_gguf_has_all_experts_in_one_tensor(sleb_ok, tmp_path, family):
+    """A repaired GGUF of a GGUF holds what the folder of the same repair does: also of the experts that were left."""
+    path = tmp_path / "model.gguf"
+    gguf_files.save_gguf(path, family, family_models.make_model(family, "usual"))
+    record = repair(sleb_ok, path, tmp_path / "out.gguf")
+    assert {**repair(sleb_ok, path, tmp_path / "out"), "seconds": 0} == {**record, "seconds": 0}
+    folder = safetensors.torch.load_file(tmp_path / "out" / "model.safetensors")
+    written, old = matrices_of(tmp_path / "out.gguf", "ffn_down_exps.weight"), matrices_of(path, "ffn_down_exps.weight")
+    stem = "mlp.experts.{}.down_proj" if family == "qwen2_moe" else "block_sparse_moe.experts.{}.w2"
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in gguf.GGUFReader(tmp_path / "out.gguf").tensors}
+    repaired_names = gguf.GGUFReader(tmp_path / "out.gguf").fields["sleb.repaired_tensors"].contents()
+    changed = 0
+    for place, block in enumerate((0, 2, 4, 5)):
+        name = f"blk.{place}.ffn_down_exps.weight"
+        names = [f"model.layers.{block}.{stem.format(expert)}.weight" for expert in range(len(written[name]))]
+        is_changed = any(own in record["changed_tensors"] for own in names)
+        changed += is_changed
+        assert (kinds[name] == "BF16") == (name in repaired_names) == is_changed
+        for expert, own in enumerate(names):
+            in_folder = folder[own.replace(f"layers.{block}.", f"layers.{place}.")].float().numpy()
+            expected = in_folder if is_changed else old[f"blk.{block}.ffn_down_exps.weight"][expert]
+            assert np.array_equal(written[name][expert], expected), own
+    assert changed
+    sleb_ok("info", tmp_path / "out.gguf")
+    # What is neither an output matrix nor of a block keeps its bytes.
+    for tensors in zip(*(matrices_of(file, "output_norm.weight").values() for file in (path, tmp_path / "out.gguf"))):
+        assert np.array_equal(*tensors)
+
+
+def test_a_folder_made_a_gguf(sleb_ok, model, tmp_path):
+    record = repair(sleb_ok, model, tmp_path / "out.gguf")
+    repair(sleb_ok, model, tmp_path / "out")
+    folder = safetensors.torch.load_file(tmp_path / "out" / "model.safetensors")
+    assert any(".mlp.experts." in name for name in record["changed_tensors"])
+    for name, values in matrices_of(tmp_path / "out.gguf", "ffn_down_exps.weight").items():
+        for expert, value in enumerate(values):
+            own = f"model.layers.{name.split('.')[1]}.mlp.experts.{expert}.down_proj.weight"
+            assert np.array_equal(value, folder[own].float().numpy()), own
 
 
 @pytest.mark.parametrize("family, variant, dense", [("qwen3_moe", "two blocks without experts", 4),
@@ -74,10 +130,11 @@ def test_a_repair_fits_mlps_between_experts(sleb_ok, tmp_path, family, variant, 
     (tmp_path / "text.txt").write_text(pathlib.Path(__file__).read_text() * 2)
     sleb_ok("repair", model, "--removal-list", "2", "--repair-dataset", tmp_path / "text.txt", "--repair-tokens",
             SEQLEN * SEGMENTS, "--seqlen", SEQLEN, "--dtype", "float32", "--out", tmp_path / "out")
-    repair = json.loads((tmp_path / "out" / "sleb.json").read_text())["repair"]
-    fitted = {(fit["block"], fit["half"]) for fit in repair["matrices"]}
-    assert fitted == {(3, "attention"), (4, "attention"), (5, "attention"), (dense, "mlp")}
-    assert any(name.endswith("mlp.down_proj.weight") for name in repair["changed_tensors"])
+    record = json.loads((tmp_path / "out" / "sleb.json").read_text())["repair"]
+    fitted = {(fit["block"], fit["half"]) for fit in record["matrices"]}
+    assert fitted == {(block, half) for block in (3, 4, 5) for half in ("attention", "mlp")}
+    assert {fit["block"] for fit in record["matrices"] if fit["half"] == "mlp" and "experts" not in fit} == {dense}
+    assert any(name.endswith("mlp.down_proj.weight") for name in record["changed_tensors"])
     family_models.transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "out")
 
 

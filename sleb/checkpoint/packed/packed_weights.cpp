@@ -20,13 +20,13 @@ struct Method {
 };
 
 // GPTQ: GPTQModel and vLLM exclude modules by patterns in `dynamic`, which optimum, transformers' loader, does not
-// read.
+// read. MXFP4: a block's experts can be excluded, but not one of their matrices.
 constexpr Method methods[] = {
     {"gptq", gptq_form, ""},
     {"awq", awq_form, "modules_to_not_convert"},
     {"compressed-tensors", compressed_tensors_form, "ignore"},
     {"bitsandbytes", bitsandbytes_form, "llm_int8_skip_modules"},
-    {"mxfp4", mxfp4_form, "modules_to_not_convert"},
+    {"mxfp4", mxfp4_form, ""},
     {"fp8", nullptr, ""},
     {"fbgemm_fp8", nullptr, ""},
     {"modelopt", nullptr, ""},

@@ -1,6 +1,7 @@
 #include "sleb/engine/decoder/block.h"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 #include "sleb/engine/decoder/aten.h"
@@ -224,6 +225,23 @@ OutputProduct Block::apply_changed(Half half, at::Tensor& hidden, const Attentio
   hidden.add_(post_norm ? (*post_norm)(product.output) : product.output, residual_scale_);
   if (norm_placement_ == NormPlacement::after) hidden.copy_((*norm)(hidden));
   return product;
+}
+
+at::Tensor Block::mixture_input(const at::Tensor& hidden) const {
+  return norm_placement_ == NormPlacement::inside ? hidden : (*mlp_norm_)(hidden);
+}
+
+MixtureOutput Block::run_mixture(const at::Tensor& hidden) const {
+  assert(norm_placement_ != NormPlacement::first && norm_placement_ != NormPlacement::after);
+  return mixture_->run(mixture_input(hidden));
+}
+
+at::Tensor Block::expert_inner(size_t expert, const at::Tensor& hidden) const {
+  return mixture_->inner(expert, mixture_input(hidden));
+}
+
+void Block::add_mixture(const at::Tensor& hidden, const at::Tensor& output) const {
+  hidden.add_(mlp_post_norm_ ? (*mlp_post_norm_)(output) : output, residual_scale_);
 }
 
 void Block::step_in_parallel(const at::Tensor& hidden, const AttentionContext& context) const {

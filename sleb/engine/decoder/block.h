@@ -79,7 +79,16 @@ class Block {
   OutputProduct apply_changed(Half half, at::Tensor& hidden, const AttentionContext& context,
                               const at::Tensor& change) const;
 
+  // Of a mixture's half, for whoever fits its experts' output matrices. What the experts make of the state before the
+  // half, before a norm behind it; the state stays as it is. No family with experts norms the residual itself.
+  MixtureOutput run_mixture(const at::Tensor& hidden) const;
+  // Mixture::inner of rows [rows, hidden] of that state.
+  at::Tensor expert_inner(size_t expert, const at::Tensor& hidden) const;
+  // From the state before the half to the one after it, both [..., hidden], with this output of its experts.
+  void add_mixture(const at::Tensor& hidden, const at::Tensor& output) const;
+
  private:
+  at::Tensor mixture_input(const at::Tensor& hidden) const;
   OutputProduct products(Half half, const at::Tensor& hidden, const AttentionContext& context) const;
   bool has(Half half) const;
   // In place; of an MLP, hidden may be any rows.

@@ -36,6 +36,8 @@ class Decoder {
   // As Block::apply_changed.
   OutputProduct apply_changed(Unit unit, at::Tensor& hidden, const AttentionContext& context,
                               const at::Tensor& change) const;
+  // For what Block offers to whoever fits experts. Stays valid until another block is in use.
+  const Block& block(int64_t index) const { return blocks_.block(index); }
   at::Device device(int64_t block) const { return blocks_.device(block); }
   // [rows, hidden], wherever they are -> logits [rows, vocabulary] in the compute type, on the first device.
   at::Tensor logits(const at::Tensor& hidden) const;

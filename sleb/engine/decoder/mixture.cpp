@@ -97,7 +97,36 @@ Mixture::Choices Mixture::choose(const at::Tensor& rows) const {
 
 at::Tensor Mixture::operator()(const at::Tensor& input) const {
   const at::Tensor rows = input.reshape({-1, input.size(-1)});
+  return sum(rows, choose(rows)).view(input.sizes());
+}
+
+MixtureOutput Mixture::run(const at::Tensor& input) const {
+  const at::Tensor rows = input.reshape({-1, input.size(-1)});
   const Choices choices = choose(rows);
+  MixtureOutput result;
+  for (size_t expert = 0; expert < experts_.size(); ++expert) {
+    const int64_t begin = choices.begin[expert], count = choices.begin[expert + 1] - begin;
+    result.experts.push_back({choices.rows.narrow(0, begin, count), choices.weights.narrow(0, begin, count)});
+  }
+  if (shared_) {
+    const at::TensorOptions options = choices.weights.options();
+    const at::Tensor weights =
+        shared_router_ ? shared_weights(rows).to(at::kFloat) : at::ones({rows.size(0), 1}, options);
+    result.experts.push_back({at::arange(rows.size(0), options.dtype(at::kLong)), weights});
+  }
+  result.output = sum(rows, choices).view(input.sizes());
+  return result;
+}
+
+at::Tensor Mixture::inner(size_t expert, const at::Tensor& rows) const {
+  return expert == experts_.size() ? shared_->inner(rows) : experts_[expert].inner(rows);
+}
+
+at::Tensor Mixture::shared_weights(const at::Tensor& rows) const {
+  return at::sigmoid(at::linear(rows, *shared_router_));
+}
+
+at::Tensor Mixture::sum(const at::Tensor& rows, const Choices& choices) const {
   at::Tensor sum = at::zeros_like(rows);
   for (size_t expert = 0; expert < experts_.size(); ++expert) {
     const int64_t begin = choices.begin[expert], count = choices.begin[expert + 1] - begin;
@@ -108,10 +137,10 @@ at::Tensor Mixture::operator()(const at::Tensor& input) const {
   }
   if (shared_) {
     at::Tensor output = (*shared_)(rows);
-    if (shared_router_) output.mul_(at::sigmoid(at::linear(rows, *shared_router_)));
+    if (shared_router_) output.mul_(shared_weights(rows));
     sum.add_(output);
   }
-  return sum.view(input.sizes());
+  return sum;
 }
 
 }  // namespace sleb

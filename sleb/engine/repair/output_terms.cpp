@@ -17,9 +17,13 @@ at::Tensor quotient(const at::Tensor& dividend, const at::Tensor& divisor) {
 
 }  // namespace
 
-at::Tensor token_weights(const at::Tensor& states) {
+at::Tensor state_weights(const at::Tensor& states) {
   const at::Tensor norms = norms_of(states);
-  at::Tensor weights = norms.reciprocal().masked_fill_(norms.eq(0), 0);
+  return norms.reciprocal().masked_fill_(norms.eq(0), 0);
+}
+
+at::Tensor token_weights(const at::Tensor& states) {
+  at::Tensor weights = state_weights(states);
   weights.narrow(1, 0, 1).zero_();
   return weights;
 }
@@ -39,11 +43,11 @@ OutputTerms::OutputTerms(const Checkpoint& checkpoint, Unit unit, at::Device dev
   gains_ = weight.add_(spec.norm_weight_offset).mul_(scale_).to(device);
 }
 
-Sample OutputTerms::sample(const OutputProduct& product, const at::Tensor& states, const at::Tensor& wanted) const {
-  const at::Tensor weights = token_weights(wanted);
+Sample OutputTerms::sample(const OutputProduct& product, const at::Tensor& states, const at::Tensor& wanted,
+                           const at::Tensor& weights) const {
   const at::Tensor inputs = product.input.to(at::kFloat);
   if (is_linear()) {
-    return {inputs.mul(weights).mul_(scale_).flatten(0, 1), wanted.sub(states).mul_(weights).flatten(0, 1)};
+    return {inputs.mul(weights).mul_(scale_).flatten(0, -2), wanted.sub(states).mul_(weights).flatten(0, -2)};
   }
   const at::Tensor outputs = product.output.to(at::kFloat);
   const at::Tensor inverse = outputs.square().mean(at::IntArrayRef{-1}, /*keepdim=*/true).add_(eps_).rsqrt_();
@@ -51,9 +55,9 @@ Sample OutputTerms::sample(const OutputProduct& product, const at::Tensor& state
   const at::Tensor to_write = wanted.sub(states).add_(written);
   const at::Tensor length = norms_of(written);
   const at::Tensor length_wanted = norms_of(to_write);
-  const at::Tensor share = weights.mul_(quotient(length_wanted, length).sqrt_());
+  const at::Tensor share = weights.mul(quotient(length_wanted, length).sqrt_());
   const at::Tensor lacking = to_write.mul_(quotient(length, length_wanted)).sub_(written).mul_(share);
-  return {inputs.mul(inverse).mul_(share).flatten(0, 1), lacking.flatten(0, 1)};
+  return {inputs.mul(inverse).mul_(share).flatten(0, -2), lacking.flatten(0, -2)};
 }
 
 at::Tensor OutputTerms::change(const Fit& fit) const {

@@ -11,8 +11,10 @@
 
 namespace sleb {
 
-// [batch, tokens, 1] in float32, of states [batch, tokens, hidden]: 1 / |state|, and 0 for each segment's first token,
-// whose norm may be a thousand times the others', and for a state of zeros.
+// [..., 1] in float32, of states [..., hidden]: 1 / |state|, and 0 for a state of zeros.
+at::Tensor state_weights(const at::Tensor& states);
+// The same of whole segments, [batch, tokens, hidden]; 0 for each segment's first token, whose norm may be a thousand
+// times the others'.
 at::Tensor token_weights(const at::Tensor& states);
 
 // float32 [rows, in] and [rows, hidden], weighted.
@@ -22,7 +24,7 @@ struct Sample {
 };
 
 // W: the matrix, h: its input, x: the state before the half, z: after it, t: the state wanted there, s: the residual's
-// scale, w: token_weights(t).
+// scale, w: the token's weight.
 //
 // Mostly z = x + s W h, and D for W + D minimizes |w (t - z) - D (w s h)|^2.
 //
@@ -36,8 +38,9 @@ class OutputTerms {
   OutputTerms(const Checkpoint& checkpoint, Unit unit, at::Device device);
 
   bool is_linear() const { return !gains_.defined(); }
-  // `states`: after the half, `wanted`: what they should be, both float32 [batch, tokens, hidden].
-  Sample sample(const OutputProduct& product, const at::Tensor& states, const at::Tensor& wanted) const;
+  // `states`: after the half, `wanted`: what they should be, both float32 [..., hidden]; `weights`: [..., 1].
+  Sample sample(const OutputProduct& product, const at::Tensor& states, const at::Tensor& wanted,
+                const at::Tensor& weights) const;
   // Of the matrix, float64 [hidden, in].
   at::Tensor change(const Fit& fit) const;
 

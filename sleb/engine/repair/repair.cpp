@@ -1,7 +1,6 @@
 #include "sleb/engine/repair/repair.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/sum.h>
 #include <c10/core/InferenceMode.h>
 
 #include <algorithm>
@@ -14,58 +13,15 @@
 #include "sleb/engine/decoder/tensor_options.h"
 #include "sleb/engine/repair/changed_tensors.h"
 #include "sleb/engine/repair/least_squares.h"
+#include "sleb/engine/repair/mixture_fit.h"
 #include "sleb/engine/repair/output_terms.h"
+#include "sleb/engine/repair/repair_chunks.h"
 #include "sleb/engine/repair/repair_steps.h"
 #include "sleb/engine/sweep/hidden_states.h"
 #include "sleb/engine/sweep/plan_runner.h"
 
 namespace sleb {
 namespace {
-
-// The text's segments in the order in which they are computed: those that are held out, spread evenly, come last.
-std::vector<int64_t> computing_order(int64_t segments) {
-  const int64_t count = held_out_segments(segments);
-  std::vector<int64_t> fitted, held_out;
-  for (int64_t i = 0; i < segments; ++i) {
-    const bool is_held_out = (i + 1) * count / segments > i * count / segments;
-    (is_held_out ? held_out : fitted).push_back(i);
-  }
-  fitted.insert(fitted.end(), held_out.begin(), held_out.end());
-  return fitted;
-}
-
-// Segments that are computed at once, all fitted or all held out.
-struct Chunk {
-  int64_t begin;  // in the order of computing
-  int64_t segments;
-  bool is_held_out;
-};
-
-std::vector<Chunk> chunks_of(int64_t segments, int64_t at_once) {
-  const int64_t fitted = segments - held_out_segments(segments);
-  std::vector<Chunk> chunks;
-  for (const auto& [from, to] : {std::pair(int64_t{0}, fitted), std::pair(fitted, segments)}) {
-    for (int64_t begin = from; begin < to; begin += at_once) {
-      chunks.push_back({begin, std::min(at_once, to - begin), from == fitted});
-    }
-  }
-  return chunks;
-}
-
-// The root of the mean over tokens of |wanted - state|^2 / |wanted|^2.
-class RelativeError {
- public:
-  // float32 [batch, tokens, hidden].
-  void add(const at::Tensor& states, const at::Tensor& wanted) {
-    sum_ += wanted.sub(states).mul_(token_weights(wanted)).square_().sum(at::kDouble).item<double>();
-    tokens_ += wanted.size(0) * (wanted.size(1) - 1);
-  }
-  double value() const { return std::sqrt(sum_ / static_cast<double>(std::max<int64_t>(tokens_, 1))); }
-
- private:
-  double sum_ = 0;
-  int64_t tokens_ = 0;
-};
 
 class Repairer {
  public:
@@ -75,9 +31,10 @@ class Repairer {
         checkpoint_(model.checkpoint()),
         text_(text),
         options_(options),
-        chunks_(chunks_of(text.segments, default_chunk_segments(spec_, model.compute(), text.seqlen, text.segments))),
+        chunks_(
+            repair_chunks(text.segments, default_chunk_segments(spec_, model.compute(), text.seqlen, text.segments))),
         context_(spec_, model.compute(), text.seqlen),
-        dense_({text.segments, text.seqlen, spec_.hidden_size}, model.compute(), options.states_place, options.scratch),
+        dense_(states_shape(), model.compute(), options.states_place, options.scratch),
         steps_(spec_, options.removal_list, text.seqlen),
         meter_(progress, "repairing", steps_.all(text.segments * text.seqlen)) {}
 
@@ -95,7 +52,7 @@ class Repairer {
  private:
   void embed() {
     const std::vector<int64_t> order = computing_order(text_.segments);
-    for (const Chunk& chunk : chunks_) {
+    for (const RepairChunk& chunk : chunks_) {
       std::vector<int64_t> ids;
       for (int64_t i = chunk.begin; i < chunk.begin + chunk.segments; ++i) {
         const auto first = text_.ids.begin() + order[static_cast<size_t>(i)] * text_.seqlen;
@@ -105,27 +62,23 @@ class Repairer {
     }
   }
 
+  StatesShape states_shape() const { return {text_.segments, text_.seqlen, spec_.hidden_size}; }
+
   void begin_pruned() {
-    pruned_.emplace(StatesShape{text_.segments, text_.seqlen, spec_.hidden_size}, decoder_.compute(),
-                    options_.states_place, options_.scratch);
+    pruned_.emplace(states_shape(), decoder_.compute(), options_.states_place, options_.scratch);
     pruned_->copy_from(dense_);
   }
 
   void step(Unit unit) {
     if (steps_.is_idle(unit)) return;
-    if (steps_.is_fitted(unit)) return fit(unit);
-    for (const Chunk& chunk : chunks_) {
-      advance_dense(unit, chunk);
-      if (steps_.is_only_run(unit)) advance(*pruned_, unit, chunk);
-    }
+    if (steps_.is_fitted(unit)) return steps_.is_mixture(unit) ? fit_experts(unit) : fit(unit);
+    for (const RepairChunk& chunk : chunks_) advance_dense(unit, chunk);
   }
 
   // The dense model's states after the unit, on its device.
-  at::Tensor advance_dense(Unit unit, const Chunk& chunk) { return advance(dense_, unit, chunk); }
-
-  at::Tensor advance(HiddenStates& all, Unit unit, const Chunk& chunk) {
+  at::Tensor advance_dense(Unit unit, const RepairChunk& chunk) {
     check_interrupt();
-    const at::Tensor stored = all.segments(chunk.begin, chunk.segments);
+    const at::Tensor stored = dense_.segments(chunk.begin, chunk.segments);
     at::Tensor states = stored;
     decoder_.apply_in_place(unit, states, context_);
     if (!stored.is_same(states)) stored.copy_(states);
@@ -147,14 +100,14 @@ class Repairer {
     Fitting fitting{unit, OutputTerms(checkpoint_, unit, device), Moments(inputs, spec_.hidden_size, device),
                     Moments(inputs, spec_.hidden_size, device)};
     RelativeError fitted, held_out, fitted_after, held_out_after;
-    for (const Chunk& chunk : chunks_) {
+    for (const RepairChunk& chunk : chunks_) {
       const at::Tensor wanted = advance_dense(unit, chunk).to(at::kFloat);
       add(fitting, chunk, wanted, chunk.is_held_out ? held_out : fitted);
     }
     Change change = choose(fitting, held_out.value());
     meter_.add(steps_.solving(unit));
     const at::Tensor map = change.map.defined() ? change.map.to(scalar_type_of(decoder_.compute())) : change.map;
-    for (const Chunk& chunk : chunks_) {
+    for (const RepairChunk& chunk : chunks_) {
       advance_pruned(unit, chunk, map, chunk.is_held_out ? held_out_after : fitted_after);
     }
     result_.matrices.push_back(
@@ -162,18 +115,39 @@ class Repairer {
     for (ChangedTensor& tensor : change.tensors) result_.tensors.push_back(std::move(tensor));
   }
 
+  void fit_experts(Unit unit) {
+    if (!experts_outputs_) {
+      experts_outputs_.emplace(states_shape(), decoder_.compute(), options_.states_place, options_.scratch);
+    }
+    MixtureFit fit({decoder_, checkpoint_, options_, chunks_, text_.seqlen, dense_, *pruned_, *experts_outputs_}, unit);
+    for (const RepairChunk& chunk : chunks_) {
+      advance_dense(unit, chunk);
+      fit.run(chunk);
+      count(chunk, steps_.running(unit));
+    }
+    const double all = steps_.fitting_experts(unit, text_.segments * text_.seqlen);
+    for (const size_t expert : fit.order()) {
+      fit.fit(expert);
+      meter_.add(all / static_cast<double>(fit.order().size()));
+    }
+    for (const RepairChunk& chunk : chunks_) fit.advance(chunk);
+    result_.matrices.push_back(fit.result());
+    for (ChangedTensor& tensor : fit.take_tensors()) result_.tensors.push_back(std::move(tensor));
+  }
+
   // Of states that are not to be overwritten.
-  std::pair<OutputProduct, at::Tensor> apply_to_copy(Unit unit, const Chunk& chunk, const at::Tensor& change) const {
+  std::pair<OutputProduct, at::Tensor> apply_to_copy(Unit unit, const RepairChunk& chunk,
+                                                     const at::Tensor& change) const {
     at::Tensor states = pruned_->segments(chunk.begin, chunk.segments)
                             .to(decoder_.device(unit.block), /*non_blocking=*/false, /*copy=*/true);
     OutputProduct product = decoder_.apply_changed(unit, states, context_, change);
     return {std::move(product), states.to(at::kFloat)};
   }
 
-  void add(Fitting& fitting, const Chunk& chunk, const at::Tensor& wanted, RelativeError& error) {
+  void add(Fitting& fitting, const RepairChunk& chunk, const at::Tensor& wanted, RelativeError& error) {
     const auto [product, states] = apply_to_copy(fitting.unit, chunk, {});
     error.add(states, wanted);
-    const Sample sample = fitting.terms.sample(product, states, wanted);
+    const Sample sample = fitting.terms.sample(product, states, wanted, token_weights(wanted));
     const int64_t tokens = chunk.segments * (text_.seqlen - 1);
     (chunk.is_held_out ? fitting.held_out : fitting.fitted).add(sample.inputs, sample.lacking, tokens);
     count(chunk, steps_.running(fitting.unit) + steps_.summing(fitting.unit));
@@ -188,7 +162,7 @@ class Repairer {
     }
     const at::Tensor map = change.to(scalar_type_of(decoder_.compute()));
     RelativeError error;
-    for (const Chunk& chunk : chunks_) {
+    for (const RepairChunk& chunk : chunks_) {
       if (!chunk.is_held_out) continue;
       check_interrupt();
       const at::Tensor wanted = dense_.segments(chunk.begin, chunk.segments).to(map.device()).to(at::kFloat);
@@ -228,7 +202,7 @@ class Repairer {
     return change;
   }
 
-  void advance_pruned(Unit unit, const Chunk& chunk, const at::Tensor& change, RelativeError& error) const {
+  void advance_pruned(Unit unit, const RepairChunk& chunk, const at::Tensor& change, RelativeError& error) const {
     check_interrupt();
     const at::Tensor stored = pruned_->segments(chunk.begin, chunk.segments);
     at::Tensor states = stored;
@@ -239,7 +213,7 @@ class Repairer {
     count(chunk, steps_.running(unit));
   }
 
-  void count(const Chunk& chunk, double per_token) const {
+  void count(const RepairChunk& chunk, double per_token) const {
     meter_.add(per_token * static_cast<double>(chunk.segments * text_.seqlen));
   }
 
@@ -248,10 +222,11 @@ class Repairer {
   const Checkpoint& checkpoint_;
   const Corpus& text_;
   const RepairOptions& options_;
-  std::vector<Chunk> chunks_;
+  std::vector<RepairChunk> chunks_;
   AttentionContext context_;
   HiddenStates dense_;
-  std::optional<HiddenStates> pruned_;  // from the first removed block on
+  std::optional<HiddenStates> pruned_;           // from the first removed block on
+  std::optional<HiddenStates> experts_outputs_;  // what a block's experts make of these, from the first mixture on
   RepairSteps steps_;
   Repair result_;
   mutable WorkMeter meter_;

@@ -3,9 +3,11 @@
 // pruned model's own states back towards the dense model's, matrix by matrix. The model's shape and speed stay.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,12 +37,31 @@ struct StateError {
   double after;   // with the repaired one; the same where nothing was changed
 };
 
+// Of a block's experts, each of which is fitted to the tokens that chose it.
+struct RepairedExperts {
+  std::vector<std::optional<double>> ridges;  // [experts], as RepairedMatrix::ridge
+  // Of the expert that all tokens go through; nothing where there is none.
+  std::optional<std::optional<double>> shared_ridge;
+  std::vector<int64_t> left;  // ascending: reached by fewer than
+  int64_t least_tokens = 0;   // so many of the fitted tokens, and therefore not fitted
+
+  // The one for all tokens counted.
+  int64_t count() const { return std::ssize(ridges) + (shared_ridge ? 1 : 0); }
+  int64_t changed() const {
+    const auto own = std::ranges::count_if(ridges, [](const auto& ridge) { return ridge.has_value(); });
+    return own + (shared_ridge && *shared_ridge ? 1 : 0);
+  }
+};
+
 struct RepairedMatrix {
   Unit unit;  // of a parallel residual the attention's: both matrices together
   std::optional<double>
       ridge;            // that was best on the segments held out; nothing: none helped there, nothing is changed
   StateError fitted;    // on the segments that the change was fitted to
   StateError held_out;  // on those that only chose the ridge
+  std::optional<RepairedExperts> experts = {};  // of a mixture, in the place of the ridge
+
+  bool is_changed() const { return ridge || (experts && experts->changed() > 0); }
 };
 
 struct ChangedTensor {
@@ -63,9 +84,11 @@ struct Repair {  // NOLINT(bugprone-exception-escape): a moved ScratchFile throw
 int64_t widest_fit(const ModelSpec& spec);
 // Of so many segments those that are held out of the fits.
 int64_t held_out_segments(int64_t segments);
-// Tokens with which a fit is worth while, and with which none is tried.
+// Tokens with which a fit is worth while, and with fewer than which none is tried.
 int64_t default_repair_tokens(const ModelSpec& spec);
 int64_t least_repair_tokens(const ModelSpec& spec);
+// Those that have to reach an expert among the fitted segments, their first tokens left out.
+int64_t least_expert_tokens(const ModelSpec& spec);
 
 // Before any work, whatever is removed. Throws Error(bad_input), beginning with `label`, for a model whose blocks norm
 // the sum of their input and output (post-norm), and weights of 8-bit floats that stay what they are.
@@ -85,7 +108,8 @@ double repair_operations(const ModelSpec& spec, const std::vector<int64_t>& remo
 // by 1 / |X|, each segment's first token left out: D minimizes |r - s D h|^2 + ridge * mean(h^2) * |D|^2 (s: the
 // model's residual scale; output_terms.h says what becomes of it where a norm is behind the matrix), is added to the
 // matrix, and the pruned model goes on from there. An eighth of the segments, at least two, evenly spread, is held out
-// of each fit; the ridge is the one that is best there, and where none is better than none nothing is changed. The same
+// of each fit; the ridge is the one that is best there, and where none is better than none nothing is changed. The
+// experts of a mixture are fitted one after the other, each on the tokens that chose it (mixture_fit.h). The same
 // model, text and device give the same bits. Throws Interrupted; Error(failed) if the device or the disk fails.
 Repair repair(const Model& model, const Corpus& text, const RepairOptions& options, Progress& progress);
 

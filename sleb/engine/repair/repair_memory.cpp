@@ -1,4 +1,4 @@
-// Follows repair.cpp, least_squares.cpp and changed_tensors.cpp.
+// Follows repair.cpp, mixture_fit.cpp, least_squares.cpp and changed_tensors.cpp.
 #include "sleb/engine/repair/repair_memory.h"
 
 #include <algorithm>
@@ -24,7 +24,7 @@ class Planner {
     RepairMemory memory{residency, place, states(), solving(), {}};
     const bool counts_states = place == (is_on_cpu() ? StatesPlace::memory : StatesPlace::device);
     const Footprint held = weights_.held(residency) + Footprint::of(runtime_bytes);
-    const Footprint running = held + chunk() + Footprint::of(memory.solving, is_on_cpu() ? changed() : 0) +
+    const Footprint running = held + chunk() + Footprint::of(memory.solving + choices(), is_on_cpu() ? changed() : 0) +
                               Footprint::of(counts_states ? memory.states : 0);
     memory.growth = larger(weights_.loading(residency), running);
     if (size_.self_text > 0) {
@@ -36,8 +36,19 @@ class Planner {
  private:
   bool is_on_cpu() const { return compute_.device == "cpu"; }
 
+  uint64_t tokens() const { return static_cast<uint64_t>(size_.segments * size_.seqlen); }
+
+  // Of the dense and of the pruned model; of a mixture also what a block's experts make of these.
   uint64_t states() const {
-    return 2 * static_cast<uint64_t>(size_.segments * size_.seqlen * spec_.hidden_size) * bytes_per_element(compute_);
+    const uint64_t count = spec_.is_mixture() ? 3 : 2;
+    return count * tokens() * static_cast<uint64_t>(spec_.hidden_size) * bytes_per_element(compute_);
+  }
+
+  // Which tokens a block's experts have, and their weights.
+  uint64_t choices() const {
+    if (!spec_.is_mixture()) return 0;
+    const int64_t each = spec_.experts.chosen + (spec_.experts.shared_size > 0 ? 1 : 0);
+    return tokens() * static_cast<uint64_t>(each) * (sizeof(int64_t) + sizeof(float));
   }
 
   // Sums for the fitted and the held out text, beside a regular copy and its factor; and with as many rows as a hidden
@@ -49,18 +60,24 @@ class Planner {
 
   // The tensors that are going to be written are pages of files: all of the kept blocks' at most.
   uint64_t changed() const {
+    const ExpertSpec& experts = spec_.experts;
+    const int64_t mixtures = spec_.num_mixtures();
     const int64_t inner = spec_.has_weight(Part::down) ? spec_.part_shape(Part::down)[1] : 0;
-    const int64_t columns = spec_.part_shape(Part::attention_output)[1] + inner;
-    return static_cast<uint64_t>(spec_.num_blocks * columns * spec_.hidden_size) * 2;
+    const int64_t columns = spec_.num_blocks * spec_.part_shape(Part::attention_output)[1] +
+                            (spec_.num_blocks - mixtures) * inner +
+                            mixtures * (experts.count * experts.size + experts.shared_size);
+    return static_cast<uint64_t>(columns * spec_.hidden_size) * 2;
   }
 
-  // A chunk's activations as in a sweep; an MLP's of all its rows; inputs, twice in float32, and what is lacking.
+  // A chunk's activations as in a sweep; an MLP's of all its rows, or those of an expert that all choose; inputs, twice
+  // in float32, and what is lacking.
   Footprint chunk() const {
     SweepSize sweep{.segments = size_.segments, .seqlen = size_.seqlen};
     sweep.chunk_segments = default_chunk_segments(spec_, compute_, size_.seqlen, size_.segments);
     const SweepMemory memory = sweep_memory(spec_, compute_, forms_, sweep);
     const auto rows = static_cast<uint64_t>(sweep.chunk_segments * size_.seqlen);
-    const auto inner = static_cast<uint64_t>(spec_.intermediate_size) * bytes_per_element(compute_);
+    const int64_t widest = std::max({spec_.intermediate_size, spec_.experts.size, spec_.experts.shared_size});
+    const auto inner = static_cast<uint64_t>(widest) * bytes_per_element(compute_);
     const auto given = static_cast<uint64_t>(widest_fit(spec_)) * 2 * sizeof(float);
     const auto lacking = static_cast<uint64_t>(spec_.hidden_size) * 4 * sizeof(float);
     return Footprint::of(memory.states + rows * (3 * inner + given + lacking)) + memory.work;

@@ -18,7 +18,7 @@ struct RepairSize {
 struct RepairMemory {
   Residency residency;
   StatesPlace states_place = StatesPlace::memory;
-  uint64_t states = 0;    // bytes of the dense and the pruned model's states of the whole text
+  uint64_t states = 0;    // bytes of the states of the whole text: of two models, of a mixture once more
   uint64_t solving = 0;   // of the sums over tokens of the widest matrix, and of its solution
   Footprint growth = {};  // the peak above what the process has before the model is loaded; of a GPU on the GPU
 };

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sleb/engine/memory/small_model_for_tests.h"
+#include "sleb/engine/repair/repair.h"
 
 namespace sleb {
 namespace {
@@ -39,6 +40,26 @@ TEST(RepairMemory, HoldsEverythingWhereItFits) {
   EXPECT_TRUE(memory->residency.all_resident());
   EXPECT_NE(memory->states_place, StatesPlace::disk);
   EXPECT_EQ(memory->states, 2u * 64 * 1024 * 512 * 4);
+}
+
+// Qwen3-30B-A3B: 128 experts of 768, of which a token chooses 8.
+TEST(RepairMemory, CountsWhatExpertsTake) {
+  const Json config = {
+      {"model_type", "qwen3_moe"},   {"num_hidden_layers", 48},      {"hidden_size", 2048}, {"intermediate_size", 6144},
+      {"num_attention_heads", 32},   {"num_key_value_heads", 4},     {"head_dim", 128},     {"vocab_size", 151936},
+      {"rms_norm_eps", 1e-6},        {"moe_intermediate_size", 768}, {"num_experts", 128},  {"num_experts_per_tok", 8},
+      {"tie_word_embeddings", false}};
+  const ModelSpec spec = spec_from_config(JsonView(config, "config.json"));
+  const auto memory = plan_repair_memory(spec, bfloat16, plain(2), size, {.free = plenty, .host_free = plenty});
+  ASSERT_TRUE(memory);
+  EXPECT_EQ(memory->states, 3u * 64 * 1024 * 2048 * 2);
+  // Attention's output is wider than an expert.
+  EXPECT_EQ(memory->solving, 8u * (4 * 4096 * 4096 + 7 * 4096 * 2048));
+  EXPECT_EQ(least_expert_tokens(spec), 4 * 768);
+  EXPECT_EQ(least_repair_tokens(spec), 4 * 4096);
+  // The changed tensors of all experts are pages of files.
+  const uint64_t experts = uint64_t{48} * 128 * 768 * 2048 * 2;
+  EXPECT_GT(memory->growth.resident - memory->growth.anonymous, experts);
 }
 
 TEST(RepairMemory, PutsStatesOnTheDiskWhereTheUserWantsIt) {

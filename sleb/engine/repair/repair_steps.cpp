@@ -22,16 +22,8 @@ bool RepairSteps::is_removed(int64_t block) const {
   return std::ranges::find(removal_list_, block) != removal_list_.end();
 }
 
-bool RepairSteps::is_kept_behind_cut(Unit unit) const {
-  return unit.block > first_cut_ && !is_removed(unit.block) && !is_idle(unit);
-}
-
 bool RepairSteps::is_fitted(Unit unit) const {
-  return is_kept_behind_cut(unit) && !is_mixture(unit);
-}
-
-bool RepairSteps::is_only_run(Unit unit) const {
-  return is_kept_behind_cut(unit) && is_mixture(unit);
+  return unit.block > first_cut_ && !is_removed(unit.block) && !is_idle(unit);
 }
 
 int64_t RepairSteps::columns(Unit unit) const {
@@ -45,16 +37,28 @@ double RepairSteps::running(Unit unit) const {
   return unit_operations(spec_, unit, seqlen_);
 }
 
-double RepairSteps::summing(Unit unit) const {
-  const auto inputs = static_cast<double>(columns(unit));
+double RepairSteps::summing(int64_t columns) const {
+  const auto inputs = static_cast<double>(columns);
   return inputs * inputs + 2 * inputs * static_cast<double>(spec_.hidden_size);
 }
 
-double RepairSteps::solving(Unit unit) const {
-  const auto inputs = static_cast<double>(columns(unit));
+double RepairSteps::solving(int64_t columns) const {
+  const auto inputs = static_cast<double>(columns);
   const auto outputs = static_cast<double>(spec_.hidden_size);
   const double each = inputs * inputs * inputs / 3 + 4 * inputs * inputs * outputs;  // factor, solution, its error
   return 2 * static_cast<double>(ridges.size()) * each;
+}
+
+double RepairSteps::fitting_experts(Unit unit, int64_t tokens) const {
+  const ExpertSpec& experts = spec_.experts;
+  // Each is run for the sums, and with its change.
+  double per_token = 2 * running(unit) + static_cast<double>(experts.chosen) * summing(experts.size);
+  double sum = static_cast<double>(experts.count) * solving(experts.size);
+  if (experts.shared_size > 0) {
+    per_token += summing(experts.shared_size);
+    sum += solving(experts.shared_size);
+  }
+  return sum + per_token * static_cast<double>(tokens);
 }
 
 double RepairSteps::all(int64_t tokens) const {
@@ -63,10 +67,15 @@ double RepairSteps::all(int64_t tokens) const {
   for (int64_t block = 0; block <= last_kept_; ++block) {
     for (const Half half : {Half::attention, Half::mlp}) {
       const Unit unit{block, half};
-      per_token += is_only_run(unit) ? 2 * running(unit) : running(unit);
+      per_token += running(unit);
       if (!is_fitted(unit)) continue;
-      per_token += 2 * running(unit) + summing(unit);  // of the pruned model as it was, and with its change
-      sum += solving(unit);
+      if (is_mixture(unit)) {
+        per_token += running(unit);
+        sum += fitting_experts(unit, tokens);
+      } else {
+        per_token += 2 * running(unit) + summing(unit);  // of the pruned model as it was, and with its change
+        sum += solving(unit);
+      }
     }
   }
   return sum + per_token * static_cast<double>(tokens);

@@ -18,25 +18,28 @@ class RepairSteps {
   // The last block that is run.
   int64_t last_kept() const { return last_kept_; }
   bool is_fitted(Unit unit) const;
-  // Behind the first cut, but as it is: a mixture's experts, each of which few tokens reach.
-  bool is_only_run(Unit unit) const;
+  // Whether it has experts.
+  bool is_mixture(Unit unit) const { return spec_.is_mixture(unit.block) && unit.half == Half::mlp; }
   // Of a parallel residual the attention's unit does both halves' work.
   bool is_idle(Unit unit) const { return spec_.parallel_residual && unit.half == Half::mlp; }
-  // Columns of the matrix that is fitted.
+  // Columns of the matrix that is fitted, of a half without experts.
   int64_t columns(Unit unit) const;
 
-  // Floating-point operations. Of running the half on one token, and of adding one token to the sums:
+  // Floating-point operations. Of running the half on one token:
   double running(Unit unit) const;
-  double summing(Unit unit) const;
-  // Of the solutions with each ridge; as many as take their time, float64 being half as fast.
-  double solving(Unit unit) const;
+  // Of a half without experts: of adding one token to the sums, and of the solutions with each ridge; as many as take
+  // their time, float64 being half as fast.
+  double summing(Unit unit) const { return summing(columns(unit)); }
+  double solving(Unit unit) const { return solving(columns(unit)); }
+  // Of the fits of all of a block's experts, for so many tokens.
+  double fitting_experts(Unit unit, int64_t tokens) const;
   // Of everything, for so many tokens.
   double all(int64_t tokens) const;
 
  private:
   bool is_removed(int64_t block) const;
-  bool is_mixture(Unit unit) const { return spec_.is_mixture(unit.block) && unit.half == Half::mlp; }
-  bool is_kept_behind_cut(Unit unit) const;
+  double summing(int64_t columns) const;
+  double solving(int64_t columns) const;
 
   const ModelSpec& spec_;
   std::vector<int64_t> removal_list_;

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t held_out_share = 8;  // one segment of so many
 constexpr int64_t least_held_out = 2;
 constexpr int64_t least_segments = 2 * least_held_out;
+constexpr int64_t least_tokens_per_column = 4;  // of a matrix, for a fit to be tried
 
 void check_types(const std::vector<OutputMatrix>& matrices, const RepairOptions& options, const std::string& label) {
   for (const OutputMatrix& matrix : matrices) {
@@ -24,6 +25,13 @@ void check_types(const std::vector<OutputMatrix>& matrices, const RepairOptions&
   }
 }
 
+// The columns of the widest matrix that every token goes through: the rest is fitted where tokens are enough.
+int64_t widest_of_all_tokens(const ModelSpec& spec) {
+  const int64_t mixed = spec.part_shape(Part::attention_output)[1];
+  const int64_t inner = spec.has_weight(Part::down) ? spec.part_shape(Part::down)[1] : 0;
+  return spec.parallel_residual ? mixed + inner : std::max({mixed, inner, spec.experts.shared_size});
+}
+
 }  // namespace
 
 int64_t held_out_segments(int64_t segments) {
@@ -31,18 +39,19 @@ int64_t held_out_segments(int64_t segments) {
 }
 
 int64_t widest_fit(const ModelSpec& spec) {
-  const int64_t mixed = spec.part_shape(Part::attention_output)[1];
-  if (!spec.has_weight(Part::down)) return mixed;
-  const int64_t inner = spec.part_shape(Part::down)[1];
-  return spec.parallel_residual ? mixed + inner : std::max(mixed, inner);
+  return std::max(widest_of_all_tokens(spec), spec.is_mixture() ? spec.experts.size : 0);
 }
 
 int64_t default_repair_tokens(const ModelSpec& spec) {
-  return 64 * widest_fit(spec);
+  return 64 * widest_of_all_tokens(spec);
 }
 
 int64_t least_repair_tokens(const ModelSpec& spec) {
-  return 4 * widest_fit(spec);
+  return least_tokens_per_column * widest_of_all_tokens(spec);
+}
+
+int64_t least_expert_tokens(const ModelSpec& spec) {
+  return least_tokens_per_column * spec.experts.size;
 }
 
 void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options, const std::string& label) {
@@ -55,7 +64,8 @@ void check_repairable(const Checkpoint& checkpoint, const RepairOptions& options
   }
   for (int64_t block = 0; block < spec.num_blocks; ++block) {
     check_types(output_matrices(spec, {block, Half::attention}), options, label);
-    if (!spec.is_mixture(block)) check_types(output_matrices(spec, {block, Half::mlp}), options, label);
+    check_types(spec.is_mixture(block) ? expert_matrices(spec, block) : output_matrices(spec, {block, Half::mlp}),
+                options, label);
   }
 }
 
@@ -75,8 +85,8 @@ void check_repair_text(const ModelSpec& spec, std::span<const Corpus> texts) {
   const int64_t seqlen = texts.front().seqlen;
   const int64_t tokens = segments * seqlen;
   if (tokens < least_repair_tokens(spec)) {
-    bad_input("--repair-tokens {}: too few for matrices of {} columns; at least {} would do", tokens, widest_fit(spec),
-              least_repair_tokens(spec));
+    bad_input("--repair-tokens {}: too few for matrices of {} columns; at least {} would do", tokens,
+              widest_of_all_tokens(spec), least_repair_tokens(spec));
   }
   if (segments < least_segments) {
     bad_input(

@@ -22,11 +22,21 @@ namespace {
 constexpr std::string_view block_prefix = "blk.";
 constexpr size_t piece = size_t{4} << 20;  // of a mapped tensor in memory at a time
 
-// A tensor of the new file: the old one's bytes, or a replaced one's values.
+// A tensor of the new file: the old one's bytes, or values.
 struct KeptTensor {
   const StoredTensor* stored;
-  std::string replaced;  // its Hugging Face name; "" where the bytes stay
+  // Hugging Face's names of the tensors that it consists of, where one of them has been replaced; none: the bytes stay.
+  std::vector<std::string> values;
 };
+
+// Of the tensor with that Hugging Face name: itself, or where the name has a "*", one for each head or expert.
+std::vector<std::string> parts_of(const std::string& name, const StoredTensor& stored) {
+  const size_t star = name.find('*');
+  if (star == name.npos) return {name};
+  std::vector<std::string> parts;
+  for (int64_t i = 0; i < stored.shape[0]; ++i) parts.push_back(std::string(name).replace(star, 1, std::to_string(i)));
+  return parts;
+}
 
 // "blk.3.ffn_up.weight" without block 2 is "blk.2.ffn_up.weight". Nothing for a tensor of a block that is gone. Blocks
 // behind the model's stay behind them.
@@ -51,13 +61,14 @@ void write_mapped(Bytes data, GgufWriter& writer) {
   }
 }
 
-void write_replaced(const Checkpoint& checkpoint, const GgufArchitecture& architecture, const std::string& name,
-                    StoredType type, GgufWriter& writer) {
+void write_values(const Checkpoint& checkpoint, const GgufArchitecture& architecture, const std::string& name,
+                  StoredType type, GgufWriter& writer) {
   const StoredTensor& tensor = checkpoint.tensor(name);
   std::vector<float> values(static_cast<size_t>(tensor.elements()));
   checkpoint.read(name, values);
   convert(architecture, checkpoint.spec(), name, tensor.shape, values);
   writer.write(encode(type, values));
+  checkpoint.release(name);
 }
 
 // As a reader will see the file: the tensors' data are the old ones'.
@@ -96,9 +107,12 @@ PrunedGguf prune_gguf(const Checkpoint& checkpoint, const GgufRecord& record) {
     if (!own_name) continue;
     const StoredTensor& stored = file.tensors().at(name);
     const auto found = names.find(name);
-    const bool is_replaced = found != names.end() && checkpoint.is_replaced(found->second);
-    sources.push_back({&stored, is_replaced ? found->second : ""});
-    const StoredType type = is_replaced ? checkpoint.tensor(found->second).type : stored.type;
+    const auto parts = found == names.end() ? std::vector<std::string>() : parts_of(found->second, stored);
+    const auto replaced = std::ranges::find_if(parts, [&](const auto& part) { return checkpoint.is_replaced(part); });
+    const bool is_replaced = replaced != parts.end();
+    // All experts have one type.
+    const StoredType type = is_replaced ? checkpoint.tensor(*replaced).type : stored.type;
+    sources.push_back({&stored, is_replaced ? parts : std::vector<std::string>()});
     pruned.content.tensors.push_back({*own_name, type, stored.shape});
     if (is_replaced) repaired.push_back(*own_name);
   }
@@ -114,10 +128,9 @@ PrunedGguf prune_gguf(const Checkpoint& checkpoint, const GgufRecord& record) {
   if (!repaired.empty()) set(pruned.content.entries, "sleb.repaired_tensors", gguf_value::strings(repaired));
   pruned.content.write = [&checkpoint, &architecture, sources, tensors = pruned.content.tensors](size_t i,
                                                                                                  GgufWriter& writer) {
-    if (sources[i].replaced.empty()) {
-      write_mapped(sources[i].stored->data, writer);
-    } else {
-      write_replaced(checkpoint, architecture, sources[i].replaced, tensors[i].type, writer);
+    if (sources[i].values.empty()) write_mapped(sources[i].stored->data, writer);
+    for (const std::string& name : sources[i].values) {
+      write_values(checkpoint, architecture, name, tensors[i].type, writer);
     }
   };
   return pruned;

@@ -62,6 +62,17 @@ Speed speed_of(const JsonView& speed) {
           .pruned_seconds = repeats(speed, "pruned_seconds")};
 }
 
+// Where nothing was gained, nothing was changed. A mixture has a ridge for each expert.
+bool is_changed(const JsonView& matrix) {
+  const auto experts = matrix.find("experts");
+  if (!experts) return matrix.has("ridge");
+  const JsonView ridges = experts->at("ridges");
+  if (!ridges.is_array()) ridges.fail("expected a list of ridges");
+  bool changed = experts->has("shared_ridge");
+  for (size_t i = 0; i < ridges.size(); ++i) changed = changed || !ridges.at(i).is_null();
+  return changed;
+}
+
 Repair repair_of(const JsonView& json) {
   const JsonView repair = json.at("repair");
   const JsonView matrices = repair.at("matrices");
@@ -72,7 +83,7 @@ Repair repair_of(const JsonView& json) {
                .seconds = amount(repair.at("seconds")),
                .held_out = {}};
   for (size_t i = 0; i < matrices.size(); ++i) {
-    if (!matrices.at(i).has("ridge")) continue;  // nothing gained, nothing changed
+    if (!is_changed(matrices.at(i))) continue;
     ++found.changed;
     if (const auto held_out = matrices.at(i).find("held_out")) {
       found.held_out = {amount(held_out->at("before")), amount(held_out->at("after"))};

@@ -142,6 +142,26 @@ TEST(PruneResult, DoesNotContradictItself) {
   refused(with_sets(twice), "in the order of their size");
 }
 
+TEST(PruneResult, CountsRepairedMatricesAndExperts) {
+  Json json = Json::parse(small);
+  json["repaired_loss"] = 350;
+  json["repair"] = Json::parse(R"({"seconds": 2, "matrices": [
+    {"block": 3, "half": "attention", "ridge": 0.1, "held_out": {"before": 0.5, "after": 0.4}},
+    {"block": 3, "half": "mlp", "ridge": null, "held_out": {"before": 0.4, "after": 0.3},
+     "experts": {"ridges": [null, 0.3], "least_tokens": 160, "left": [0]}},
+    {"block": 4, "half": "mlp", "ridge": null, "held_out": {"before": 0.6, "after": 0.6},
+     "experts": {"ridges": [null, null], "shared_ridge": null, "least_tokens": 160, "left": [0, 1]}}]})");
+  const auto repair = read(json).repair;
+  ASSERT_TRUE(repair);
+  EXPECT_EQ(repair->matrices, 3);
+  EXPECT_EQ(repair->changed, 2);
+  EXPECT_EQ(repair->held_out->second, 0.3);
+  json["repair"]["matrices"][2]["experts"]["shared_ridge"] = 0.01;
+  EXPECT_EQ(read(json).repair->changed, 3);
+  json["repair"]["matrices"][1]["experts"]["ridges"] = 1;
+  EXPECT_NE(error_with([&](Json& other) { other = json; }).find("expected a list of ridges"), std::string::npos);
+}
+
 TEST(PruneResult, EvaluationIsOfDenseRemovedAndRepaired) {
   Json json = Json::parse(small);
   json["evaluation"] = Json::parse(R"({

@@ -96,11 +96,11 @@ FinishedRepair run_repair(const Model& model, RepairTask task, const RepairOptio
   const Corpus text = joined(task.texts);
   progress.note(fmt::format("repair: {} segments of {} tokens of {}; {}", text.segments, text.seqlen, text.name,
                             how_computed(model.compute())));
-  if (model.spec().num_mixtures() > 0) progress.note("repair: experts stay as they are, the rest is fitted");
   const auto start = std::chrono::steady_clock::now();
   FinishedRepair finished{repair(model, text, options, progress), {}};
   finished.summary = summary_of(finished.repair, std::move(task.texts), task.seed);
   finished.summary.seconds = seconds_since(start);
+  for (const std::string& line : experts_left(finished.summary)) progress.note("repair: " + line);
   return finished;
 }
 
