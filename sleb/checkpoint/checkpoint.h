@@ -73,6 +73,10 @@ class Checkpoint {
   void read(const std::string& name, std::span<float> out) const;
   // Rows of a matrix, [rows.size(), columns].
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
+  // Columns of a group where a matrix is stored as integers of 4 bits in groups of neighbouring columns; 0: it is not.
+  int64_t int4_group(const std::string& name) const;
+  // Such a matrix, as it is stored, rows in transformers' order.
+  void read_int4(const std::string& name, const Int4Rows& out) const;
   // Puts these bytes of a plain type in the place of a tensor's own, of the same shape and in transformers' order:
   // whoever reads it from now on gets them, but a tensor's name in the file and fingerprint() stay. They must outlive
   // the checkpoint.
