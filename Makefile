@@ -78,6 +78,7 @@ bench:
 	.venv/bin/python bench/eval_perplexity.py
 	.venv/bin/python bench/eval_tasks.py
 	.venv/bin/python bench/latency.py
+	.venv/bin/python bench/packed_decoding.py
 	.venv/bin/python bench/tokenizer.py
 	.venv/bin/python bench/loading.py
 	.venv/bin/python bench/linear.py

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <numeric>
 
 #include "sleb/base/content_hash.h"
 #include "sleb/base/error.h"
@@ -139,6 +140,17 @@ std::optional<std::string> keep_one_of_tied(Tensors& tensors, ModelSpec& spec, s
   }
   tensors.erase(head);
   return {};
+}
+
+// Row r of the result is row numbers[r].
+template <typename Value>
+void reorder_by_number(std::span<Value> values, std::span<const float> numbers) {
+  const std::vector<Value> before(values.begin(), values.end());
+  const size_t columns = values.size() / numbers.size();
+  for (size_t row = 0; row < numbers.size(); ++row) {
+    const auto source = static_cast<size_t>(numbers[row]) * columns;
+    std::copy_n(before.begin() + static_cast<std::ptrdiff_t>(source), columns, values.subspan(row * columns).begin());
+  }
 }
 
 }  // namespace
@@ -339,6 +351,28 @@ void Checkpoint::read(const std::string& name, std::span<float> out) const {
     apply_scales(scale->second, 0, stored.shape.back(), out, path_.string());
   }
   if (is_gguf()) undo_conversion(*gguf_, spec_, name, stored.shape, out);
+}
+
+int64_t Checkpoint::int4_group(const std::string& name) const {
+  if (const PackedWeight* weight = packed(name)) return weight->int4_group();
+  return spec_.transposed_matrices ? 0 : sleb::int4_group(tensor(name).type);
+}
+
+void Checkpoint::read_int4(const std::string& name, const Int4Rows& out) const {
+  if (const PackedWeight* weight = packed(name)) return weight->read_int4(out);
+  const StoredTensor& stored = tensor(name);
+  sleb::read_int4(stored.type, stored.data, out);
+  // The converter has moved whole rows; where to, it says of their numbers.
+  const int64_t rows = stored.shape[0];
+  std::vector<float> numbers(static_cast<size_t>(rows));
+  std::iota(numbers.begin(), numbers.end(), 0.0F);
+  const std::vector<float> before = numbers;
+  undo_conversion(*gguf_, spec_, name, {rows, 1}, numbers);
+  if (numbers != before) {
+    reorder_by_number(out.codes, numbers);
+    reorder_by_number(out.scales, numbers);
+    reorder_by_number(out.offsets, numbers);
+  }
 }
 
 void Checkpoint::replace(const std::string& name, StoredType type, Bytes data) {

@@ -75,6 +75,10 @@ class Checkpoint {
   void read_rows(const std::string& name, std::span<const int64_t> rows, std::span<float> out) const;
   // One of what lies one below the other in a tensor, along its first dimension: a matrix of [experts, rows, columns].
   void read_one(const std::string& name, int64_t place, std::span<float> out) const;
+  // Columns of a group where a matrix is stored as integers of 4 bits in groups of neighbouring columns; 0: it is not.
+  int64_t int4_group(const std::string& name) const;
+  // Such a matrix, as it is stored, rows in transformers' order.
+  void read_int4(const std::string& name, const Int4Rows& out) const;
   // Puts these bytes of a plain type in the place of a tensor's own, of the same shape and in transformers' order:
   // whoever reads it from now on gets them, but a tensor's name in the file and fingerprint() stay. They must outlive
   // the checkpoint.

@@ -55,6 +55,11 @@ std::string default_type(const std::string& device) {
   return default_gpu_type(capability_of_card(at::Device(device).index()));
 }
 
+void check_packed(const ComputeOptions& options, const std::string& device) {
+  if (!options.packed_weights || device == "cpu") return;
+  bad_input("--packed: products of packed weights are the CPU's, and the device is {}; give --device cpu", device);
+}
+
 int64_t least_capability(const Compute& compute) {
   int64_t least = capability_of_card(at::Device(compute.device).index());
   for (const std::string& device : compute.more_devices) {
@@ -146,8 +151,12 @@ void check_compute(const ComputeOptions& options) {
       options.dtype != "float16") {
     bad_input("--dtype {}: not known; give auto, float32, bfloat16 or float16", options.dtype);
   }
+  if (options.packed_weights && options.dtype != "auto" && options.dtype != "bfloat16") {
+    bad_input("--packed: products of packed weights are computed in bfloat16, and --dtype says {}", options.dtype);
+  }
   if (options.processes == nullptr) {
-    choose_devices(options.device, cuda_devices(), options.local_rank, options.local_size);
+    const DeviceChoice choice = choose_devices(options.device, cuda_devices(), options.local_rank, options.local_size);
+    check_packed(options, choice.device);
   }
 }
 
@@ -159,11 +168,14 @@ Compute decide_compute(const ComputeOptions& options) try {
                   .dtype = options.dtype,
                   .threads = at::get_num_threads(),
                   .processes = options.processes,
-                  .num_processes = options.processes != nullptr ? options.processes->size() : 1};
+                  .num_processes = options.processes != nullptr ? options.processes->size() : 1,
+                  .packed_weights = options.packed_weights};
   const auto decide = [&](const std::string& device) {
     DeviceChoice choice = choose_devices(device, cuda_devices(), options.local_rank, options.local_size);
     compute.device = std::move(choice.device);
     compute.more_devices = std::move(choice.more);
+    check_packed(options, compute.device);
+    if (compute.packed_weights) compute.dtype = "bfloat16";
     if (compute.dtype == "auto") compute.dtype = default_type(compute.device);
     if (compute.device == "cpu") return;
     compute.capability = least_capability(compute);

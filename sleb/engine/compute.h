@@ -15,6 +15,8 @@ struct ComputeOptions {
   std::string dtype = "auto";  // auto (CUDA: bfloat16 if the device has it, else float16; CPU: what a short probe finds
                                // faster), float32, bfloat16, float16
   int64_t threads = 0;         // 0: as many as libtorch chooses
+  // Matrices that the file holds in integers of 4 bits stay so, and products are made of them: on the CPU, in bfloat16.
+  bool packed_weights = false;
   // Bytes that weights may take on the device; the blocks beyond are read again whenever their turn comes. 0: as many
   // as fit what is free.
   uint64_t weights_memory = 0;
@@ -34,6 +36,7 @@ struct Compute {
   int64_t num_processes = 1;
   std::vector<std::string> more_devices = {};  // that blocks may be placed on besides
   int64_t capability = 90;                     // of a GPU: ten times the compute capability; of several the least
+  bool packed_weights = false;                 // as in ComputeOptions
 
   // The same on another of its devices; 0: the first.
   Compute on(int64_t index) const;

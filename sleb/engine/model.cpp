@@ -7,6 +7,7 @@
 #include "sleb/engine/decoder/device_failure.h"
 #include "sleb/engine/decoder/staging_buffer.h"
 #include "sleb/engine/memory/weight_memory.h"
+#include "sleb/engine/plans/packed_weights.h"
 
 namespace sleb {
 
@@ -28,6 +29,36 @@ Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute,
   return weights.residency(free[0] / 2);
 }
 
+// Says that products are others than without.
+void note_packed(const Checkpoint& checkpoint, Progress& progress) {
+  const ModelSpec& spec = checkpoint.spec();
+  const auto group_of = [&](const std::string& name) { return checkpoint.int4_group(name); };
+  int64_t matrices = 0, packed = 0;
+  const auto count = [&](std::span<const TensorShape> tensors) {
+    matrices += std::ssize(tensors);
+    if (packed_group(tensors, group_of) > 0) packed += std::ssize(tensors);
+  };
+  const std::string head = std::string(spec.tied_head ? spec.names.embedding : spec.names.head) + ".weight";
+  const TensorShape head_shape[] = {{head, checkpoint.tensor(head).shape}};
+  count(head_shape);
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Half half : {Half::attention, Half::mlp}) {
+      if (spec.lacks(block, half)) continue;
+      for (const auto& tensors : linear_maps(spec, block, half)) count(tensors);
+    }
+  }
+  if (packed == 0) {
+    bad_input(
+        "{}: --packed: no matrix is stored in integers of 4 bits in groups of 32 columns or more (GPTQ without "
+        "act-order, AWQ, compressed-tensors, Q4_0 and Q4_1)",
+        checkpoint.path().string());
+  }
+  progress.note(
+      fmt::format("{} of {} matrices stay packed in 4 bits; products are computed with scales and zero points rounded "
+                  "to bfloat16",
+                  packed, matrices));
+}
+
 }  // namespace
 
 Model::Model(const Checkpoint& checkpoint, const ComputeOptions& options, Progress& progress)
@@ -40,6 +71,7 @@ Model::Model(const Checkpoint& checkpoint, const Compute& compute, const Residen
     : checkpoint_(&checkpoint), compute_(compute), resident_blocks_(residency.resident_blocks()) {
   const c10::InferenceMode guard;
   compute_.more_devices.resize(static_cast<size_t>(residency.num_devices() - 1));
+  if (compute_.packed_weights) note_packed(checkpoint, progress);
   give_back_freed();
   set_freed_blocks(FreedBlocks::given_back);
   try {

@@ -87,6 +87,7 @@ OrderedJson setting_of(const LatencyReport& report) {
   OrderedJson setting = {{"model", report.model},
                          {"num_blocks", report.num_blocks},
                          {"dtype", report.compute.dtype},
+                         {"packed", report.compute.packed_weights},
                          {"device", report.compute.device},
                          {"threads", report.compute.threads},
                          {"mode", generates(report) ? "generation" : "prompt"},

@@ -1,5 +1,6 @@
 // For test_logits.py: logits_dump MODEL IDS.npy DTYPE REMOVAL_LIST... writes to stdout, for each removal list, the
-// logits [tokens, vocabulary] of the model without those blocks as little-endian float32.
+// logits [tokens, vocabulary] of the model without those blocks as little-endian float32. DTYPE packed: of weights that
+// stay packed.
 #include <cstdio>
 #include <vector>
 
@@ -26,7 +27,9 @@ int main(int argc, char** argv) {
   }
   try {
     const auto checkpoint = sleb::Checkpoint::open(argv[1]);
-    const sleb::Model model(checkpoint, {.device = "cpu", .dtype = argv[3]}, sleb::silent_progress());
+    sleb::ComputeOptions options{.device = "cpu", .dtype = argv[3]};
+    if (options.dtype == "packed") options = {.device = "cpu", .packed_weights = true};
+    const sleb::Model model(checkpoint, options, sleb::silent_progress());
     const auto ids = sleb::read_npy_ids(argv[2]);
     for (int i = 4; i < argc; ++i) {
       if (!write_logits(model, ids, argv[i])) return 1;

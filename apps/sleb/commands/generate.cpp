@@ -157,6 +157,7 @@ OrderedJson to_json(const GenerateArguments& arguments, const std::vector<int64_
                       {"removal_list", parse_removal_list(arguments.removal_list, spec)},
                       {"temperature", arguments.options.temperature},
                       {"seed", arguments.options.seed},
+                      {"packed", arguments.compute.packed_weights},
                       {"prompt_ids", prompt},
                       {"outputs", OrderedJson::array()}};
   for (const Output& output : outputs) {
@@ -236,6 +237,7 @@ void add_generate(CLI::App& app, Session& session) {
       ->type_name("S");
   command->add_flag("--ignore-eos", arguments->ignore_eos, "Go on where the model would end");
   add_compute(*command, arguments->compute);
+  add_packed(*command, arguments->compute);
   add_json(*command, arguments->json, "Write texts, ids and times");
   add_force(*command, arguments->force);
   command->footer(

@@ -14,6 +14,7 @@
 #include "apps/sleb/options/run_records.h"
 #include "apps/sleb/terminal/streams.h"
 #include "sleb/base/error.h"
+#include "sleb/engine/memory/weight_memory.h"
 #include "sleb/engine/sequences/generator.h"
 #include "sleb/report/latency_report.h"
 #include "sleb/report/run_record.h"
@@ -110,7 +111,8 @@ void run(LatencyArguments arguments, Session& session) {
   const int64_t length = report.options.prompt_tokens + report.options.new_tokens;
   for (size_t i = 0; i < plans.size(); ++i) {
     const int64_t parameters = spec.parameters() - (i == 0 ? 0 : parameters_of(report.removal_lists[i - 1], spec));
-    report.weight_bytes.push_back(static_cast<uint64_t>(parameters) * bytes_per_element(model.compute()));
+    report.weight_bytes.push_back(static_cast<uint64_t>(parameters) * bytes_per_element(model.compute()) -
+                                  saved_by_packing(spec, model.compute(), stored_forms(checkpoint), plans[i]));
     report.kv_cache_bytes.push_back(kv_cache_bytes(spec, model.compute(), plans[i], report.options.batch, length));
   }
   report.comparison = measure_latency(model, plans, report.options, session.progress);
@@ -161,6 +163,7 @@ void add_latency(CLI::App& app, Session& session) {
       ->type_name("R");
   add_measurement(*command, *arguments);
   add_compute(*command, arguments->compute);
+  add_packed(*command, arguments->compute);
   add_measured_results(*command, arguments->results, arguments->force, arguments->record);
   command->footer(
       "Examples:\n"

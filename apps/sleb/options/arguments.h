@@ -36,5 +36,7 @@ void add_out_form(CLI::App& command, ExportOptions& options);
 Checkpoint open_model(const ModelSource& model, Progress& progress);
 void note_warnings(const std::vector<std::string>& warnings, Progress& progress);
 void add_compute(CLI::App& command, ComputeOptions& options);
+// --packed, of commands that write tokens.
+void add_packed(CLI::App& command, ComputeOptions& options);
 
 }  // namespace sleb::app

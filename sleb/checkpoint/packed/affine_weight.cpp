@@ -91,6 +91,27 @@ void AffineWeight::decode_rows(int64_t first, int64_t count, std::span<float> ou
   }
 }
 
+int64_t AffineWeight::int4_group() const {
+  if (numbers_.codes.bits != 4 || numbers_.groups * numbers_.group_size != columns()) return 0;
+  const std::vector<int32_t> groups = column_groups();
+  for (size_t column = 0; column < groups.size(); ++column) {
+    if (groups[column] != static_cast<int64_t>(column) / numbers_.group_size) return 0;
+  }
+  return numbers_.group_size;
+}
+
+void AffineWeight::read_int4(const Int4Rows& out) const {
+  numbers_.codes.read(0, rows(), columns(), out.codes);
+  const auto groups = static_cast<size_t>(numbers_.groups);
+  for (int64_t row = 0; row < rows(); ++row) {
+    const std::span<float> scales = out.scales.subspan(static_cast<size_t>(row) * groups, groups);
+    const std::span<float> offsets = out.offsets.subspan(static_cast<size_t>(row) * groups, groups);
+    read_scales(row, scales);
+    read_zeros(row, offsets);
+    for (size_t group = 0; group < groups; ++group) offsets[group] *= -scales[group];
+  }
+}
+
 void AffineWeight::check() const {
   static_cast<void>(column_groups());
   std::vector<float> numbers(static_cast<size_t>(numbers_.groups));

@@ -37,6 +37,9 @@ class AffineWeight : public PackedWeight {
 
   void decode_rows(int64_t first, int64_t count, std::span<float> out) const override;
   void check() const override;
+  // None where columns have their groups in another order.
+  int64_t int4_group() const override;
+  void read_int4(const Int4Rows& out) const override;
 
  private:
   std::vector<int32_t> column_groups() const;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "sleb/base/json.h"
+#include "sleb/checkpoint/formats/int4_rows.h"
 #include "sleb/checkpoint/formats/stored_tensor.h"
 #include "sleb/checkpoint/model_spec.h"
 
@@ -46,6 +47,10 @@ class PackedWeight {
   virtual void decode_rows(int64_t first, int64_t count, std::span<float> out) const = 0;
   // Throws what decode_rows throws of any row.
   virtual void check() const = 0;
+  // Columns of a group where the weight is integers of 4 bits in groups of neighbouring columns; 0: it is not.
+  virtual int64_t int4_group() const { return 0; }
+  // All rows of such a weight, before any rounding to value_type(). Throws what decode_rows throws.
+  virtual void read_int4(const Int4Rows& out) const;
 
   // The type of GGUF whose blocks hold the same numbers and scales; nothing where none does.
   virtual std::optional<StoredType> gguf_type() const { return {}; }

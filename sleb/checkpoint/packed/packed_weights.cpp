@@ -73,6 +73,10 @@ uint64_t PackedWeight::stored_bytes() const {
   return bytes;
 }
 
+void PackedWeight::read_int4(const Int4Rows& /*out*/) const {
+  failed("{}: {} has no integers of 4 bits", label(), form());
+}
+
 PackedWeights find_packed_weights(const std::map<std::string, StoredTensor>& tensors, const ModelSpec& spec,
                                   const JsonView& config, const std::string& label) {
   const auto quantization = config.find(config_key);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/ops/_convert_weight_to_int4pack_for_cpu.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/_fused_rms_norm.h>
 #include <ATen/ops/_fused_sdp_choice.h>
 #include <ATen/ops/_log_softmax.h>
 #include <ATen/ops/_softmax.h>
+#include <ATen/ops/_weight_int4pack_mm_for_cpu.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/arange.h>

@@ -17,7 +17,7 @@ Linear load_head(const WeightLoader& weights, const ModelSpec& spec, const at::T
   std::optional<at::Tensor> bias;
   if (spec.head_bias) bias = weights.bias(spec.names.head);
   if (spec.tied_head && embedding.defined()) return {embedding, std::move(bias)};
-  return {weights.weight(spec.tied_head ? spec.names.embedding : spec.names.head), std::move(bias)};
+  return weights.of_whole(spec.tied_head ? spec.names.embedding : spec.names.head, std::move(bias));
 }
 
 // In the compute type, as transformers' Gemma holds it.

@@ -57,6 +57,21 @@ Linear::Linear(const at::Tensor& weight, std::optional<at::Tensor> bias) : weigh
   packed_ = true;
 }
 
+Linear::Linear(Int4Matrix weight, std::optional<at::Tensor> bias)
+    : weight_(std::move(weight.codes)),
+      bias_(std::move(bias)),
+      scales_and_zeros_(std::move(weight.scales_and_zeros)),
+      group_(weight.group) {}
+
+// Of prompts too: of 32 rows it is 2 to 3 times as fast as at::linear in bfloat16 (bench/packed_decoding.py).
+at::Tensor Linear::of_int4(const at::Tensor& input) const {
+  const at::Tensor rows = input.reshape({-1, input.size(-1)}).contiguous();
+  const at::Tensor output = at::_weight_int4pack_mm_for_cpu(rows, weight_, group_, scales_and_zeros_);
+  if (bias_) output.add_(*bias_);
+  if (input.dim() == 2) return output;
+  return output.view({input.size(0), input.size(1), output.size(1)});
+}
+
 // Of a GPU's few microseconds a token and product at::linear spends several on looking at shapes.
 at::Tensor Linear::on_gpu(const at::Tensor& input) const {
   if (const auto* kernels = DecodingKernels::for_row(input, weight_)) return kernels->product(weight_, bias_, input);
@@ -68,6 +83,7 @@ at::Tensor Linear::on_gpu(const at::Tensor& input) const {
 
 at::Tensor Linear::operator()(const at::Tensor& input) const {
   if (transposed_.defined()) return on_gpu(input);
+  if (group_ > 0) return of_int4(input);
   if (!packed_) return at::linear(input, weight_, bias_);
   return packed_linear()->call(input, weight_, bias_, "none", c10::List<std::optional<at::Scalar>>(), "");
 }

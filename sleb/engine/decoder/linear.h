@@ -9,10 +9,19 @@
 
 namespace sleb {
 
+// A weight of 4 bits an element, as libtorch's kernel for the CPU takes it: (code - 8) * scale + zero.
+struct Int4Matrix {
+  at::Tensor codes;             // uint8 [out, in / 2], in the kernel's order
+  at::Tensor scales_and_zeros;  // bfloat16 [in / group, out, 2]
+  int64_t group;
+};
+
 class Linear {
  public:
   // weight [out, in], bias [out].
   Linear(const at::Tensor& weight, std::optional<at::Tensor> bias);
+  // Of inputs in bfloat16.
+  Linear(Int4Matrix weight, std::optional<at::Tensor> bias);
 
   // [rows, in] or [batch, rows, in] -> the same with out
   at::Tensor operator()(const at::Tensor& input) const;
@@ -23,11 +32,14 @@ class Linear {
 
  private:
   at::Tensor on_gpu(const at::Tensor& input) const;
+  at::Tensor of_int4(const at::Tensor& input) const;
 
   at::Tensor weight_;      // as given, or packed by oneDNN
   at::Tensor transposed_;  // a view of a GPU's, [in, out], undefined on the CPU
   std::optional<at::Tensor> bias_;
   bool packed_ = false;
+  at::Tensor scales_and_zeros_;  // of an Int4Matrix, whose codes are weight_; else undefined
+  int64_t group_ = 0;
 };
 
 // sum [..., out] += scale * input [..., in] x matrix [in, out] in one product: it reads and writes the sum once, where

@@ -7,6 +7,7 @@
 #include "sleb/engine/decoder/aten.h"
 #include "sleb/engine/decoder/own_pages.h"
 #include "sleb/engine/decoder/tensor_options.h"
+#include "sleb/engine/plans/packed_weights.h"
 
 namespace sleb {
 namespace {
@@ -112,12 +113,69 @@ at::Tensor WeightLoader::in_float32(const std::string& name) const {
   return result;
 }
 
+Int4Matrix WeightLoader::int4(std::span<const TensorShape> matrices, const std::vector<int64_t>& order,
+                              int64_t group) const {
+  constexpr int64_t rows_at_a_time = 256;  // that the kernel's order takes apart from each other
+  int64_t rows = 0;
+  for (const TensorShape& matrix : matrices) rows += matrix.shape[0];
+  const int64_t columns = matrices[0].shape[1];
+  at::Tensor codes = empty_on_own_pages({rows, columns}, at::TensorOptions().dtype(at::kByte));
+  at::Tensor scales = at::empty({rows, columns / group}, at::kFloat),
+             offsets = at::empty(scales.sizes(), scales.options());
+  int64_t begin = 0;
+  for (const TensorShape& matrix : matrices) {
+    const int64_t own = matrix.shape[0], stored_group = checkpoint_->int4_group(matrix.name);
+    const at::Tensor own_scales = at::empty({own, columns / stored_group}, at::kFloat);
+    const at::Tensor own_offsets = at::empty(own_scales.sizes(), own_scales.options());
+    const auto span_of = [](const at::Tensor& floats) {
+      return std::span(floats.mutable_data_ptr<float>(), static_cast<size_t>(floats.numel()));
+    };
+    const Int4Rows target = {
+        .codes = {codes.mutable_data_ptr<uint8_t>() + begin * columns, static_cast<size_t>(own * columns)},
+        .scales = span_of(own_scales),
+        .offsets = span_of(own_offsets)};
+    checkpoint_->read_int4(matrix.name, target);
+    checkpoint_->release(matrix.name);
+    scales.narrow(0, begin, own).copy_(own_scales.repeat_interleave(stored_group / group, 1));
+    offsets.narrow(0, begin, own).copy_(own_offsets.repeat_interleave(stored_group / group, 1));
+    begin += own;
+  }
+  codes = reordered(std::move(codes), 0, order);
+  scales = reordered(std::move(scales), 0, order);
+  const at::Tensor zeros = reordered(std::move(offsets), 0, order).add_(scales, 8);
+  Int4Matrix matrix{.codes = empty_on_own_pages({rows, columns / 2}, codes.options()),
+                    .scales_and_zeros = at::stack({scales.t(), zeros.t()}, -1).to(at::kBFloat16),
+                    .group = group};
+  for (int64_t first = 0; first < rows; first += rows_at_a_time) {
+    const int64_t count = std::min(rows_at_a_time, rows - first);
+    const at::Tensor part = codes.narrow(0, first, count).to(at::kInt);
+    matrix.codes.narrow(0, first, count).copy_(at::_convert_weight_to_int4pack_for_cpu(part, /*innerKTiles=*/1));
+  }
+  return matrix;
+}
+
+Linear WeightLoader::linear(std::span<const TensorShape> matrices, const std::vector<int64_t>& order,
+                            std::optional<at::Tensor> bias) const {
+  const auto group_of = [&](const std::string& name) { return checkpoint_->int4_group(name); };
+  const int64_t group = compute_.packed_weights ? packed_group(matrices, group_of) : 0;
+  if (group > 0) return {int4(matrices, order, group), std::move(bias)};
+  return {reordered(joined(matrices), 0, order), std::move(bias)};
+}
+
+Linear WeightLoader::of_whole(std::string_view name, std::optional<at::Tensor> bias) const {
+  const std::string whole = std::string(name) + ".weight";
+  const int64_t group = compute_.packed_weights ? checkpoint_->int4_group(whole) : 0;
+  if (group == 0) return {weight(name), std::move(bias)};
+  const TensorShape matrix[] = {{whole, checkpoint_->tensor(whole).shape}};
+  return linear(matrix, {}, std::move(bias));
+}
+
 Linear WeightLoader::fused(int64_t block, std::initializer_list<Part> parts) const {
   const ModelSpec& spec = checkpoint_->spec();
   const std::vector<int64_t> order = stored_rows(spec, parts);
   std::optional<at::Tensor> bias;
   if (const auto biases = spec.stored_biases(block, parts); !biases.empty()) bias = reordered(joined(biases), 0, order);
-  return {reordered(joined(spec.stored_weights(block, parts)), 0, order), std::move(bias)};
+  return linear(spec.stored_weights(block, parts), order, std::move(bias));
 }
 
 Linear WeightLoader::of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const {
@@ -125,7 +183,7 @@ Linear WeightLoader::of_expert(int64_t block, int64_t expert, std::initializer_l
   if (spec.experts.stacked) return of_stacked_expert(block, expert, parts);
   std::optional<at::Tensor> bias;
   if (spec.experts.biases) bias = joined(spec.expert_biases(block, expert, parts));
-  return {joined(spec.expert_weights(block, expert, parts)), std::move(bias)};
+  return linear(spec.expert_weights(block, expert, parts), {}, std::move(bias));
 }
 
 at::Tensor WeightLoader::of_stack(const std::string& name, int64_t place) const {

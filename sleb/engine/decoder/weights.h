@@ -32,6 +32,8 @@ class WeightLoader {
   Linear fused(int64_t block, std::initializer_list<Part> parts) const;
   // Of one expert.
   Linear of_expert(int64_t block, int64_t expert, std::initializer_list<Part> parts) const;
+  // Of a whole matrix, NAME.weight.
+  Linear of_whole(std::string_view name, std::optional<at::Tensor> bias) const;
   // Weight and bias of a norm over heads of queries or keys, in the engine's order. Nothing where it has no bias.
   at::Tensor head_norm_weight(int64_t block, Part part) const;
   std::optional<at::Tensor> head_norm_bias(int64_t block, Part part) const;
@@ -43,6 +45,10 @@ class WeightLoader {
   // Into memory of its shape.
   void read(const std::string& name, const at::Tensor& target) const;
   void copy_to(const at::Tensor& target, const at::Tensor& source) const;
+  // Of matrices one below the other, rows in that order; packed where they can be and Compute says so.
+  Linear linear(std::span<const TensorShape> matrices, const std::vector<int64_t>& order,
+                std::optional<at::Tensor> bias) const;
+  Int4Matrix int4(std::span<const TensorShape> matrices, const std::vector<int64_t>& order, int64_t group) const;
   // One below the other, without a copy of each beside them; [in, out] matrices as [out, in].
   at::Tensor joined(std::span<const TensorShape> tensors) const;
   // Rows in another order; as they are where it is empty.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sleb/checkpoint/row_order.h"
+#include "sleb/engine/plans/packed_weights.h"
 
 namespace sleb {
 namespace {
@@ -28,10 +29,44 @@ class LinearLoading {
     return elements * bytes_per_element(compute_);
   }
 
+  // 0: the matrices are not packed.
+  int64_t group_of(std::span<const TensorShape> tensors) const {
+    if (!compute_.packed_weights) return 0;
+    return packed_group(tensors, [&](const std::string& name) { return forms_(name).int4_group; });
+  }
+
+  uint64_t bytes_of(std::span<const TensorShape> tensors) const {
+    uint64_t plain = 0, packed = 0;
+    const int64_t group = group_of(tensors);
+    for (const TensorShape& tensor : tensors) {
+      plain += bytes(tensor.shape);
+      if (group > 0) packed += packed_bytes(tensor.shape[0], tensor.shape[1], group);
+    }
+    return group > 0 ? packed : plain;
+  }
+
+  uint64_t saved(std::span<const TensorShape> tensors) const {
+    uint64_t plain = 0;
+    for (const TensorShape& tensor : tensors) plain += bytes(tensor.shape);
+    return plain - bytes_of(tensors);
+  }
+
+  // Integers, a byte each, as they are read and in order; a few rows of them as int32; scales in float32.
+  Footprint packed_matrix(std::span<const TensorShape> tensors) const {
+    uint64_t elements = 0, mapped = 0;
+    for (const TensorShape& tensor : tensors) {
+      elements += bytes(tensor.shape) / bytes_per_element(compute_);
+      mapped = std::max(mapped, forms_(tensor.name).bytes);
+    }
+    const auto columns = static_cast<uint64_t>(tensors[0].shape[1]);
+    return Footprint::of(bytes_of(tensors) + 2 * elements + elements / 4 + 256 * 4 * columns, mapped);
+  }
+
   // A matrix is read part by part, decoded or from mapped pages, and then packed: a second copy. What comes to a GPU is
   // decoded in the machine's memory.
   // `copied`: rows are put in another order before, or the matrix is transposed.
   Footprint matrix(std::span<const TensorShape> tensors, bool copied) const {
+    if (group_of(tensors) > 0) return packed_matrix(tensors);
     uint64_t bytes = 0;
     for (const TensorShape& tensor : tensors) bytes += this->bytes(tensor.shape);
     if (compute_.device != "cpu") return Footprint::of(copied ? 2 * bytes : bytes);
@@ -76,12 +111,26 @@ StoredForms stored_forms(const Checkpoint& checkpoint) {
     const StoredTensor& stored = checkpoint.tensor(name);
     const bool plain =
         stored.type == StoredType::f32 || stored.type == StoredType::f16 || stored.type == StoredType::bf16;
-    return StoredForm{checkpoint.stored_bytes(name), checkpoint.is_gguf() || !plain};
+    return StoredForm{checkpoint.stored_bytes(name), checkpoint.is_gguf() || !plain, checkpoint.int4_group(name)};
   };
 }
 
 Footprint larger(const Footprint& one, const Footprint& other) {
   return {std::max(one.resident, other.resident), std::max(one.anonymous, other.anonymous)};
+}
+
+uint64_t saved_by_packing(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, const Plan& plan) {
+  if (!compute.packed_weights) return 0;
+  const LinearLoading loading(spec, compute, forms);
+  const TensorShape head[] = {{head_name(spec), {spec.vocabulary_size, spec.embedding_size}}};
+  uint64_t saved = loading.saved(head);
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Half half : {Half::attention, Half::mlp}) {
+      if (plan.bypasses({block, half}) || spec.lacks(block, half)) continue;
+      for (const auto& matrices : linear_maps(spec, block, half)) saved += loading.saved(matrices);
+    }
+  }
+  return saved;
 }
 
 WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const StoredForms& forms)
@@ -99,6 +148,26 @@ WeightMemory::WeightMemory(const ModelSpec& spec, const Compute& compute, const 
   const TensorShape head[] = {{head_name(spec), head_shape}};
   others_loading_ = loading.matrix(head, /*copied=*/false);
 
+  if (compute.packed_weights) {
+    others_ -= loading.saved(head);
+    block_ = 0;
+    // Files hold some blocks in other types than the rest.
+    for (int64_t block = 0; block < spec.num_blocks; ++block) {
+      uint64_t whole = 0, loaded = 0;
+      for (const Half half : {Half::attention, Half::mlp}) {
+        if (spec.lacks(block, half)) continue;
+        whole += static_cast<uint64_t>(spec.half_parameters(block, half)) * element;
+        for (const auto& matrices : linear_maps(spec, block, half)) {
+          block_loading_ = larger(block_loading_, Footprint::of(loaded) + loading.matrix(matrices, /*copied=*/true));
+          loaded += loading.bytes_of(matrices);
+          whole -= loading.saved(matrices);
+        }
+      }
+      block_ = std::max(block_, whole);
+    }
+    block_loading_ = larger(block_loading_, Footprint::of(block_));
+    return;
+  }
   uint64_t before = 0;
   const auto load = [&](std::initializer_list<Part> parts) {
     uint64_t own = 0;

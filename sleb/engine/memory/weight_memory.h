@@ -9,6 +9,7 @@
 
 #include "sleb/checkpoint/checkpoint.h"
 #include "sleb/engine/compute.h"
+#include "sleb/engine/plans/plan.h"
 #include "sleb/engine/plans/residency.h"
 
 namespace sleb {
@@ -28,10 +29,14 @@ Footprint larger(const Footprint& one, const Footprint& other);
 // How the checkpoint holds a tensor, by its name with ending.
 struct StoredForm {
   uint64_t bytes;
-  bool is_decoded;  // into float32 first; else copied from the mapped file
+  bool is_decoded;         // into float32 first; else copied from the mapped file
+  int64_t int4_group = 0;  // Checkpoint::int4_group
 };
 using StoredForms = std::function<StoredForm(const std::string& name)>;
 StoredForms stored_forms(const Checkpoint& checkpoint);
+
+// By how many bytes the weights that a plan keeps are smaller for those among them that stay packed.
+uint64_t saved_by_packing(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, const Plan& plan);
 
 // A model's weights on their way into memory and there.
 class WeightMemory {
@@ -55,7 +60,7 @@ class WeightMemory {
  private:
   int64_t num_blocks_;
   uint64_t others_;           // bytes of weights outside the blocks; on the CPU the embedding stays in the file
-  uint64_t block_;            // bytes of a block's weights
+  uint64_t block_;            // bytes of a block's weights, of packed ones of the largest block's
   Footprint block_loading_;   // the most while one is loaded, what is there of it already included
   Footprint others_loading_;  // the most on top of what is loaded of the others
 };

@@ -56,5 +56,24 @@ TEST(WeightMemory, HoldsTwoStreamedBlocks) {
   EXPECT_EQ(weights.held(none).anonymous, weights.least() - 4 * norms + 4 * down);
 }
 
+TEST(WeightMemory, CountsPackedWeights) {
+  const Compute packed{.device = "cpu", .dtype = "bfloat16", .threads = 1, .packed_weights = true};
+  // The head and down are not packed.
+  const StoredForms forms = [](const std::string& name) {
+    const bool is_plain = name.starts_with("lm_head") || name.find("down_proj") != name.npos;
+    return StoredForm{0, true, is_plain ? 0 : 32};
+  };
+  const uint64_t matrices = query_key_value + attention_output + gate_up;
+  const uint64_t of_block = matrices / 2 + matrices / 32 * 4 + 2 * (down + norms);
+  const ModelSpec spec = small_spec();
+  const WeightMemory weights(spec, packed, forms);
+  EXPECT_EQ(weights.all().bytes, 6 * of_block + 2 * (head + final_norm));
+  const uint64_t plain_bytes = 2 * (6 * block + head + final_norm);
+  EXPECT_EQ(plain_bytes - saved_by_packing(spec, packed, forms, Plan()), weights.all().bytes);
+  EXPECT_EQ(plain_bytes - 2 * block - saved_by_packing(spec, packed, forms, Plan().bypass_block(2)),
+            weights.all().bytes - of_block);
+  EXPECT_LT(weights.loading(weights.all()).anonymous, weights.all().bytes + 4 * gate_up);
+}
+
 }  // namespace
 }  // namespace sleb
