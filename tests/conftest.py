@@ -45,6 +45,7 @@ def pytest_collection_modifyitems(config, items):
     """Without --whole: of a test marked sampled(n) n variants, drawn by the seed, and none that is marked slow; with
     sampled(n, per="family") n of each value of that parameter. --most-variants bounds that and every other test's number
     of variants likewise; of what is left --one-in runs a share. What the user picked by name or -k runs as it is."""
+    items.sort(key=lambda item: item.get_closest_marker("minutes") is None)  # so that none of these begins last
     if config.getoption("--whole") or config.option.keyword or any("::" in argument for argument in config.args):
         return
     seed, most = sample_seed(config), config.getoption("--most-variants")

@@ -47,6 +47,7 @@ def test_removed_blocks(family, variant, sleb, logits_dump, tmp_path):
     assert actual == expected
 
 
+@pytest.mark.minutes
 def test_real_model(gemma3, sleb_ok, logits_dump, tmp_path):
     """Gemma 3 270M: five types of tensors, and windows that its file leaves to llama.cpp's period of six."""
     source, out = next(gemma3.glob("*.gguf")), tmp_path / "out.gguf"

@@ -166,6 +166,7 @@ def test_learned_positions_end(prune, sleb, tmp_path):
     assert len(prune(rotary, ids, "--num-remove-blocks", 1, seqlen=100, prompt_tokens=61)["removal_list"]) == 1
 
 
+@pytest.mark.minutes
 @pytest.mark.parametrize("rounds", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_reference_on_a_real_model(sleb_measured, shared, smollm2, rounds):
     """Rounds of the published code's search on SmolLM2, text and tokenizer included."""
