@@ -126,6 +126,8 @@ FAMILIES = {
         "listed windows, another clamp": {
             "num_local_experts": 5, "num_experts_per_tok": 3, "head_dim": 16, "sliding_window": 20, "layer_types": MIXED,
             "attention_bias": False, "swiglu_limit": 0.5, "swiglu_alpha": 1.3, "rope_parameters": YARN},
+        "plain rope": {"num_local_experts": 4, "num_experts_per_tok": 2, "head_dim": 24, "sliding_window": 20,
+                       "rope_parameters": plain_rope(500.0)},
         "no windows, tied": {"num_local_experts": 3, "num_experts_per_tok": 1, "head_dim": 24, "sliding_window": 20,
                              "layer_types": ["full_attention"] * 6, "tie_word_embeddings": True,
                              "rope_parameters": plain_rope(500.0)},

@@ -261,7 +261,7 @@ RECIPES = {
     "dots1": Recipe(Architecture.DOTS1, ("usual",), change=_routed_experts_apart, keys=_glm4_moe),
     "glm4_moe": Recipe(Architecture.GLM4_MOE, ("usual", "groups, q/k norms, biases", "not normalized, experts in all blocks"),
                        change=_routed_experts_apart, keys=_glm4_moe),
-    "gpt_oss": Recipe(Architecture.GPT_OSS, ("usual",), change=_stacked_experts_apart, keys=_gpt_oss),
+    "gpt_oss": Recipe(Architecture.GPT_OSS, ("usual", "plain rope"), change=_stacked_experts_apart, keys=_gpt_oss),
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
     "qwen3": Recipe(Architecture.QWEN3, ("head_dim", "tied", "yarn")),

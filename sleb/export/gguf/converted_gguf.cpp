@@ -54,6 +54,15 @@ std::string windows_unread(const ModelSpec& spec, std::string_view architecture)
       architecture, *std::ranges::max_element(spec.sliding_windows));
 }
 
+// llama.cpp's ramp of yarn begins and ends at whole pairs in every model (ggml.c, ggml_rope_yarn_corr_dims).
+std::string ramp_rounded(const ModelSpec& spec) {
+  const bool is_exact = std::ranges::any_of(
+      spec.ropes, [](const RopeSpec& rope) { return rope.scaling == RopeSpec::Scaling::yarn && !rope.truncate; });
+  if (!is_exact) return "";
+  return "llama.cpp rounds the ends of yarn's ramp to whole pairs of dimensions, as this model does not (truncate: "
+         "false), and so computes something else";
+}
+
 const Family& family_of(const Checkpoint& checkpoint) {
   const Family& family = *find_family(checkpoint.spec().family);
   const std::string path = checkpoint.path().string();
@@ -309,8 +318,8 @@ PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& recor
   } else {
     converted.warnings.push_back(fmt::format("{}: holds no tokenizer, and llama.cpp loads no GGUF without one", label));
   }
-  if (const std::string windows = windows_unread(spec, family.gguf_architecture); !windows.empty()) {
-    converted.warnings.push_back(fmt::format("{}: {}", label, windows));
+  for (const std::string& unlike : {windows_unread(spec, family.gguf_architecture), ramp_rounded(spec)}) {
+    if (!unlike.empty()) converted.warnings.push_back(fmt::format("{}: {}", label, unlike));
   }
   if (!checkpoint.other_names().empty()) {
     converted.warnings.push_back(fmt::format(
