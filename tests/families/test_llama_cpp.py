@@ -22,6 +22,8 @@ TOLERANCE = 2e-3  # of the largest logit; llama.cpp's own approximations, of the
 # What llama.cpp of October 2026 computes otherwise, or does not load, whoever writes the file.
 LIMITS = {("phi3", "window"): "it gives Phi-3 no windows",
           ("exaone4", "windows"): "it gives EXAONE 4 windows only in models of 64 blocks",
+          ("olmoe", "usual"): "it takes OLMoE with as many key heads as heads alone",
+          ("dots1", "usual"): "and so of dots.llm1",
           ("gpt_oss", "usual"): "it rounds the ends of yarn's ramp to whole pairs",
           ("cohere", "q/k norms"): "it reads Command R's norms of queries and keys only in models of 64 blocks",
           ("nemotron", "biases"): "it reads Nemotron's biases all or none",
