@@ -212,7 +212,7 @@ def integers(*shape) -> torch.Tensor:
 REFUSALS = {
     "unknown method": ("awq", {}, quantization("awq", quant_method="aqlm"),
                        "config.json: quantization_config.quant_method: 'aqlm' is not known here (gptq, awq, "
-                       "compressed-tensors, bitsandbytes, fp8, fbgemm_fp8, modelopt are)"),
+                       "compressed-tensors, bitsandbytes, mxfp4, fp8, fbgemm_fp8, modelopt are)"),
     "no configuration": ("awq", {}, None, f"tensor 'model.layers.0.mlp.down_proj.qweight' is part of a quantised weight, "
                          "but config.json has no quantization_config that says how"),
     "not an object": ("awq", {}, [1], "config.json: quantization_config: expected an object"),
