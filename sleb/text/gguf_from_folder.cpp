@@ -179,7 +179,7 @@ class FolderVocabulary {
     for (size_t id = 0; id < vocabulary_.tokens.size(); ++id) {
       const std::string& token = vocabulary_.tokens[id];
       int64_t& type = vocabulary_.token_types[id];
-      const bool is_byte = token.size() == 6 && token.starts_with("<0x") && token.ends_with(">");
+      const bool is_byte = token.size() == 6 && token.starts_with("<0x") && token.ends_with('>');
       if (is_byte) type = static_cast<int64_t>(GgufTokenType::byte);
       if (static_cast<int64_t>(id) == vocabulary_.unknown) type = static_cast<int64_t>(GgufTokenType::unknown);
     }

@@ -108,7 +108,7 @@ void print_families() {
 }
 
 std::string mlp_text(const ModelSpec& spec) {
-  const std::string mlp = fmt::format("MLP {}", spec.intermediate_size);
+  std::string mlp = fmt::format("MLP {}", spec.intermediate_size);
   if (spec.num_mixtures() == 0) return mlp;
   const ExpertSpec& experts = spec.experts;
   return fmt::format("{} experts of {}, {} for each token{}{}", experts.count, experts.size, experts.chosen,

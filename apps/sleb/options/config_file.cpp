@@ -32,12 +32,12 @@ std::optional<std::string> taken_out(Words& arguments) {
   if (std::find_if(first + 1, arguments.end(), is_config) != arguments.end()) bad_input("--config: stands twice");
   const size_t equals = first->find('=');
   if (equals != std::string::npos) {
-    const std::string file = first->substr(equals + 1);
+    std::string file = first->substr(equals + 1);
     arguments.erase(first);
     return file;
   }
   if (first + 1 == arguments.end()) bad_input("--config: its file is missing");
-  const std::string file = *(first + 1);
+  std::string file = *(first + 1);
   arguments.erase(first, first + 2);
   return file;
 }
@@ -167,13 +167,13 @@ class ConfigFile {
 // MODEL stands first, where it stands on the command line; the published code has an option for it.
 bool names_model(const Words& arguments) {
   const auto is_it = [](const std::string& word) { return is_option(word, "--model-name"); };
-  return (arguments.size() > 1 && !arguments[1].starts_with("-")) || std::ranges::any_of(arguments, is_it);
+  return (arguments.size() > 1 && !arguments[1].starts_with('-')) || std::ranges::any_of(arguments, is_it);
 }
 
 // The option that a typed word names, by any of its names ("-ocsv"), and the name that stands there.
 std::pair<const CLI::Option*, std::string> option_of(const std::string& word, const CLI::App* command) {
   const std::string name = word.substr(0, word.find('='));
-  if (command == nullptr || !word.starts_with("-") || word == "-") return {nullptr, name};
+  if (command == nullptr || !word.starts_with('-') || word == "-") return {nullptr, name};
   const bool is_short = !word.starts_with("--");
   return {command->get_option_no_throw(is_short ? word.substr(0, 2) : name), name};
 }

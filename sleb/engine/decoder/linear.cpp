@@ -66,7 +66,7 @@ Linear::Linear(Int4Matrix weight, std::optional<at::Tensor> bias)
 // Of prompts too: of 32 rows it is 2 to 3 times as fast as at::linear in bfloat16 (bench/packed_decoding.py).
 at::Tensor Linear::of_int4(const at::Tensor& input) const {
   const at::Tensor rows = input.reshape({-1, input.size(-1)}).contiguous();
-  const at::Tensor output = at::_weight_int4pack_mm_for_cpu(rows, weight_, group_, scales_and_zeros_);
+  at::Tensor output = at::_weight_int4pack_mm_for_cpu(rows, weight_, group_, scales_and_zeros_);
   if (bias_) output.add_(*bias_);
   if (input.dim() == 2) return output;
   return output.view({input.size(0), input.size(1), output.size(1)});
