@@ -31,21 +31,11 @@ Residency decide_residency(const Checkpoint& checkpoint, const Compute& compute,
 
 // Says that products are others than without.
 void note_packed(const Checkpoint& checkpoint, Progress& progress) {
-  const ModelSpec& spec = checkpoint.spec();
   const auto group_of = [&](const std::string& name) { return checkpoint.int4_group(name); };
   int64_t matrices = 0, packed = 0;
-  const auto count = [&](std::span<const TensorShape> tensors) {
+  for (const auto& tensors : linear_maps(checkpoint.spec(), Plan())) {
     matrices += std::ssize(tensors);
     if (packed_group(tensors, group_of) > 0) packed += std::ssize(tensors);
-  };
-  const std::string head = std::string(spec.tied_head ? spec.names.embedding : spec.names.head) + ".weight";
-  const TensorShape head_shape[] = {{head, checkpoint.tensor(head).shape}};
-  count(head_shape);
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Half half : {Half::attention, Half::mlp}) {
-      if (spec.lacks(block, half)) continue;
-      for (const auto& tensors : linear_maps(spec, block, half)) count(tensors);
-    }
   }
   if (packed == 0) {
     bad_input(

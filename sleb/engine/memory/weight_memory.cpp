@@ -122,14 +122,8 @@ Footprint larger(const Footprint& one, const Footprint& other) {
 uint64_t saved_by_packing(const ModelSpec& spec, const Compute& compute, const StoredForms& forms, const Plan& plan) {
   if (!compute.packed_weights) return 0;
   const LinearLoading loading(spec, compute, forms);
-  const TensorShape head[] = {{head_name(spec), {spec.vocabulary_size, spec.embedding_size}}};
-  uint64_t saved = loading.saved(head);
-  for (int64_t block = 0; block < spec.num_blocks; ++block) {
-    for (const Half half : {Half::attention, Half::mlp}) {
-      if (plan.bypasses({block, half}) || spec.lacks(block, half)) continue;
-      for (const auto& matrices : linear_maps(spec, block, half)) saved += loading.saved(matrices);
-    }
-  }
+  uint64_t saved = 0;
+  for (const auto& matrices : linear_maps(spec, plan)) saved += loading.saved(matrices);
   return saved;
 }
 

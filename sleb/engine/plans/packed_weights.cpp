@@ -56,4 +56,16 @@ std::vector<std::vector<TensorShape>> linear_maps(const ModelSpec& spec, int64_t
   return maps;
 }
 
+std::vector<std::vector<TensorShape>> linear_maps(const ModelSpec& spec, const Plan& plan) {
+  const std::string head(spec.tied_head ? spec.names.embedding : spec.names.head);
+  std::vector<std::vector<TensorShape>> maps = {{{head + ".weight", {spec.vocabulary_size, spec.embedding_size}}}};
+  for (int64_t block = 0; block < spec.num_blocks; ++block) {
+    for (const Half half : {Half::attention, Half::mlp}) {
+      if (plan.bypasses({block, half}) || spec.lacks(block, half)) continue;
+      for (auto& matrices : linear_maps(spec, block, half)) maps.push_back(std::move(matrices));
+    }
+  }
+  return maps;
+}
+
 }  // namespace sleb

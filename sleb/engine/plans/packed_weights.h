@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sleb/checkpoint/model_spec.h"
+#include "sleb/engine/plans/plan.h"
 
 namespace sleb {
 
@@ -23,5 +24,7 @@ uint64_t packed_bytes(int64_t rows, int64_t columns, int64_t group);
 
 // The linear maps of a half that is there, each with its stored matrices, one below the other.
 std::vector<std::vector<TensorShape>> linear_maps(const ModelSpec& spec, int64_t block, Half half);
+// Those of all that a plan runs, the head first.
+std::vector<std::vector<TensorShape>> linear_maps(const ModelSpec& spec, const Plan& plan);
 
 }  // namespace sleb
