@@ -14,8 +14,6 @@ namespace {
 const std::set<std::string> rope_tensors = {"rope_freqs.weight", "rope_factors_long.weight",
                                             "rope_factors_short.weight"};
 
-constexpr std::string_view each_one = "*";
-
 const GgufArchitecture& architecture_of(const GgufFile& file) {
   return find_gguf_architecture(file.string("general.architecture"));
 }

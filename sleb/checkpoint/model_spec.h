@@ -244,6 +244,7 @@ class NameTable {
 // group (QkvLayout); gate above up; one norm that serves both halves. "*" stands for the number of a head or of an
 // expert, of which each has a tensor for itself.
 using PartNames = NameTable<Part, num_parts>;
+inline constexpr std::string_view each_one = "*";
 
 // How query, key and value lie in one tensor.
 enum class QkvLayout {
