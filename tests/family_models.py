@@ -144,6 +144,7 @@ FAMILIES = {
     }),
     "minicpm3": (LATENT_SIZES, {
         "usual": {**LATENT, "scale_emb": 3, "scale_depth": 1.4, "dim_model_base": 48},
+        "llama.cpp's scales": {**LATENT, "v_head_dim": 16},
         "scales assumed, longrope": {**LATENT, "v_head_dim": None, "rope_parameters": longrope(4)},
         "no scales, biases, untied": {**LATENT, "scale_emb": 1, "scale_depth": None, "dim_model_base": None,
                                       "mlp_bias": True, "attention_bias": True, "tie_word_embeddings": False},
@@ -157,6 +158,8 @@ FAMILIES = {
         "usual": {**ROUTED, **LATENT, "first_k_dense_replace": 1},
         "groups, no query latent, yarn": {**GROUPED, **LATENT, "topk_method": "group_limited_greedy", "q_lora_rank": None,
                                           "first_k_dense_replace": 2, "rope_parameters": SCALED_YARN},
+        "yarn": {**ROUTED, **LATENT, "first_k_dense_replace": 2, "routed_scaling_factor": 2.0,
+                 "rope_parameters": {**SCALED_YARN, "mscale": 0.7}},
         "biases, values as wide as keys": {**ROUTED, **LATENT, "attention_bias": True, "v_head_dim": 24, "routed_scaling_factor": 2.0},
     }),
     "deepseek_v3": (LATENT_SIZES, {
@@ -355,9 +358,9 @@ def settings_of(family: str, variant: str) -> dict:
     return {**sizes, **variants[variant]}
 
 
-def make_model(family: str, variant: str, seed: int = 0) -> transformers.PreTrainedModel:
-    """A float32 model whose every parameter is random: one that is left out shows."""
-    settings = settings_of(family, variant)
+def make_model(family: str, variant: str, seed: int = 0, **changes) -> transformers.PreTrainedModel:
+    """A float32 model whose every parameter is random: one that is left out shows. `changes`: to the configuration."""
+    settings = settings_of(family, variant) | changes
     if family in own_code_models.EQUIVALENTS:
         config = own_code_models.config_of({"model_type": family, **settings})
     else:

@@ -16,6 +16,7 @@
 #include "sleb/checkpoint/gguf_tensors.h"
 #include "sleb/checkpoint/model_location.h"
 #include "sleb/checkpoint/multimodal.h"
+#include "sleb/checkpoint/packed/split_key_values.h"
 #include "sleb/text/gguf_vocabulary.h"
 #include "sleb/text/sources/folder_tokenizer.h"
 #include "sleb/text/sources/json_tokenizer.h"
@@ -200,6 +201,7 @@ Checkpoint Checkpoint::open(const fs::path& given) {
     checkpoint.spec_ = spec_from_gguf(*checkpoint.gguf_);
     checkpoint.warnings_ = gguf_warnings(*checkpoint.gguf_);
     checkpoint.tensors_ = tensors_under_hugging_face_names(*checkpoint.gguf_, checkpoint.spec_);
+    checkpoint.packed_ = find_split_key_values(*checkpoint.gguf_, checkpoint.spec_);
     checkpoint.check_shapes();
   }
   checkpoint.check_all_known();
@@ -329,7 +331,9 @@ std::vector<std::pair<std::string, int64_t>> Checkpoint::stored_types() const {
   std::map<std::string, int64_t> elements;
   for (const std::string& name : tensor_names()) {
     const PackedWeight* weight = packed(name);
-    const std::string form = weight != nullptr
+    const bool is_in_gguf = weight != nullptr && is_gguf();
+    const std::string form = is_in_gguf ? weight->form()
+                             : weight != nullptr
                                  ? fmt::format("{} (decoded to {})", weight->form(), name_of(weight->value_type()))
                                  : std::string(name_of(tensor(name).type));
     elements[form] += tensor(name).elements();

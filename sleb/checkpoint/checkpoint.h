@@ -55,9 +55,10 @@ class Checkpoint {
   // Reads the weights' scales, and the zero points of packed ones. Throws Error(bad_input), as read() does, for a scale
   // that is not a positive number (of packed weights: finite), and for zero points out of range.
   void check_scales() const;
-  // The weight as the file holds it; nullptr where it is a tensor, or has been replaced by one.
+  // The weight as the file holds it in several tensors; nullptr where it is a tensor, or has been replaced by one.
   const PackedWeight* packed(const std::string& name) const;
-  bool has_packed_weights() const { return !packed_.empty(); }
+  // Whether a folder has any.
+  bool has_packed_weights() const { return !is_gguf() && !packed_.empty(); }
   // Names of weights that the file holds packed and that have been replaced.
   std::vector<std::string> replaced_packed_weights() const;
   // Bytes in the file of a tensor or a packed weight.

@@ -6,6 +6,7 @@
 #include "sleb/base/error.h"
 #include "sleb/checkpoint/configuration/gguf_architecture.h"
 #include "sleb/checkpoint/configuration/gguf_spec.h"
+#include "sleb/checkpoint/packed/split_key_values.h"
 
 namespace sleb {
 namespace {
@@ -190,8 +191,13 @@ std::map<std::string, StoredTensor> tensors_under_hugging_face_names(const GgufF
   check_block_count(without_experts, file.tensors().size(), file.label());
   const std::map<std::string, std::string> renamed = hugging_face_names(architecture_of(file), spec);
   std::map<std::string, StoredTensor> tensors;
+  std::set<std::string> parts = rope_tensors;  // read elsewhere
+  for (const auto& [name, weight] : find_split_key_values(file, spec)) {
+    tensors.emplace(name, StoredTensor{name, StoredType::packed, weight->shape(), {}});
+    for (const StoredPart& part : weight->parts()) parts.insert(part.name);
+  }
   for (const auto& [name, stored] : with_qkv_apart(file, spec)) {
-    if (rope_tensors.contains(name)) continue;
+    if (parts.contains(name)) continue;
     const auto found = renamed.find(name);
     if (found == renamed.end() && is_appended(name, spec)) continue;
     if (found == renamed.end()) {

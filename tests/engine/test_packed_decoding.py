@@ -1,6 +1,7 @@
 """Weights of 4 bits that stay packed: logits against the same numbers with scales and zeros in bfloat16, generation, what
 they take, and what --packed refuses. How fast it is, bench/packed_decoding.py says."""
 import json
+import re
 
 import gguf
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 import safetensors.torch
 import torch
 
+import family_models
+import gguf_files
 import gguf_models
 import oracle
 import packed_models
@@ -95,6 +98,24 @@ def test_as_near_as_bfloat16(logits_dump, tmp_path, form):
     wide, plain, packed = (sleb_logits(logits_dump, tmp_path, tmp_path / "packed", ids, [()], kind)
                            for kind in ("float32", "bfloat16", "packed"))
     assert 0 < np.abs(packed - wide).mean() < 2 * np.abs(plain - wide).mean()
+
+
+@pytest.mark.parametrize("family, changes", [
+    ("qwen2_moe", {"moe_intermediate_size": 64, "shared_expert_intermediate_size": 64}),
+    ("deepseek_v3", {"kv_lora_rank": 32, "q_lora_rank": 32, "qk_nope_head_dim": 32, "v_head_dim": 32,
+                     "moe_intermediate_size": 64})])
+def test_mixtures_and_latent_attention(logits_dump, sleb, tmp_path, family, changes):
+    """Experts too are multiplied packed, and what is left of latent attention (keys' half of kv_b_proj is turned)."""
+    path = tmp_path / "model.gguf"
+    gguf_files.save_gguf(path, family, family_models.make_model(family, "usual", **changes),
+                         quantized=gguf.GGMLQuantizationType.Q4_0)
+    ids = random_ids(40)
+    wide, plain, packed = (sleb_logits(logits_dump, tmp_path, path, ids, [()], kind)
+                           for kind in ("float32", "bfloat16", "packed"))
+    assert 0 < np.abs(packed - wide).mean() < 2 * np.abs(plain - wide).mean()
+    done = sleb("generate", path, "--packed", "--prompt", "abc", "--max-new-tokens", 4, "--ignore-eos")
+    stayed, all_matrices = map(int, re.search(r"(\d+) of (\d+) matrices stay packed", done.stderr).groups())
+    assert done.returncode == 0 and stayed > 0.9 * all_matrices, done.stderr
 
 
 @pytest.fixture(scope="module")

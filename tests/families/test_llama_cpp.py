@@ -29,6 +29,7 @@ LIMITS = {("phi3", "window"): "it gives Phi-3 no windows",
           ("nemotron", "biases"): "it reads Nemotron's biases all or none",
           ("nemotron", "tied"): "it needs Nemotron's head",
           ("smollm3", "every fourth without rope"): "the blocks without rope are every fourth",
+          ("minicpm3", "llama.cpp's scales"): "its scales go by how many blocks there are: not written",
           ("internlm2", "usual"): "not written"}
 ROWS = [(family, variant) for family, recipe in RECIPES.items() for variant in recipe.variants
         if (family, variant) not in LIMITS]

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "sleb/base/error.h"
+#include "sleb/checkpoint/configuration/gguf_config.h"
 
 namespace sleb {
 namespace {
@@ -34,10 +35,27 @@ void complete_minicpm(const ModelMetadata& metadata, OrderedJson& config) {
   if (!metadata.has("logit_scale")) config["logits_scaling"] = size / 256;
 }
 
-// llama.cpp rounds the ends of every yarn's ramp to whole pairs, and this model's own code those of no one.
+// llama.cpp rounds the ends of yarn's ramp to whole pairs in every model; this model's own code never does.
 void complete_gpt_oss(const ModelMetadata&, OrderedJson& config) {
   OrderedJson& rope = config["rope_parameters"];
   if (rope["rope_type"] == "yarn") rope["truncate"] = false;
+}
+
+// conversion/deepseek.py and src/models/deepseek2.cpp. The factor of scores that mscale_all_dim makes stands there as a
+// tenth of it; what rope itself is multiplied by is then 1, as where mscale is the same.
+void complete_deepseek2(const ModelMetadata& metadata, OrderedJson& config) {
+  OrderedJson& rope = config["rope_parameters"];
+  if (rope["rope_type"] == "yarn") {
+    const std::string_view key = "rope.scaling.yarn_log_multiplier";
+    const auto tenth = metadata.find_number(key);
+    if (!tenth || *tenth <= 0) metadata.refuse(key, "missing or not positive, beside yarn");
+    rope["mscale"] = rope["mscale_all_dim"] = std::round(*tenth * 1e8) / 1e7;
+  }
+  if (config["model_type"] != "deepseek_v2") return;
+  if (metadata.find_boolean("expert_weights_norm").value_or(false)) {
+    metadata.refuse("expert_weights_norm", "true, which config.json cannot express of a model with softmax scores");
+  }
+  config["topk_method"] = config["n_group"] == 1 ? "greedy" : "group_limited_greedy";
 }
 
 constexpr GgufArchitecture plain = {};
@@ -61,6 +79,7 @@ const GgufArchitecture architectures[] = {
      .mlp_norm = "post_attention_norm",
      .repeats_expert_size = true,
      .complete = complete_gpt_oss},
+    {.name = "deepseek2", .says_routing = true, .latent_as_one_key = true, .complete = complete_deepseek2},
     {.name = "falcon", .mlp_norm_first = true, .complete = complete_falcon},
 };
 
@@ -84,16 +103,26 @@ const GgufArchitecture& find_gguf_architecture(std::string_view name) {
 const Family& family_of(const ModelMetadata& metadata) {
   const std::string& name = metadata.architecture();
   if (const Family* other = find_family(find_gguf_architecture(name).family)) return *other;
-  // Of OLMo 2 and 3, which have one name, the third has windows; of Llama and Mixtral the second experts.
+  // Of OLMo 2 and 3, which have one name, the third has windows; of Llama and Mixtral the second experts; of DeepSeek 2
+  // and 3 the third scores by sigmoids, with a correction.
   const bool has_windows = metadata.find_integer("attention.sliding_window").value_or(0) > 0;
   const bool has_experts = metadata.find_integer("expert_count").value_or(0) > 0;
   const auto is_named = [&](const Family& family) { return !name.empty() && family.gguf_architecture == name; };
   const bool either = std::ranges::any_of(
       families(), [&](const Family& family) { return is_named(family) && family.assumed.is_mixture() == has_experts; });
+  const int64_t first_mixture = metadata.find_integer("leading_dense_block_count").value_or(0);
+  const bool has_sigmoids = metadata.find_integer("expert_gating_func").value_or(0) == gating_sigmoid ||
+                            metadata.has_tensor(fmt::format("blk.{}.exp_probs_b.bias", first_mixture));
+  const auto has_own_sigmoids = [](const Family& family) {
+    return family.assumed.experts.scores == ExpertScores::sigmoid;
+  };
   const Family* first = nullptr;
   for (const Family& family : families()) {
     if (!is_named(family) || (either && family.assumed.is_mixture() != has_experts)) continue;
-    if (first == nullptr || (has_windows && !family.keys[Setting::sliding_window].empty())) first = &family;
+    if (first == nullptr || (has_windows && !family.keys[Setting::sliding_window].empty()) ||
+        (has_sigmoids && has_own_sigmoids(family) && !has_own_sigmoids(*first))) {
+      first = &family;
+    }
   }
   if (first == nullptr) {
     bad_input("{}: unknown general.architecture \"{}\"; known are {}", metadata.file().label(), name,

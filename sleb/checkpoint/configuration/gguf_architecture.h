@@ -37,6 +37,10 @@ struct GgufArchitecture {
   // Metadata say how experts are chosen (expert_gating_func, expert_weights_norm), which blocks have them
   // (leading_dense_block_count), and how many blocks stand behind the model's (nextn_predict_layers).
   bool says_routing = false;
+  // Of latent attention metadata say the sizes as those of one key and value that all heads share, besides those of the
+  // heads (_mla), and keys' and values' parts of kv_b_proj are apart (split_key_values.h). Scores are scaled by yarn's
+  // factor (yarn_log_multiplier).
+  bool latent_as_one_key = false;
   // What config.json says of it that the family's settings have no word for.
   void (*complete)(const ModelMetadata& metadata, OrderedJson& config) = nullptr;
 };

@@ -81,6 +81,7 @@ class ConfigWriter {
 
   void write_heads() {
     num_heads_ = metadata_.size_in_all_blocks("attention.head_count", num_blocks_);
+    if (family_.assumed.latent.size > 0) return write_latent_heads();
     const int64_t kv_heads = metadata_.has("attention.head_count_kv")
                                  ? metadata_.size_in_all_blocks("attention.head_count_kv", num_blocks_)
                                  : num_heads_;
@@ -98,11 +99,37 @@ class ConfigWriter {
     if (!has(Setting::num_kv_heads) && architecture_.complete == nullptr && kv_heads != num_heads_) {
       metadata_.refuse("attention.head_count_kv", "fewer key heads than heads, which config.json cannot express");
     }
+    rope_head_dim_ = head_dim_;
     set(Setting::head_dim, head_dim_);
     if (!has(Setting::head_dim) && head_dim_ != usual) {
       metadata_.refuse("attention.key_length",
                        fmt::format("{}, where config.json can only express {}", head_dim_, usual));
     }
+  }
+
+  // Newer files give sizes of one key that all heads share, and those of the heads besides.
+  void write_latent_heads() {
+    const std::string of_heads = metadata_.has("attention.key_length_mla") ? "_mla" : "";
+    const int64_t kv_heads = metadata_.find_integer("attention.head_count_kv").value_or(num_heads_);
+    if (kv_heads != (of_heads.empty() ? num_heads_ : 1)) {
+      metadata_.refuse("attention.head_count_kv", fmt::format("{} heads of keys of latent attention", kv_heads));
+    }
+    const std::string values = "attention.value_length" + of_heads;
+    head_dim_ = metadata_.size("attention.key_length" + of_heads);
+    rope_head_dim_ = metadata_.size("rope.dimension_count");
+    if (rope_head_dim_ > head_dim_) {
+      metadata_.refuse("rope.dimension_count", fmt::format("{}, where keys have {}", rope_head_dim_, head_dim_));
+    }
+    const int64_t queries = metadata_.find_integer("attention.q_lora_rank").value_or(0);
+    if (queries < 0) metadata_.refuse("attention.q_lora_rank", fmt::format("{} is negative", queries));
+    set(Setting::num_heads, num_heads_);
+    set(Setting::num_kv_heads, num_heads_);
+    set(Setting::latent_size, metadata_.size("attention.kv_lora_rank"));
+    set(Setting::query_latent_size, queries > 0 ? OrderedJson(queries) : OrderedJson(nullptr));
+    set(Setting::plain_dims, head_dim_ - rope_head_dim_);
+    set(Setting::turned_dims, rope_head_dim_);
+    set(Setting::value_dim, metadata_.has(values) ? metadata_.size(values) : hidden_size_ / num_heads_);
+    set(Setting::interleaved_rope, true);
   }
 
   // Sizes as the tensors have them, as llama.cpp takes those that old converters left out.
@@ -148,6 +175,8 @@ class ConfigWriter {
     set(Setting::normalizes_experts, metadata_.find_boolean("expert_weights_norm").value_or(false));
     set(Setting::expert_groups, metadata_.find_integer("expert_group_count").value_or(1));
     set(Setting::open_groups, metadata_.find_integer("expert_group_used_count").value_or(1));
+    const double scale = metadata_.find_number("expert_weights_scale").value_or(0);
+    set(Setting::experts_scale, scale != 0 ? scale : 1);
     // Its own where it is 0 or absent (src/models/glm4-moe.cpp).
     const int64_t expected = family_.assumed.experts.scores == ExpertScores::sigmoid ? gating_sigmoid : gating_softmax;
     const int64_t given = metadata_.find_integer("expert_gating_func").value_or(0);
@@ -196,7 +225,7 @@ class ConfigWriter {
   void write_scales() {
     for (const auto& [setting, key] : number_keys) {
       const auto value = metadata_.find_number(key);
-      if (!value) continue;
+      if (!value || setting == Setting::experts_scale) continue;
       set(setting, *value != 0 ? OrderedJson(*value) : OrderedJson(nullptr));
     }
     // llama.cpp's default, which is not the configuration's.
@@ -303,17 +332,17 @@ class ConfigWriter {
 
   // The share that gives so many dimensions again when it is multiplied.
   double turned_share() const {
-    const auto heads = static_cast<double>(head_dim_);
+    const auto heads = static_cast<double>(rope_head_dim_);
     const double share = static_cast<double>(turned_) / heads;
     return static_cast<int64_t>(heads * share) == turned_ ? share : std::nextafter(share, 1.0);
   }
 
   void write_rope() {
     const RopeRules& rules = family_.rope;
-    turned_ = metadata_.find_integer("rope.dimension_count").value_or(head_dim_);
-    if (turned_ < 2 || turned_ > head_dim_ || (turned_ != head_dim_ && !rules.partial)) {
+    turned_ = metadata_.find_integer("rope.dimension_count").value_or(rope_head_dim_);
+    if (turned_ < 2 || turned_ > rope_head_dim_ || (turned_ != rope_head_dim_ && !rules.partial)) {
       bad_input("{}: rope turns {} of a head's {} dimensions, which is not known here", metadata_.file().label(),
-                turned_, head_dim_);
+                turned_, rope_head_dim_);
     }
     const double theta = metadata_.find_number("rope.freq_base").value_or(10000);
     OrderedJson parameters = rope_parameters(theta);
@@ -344,6 +373,7 @@ class ConfigWriter {
   int64_t hidden_size_ = 0;
   int64_t num_heads_ = 0;
   int64_t head_dim_ = 0;
+  int64_t rope_head_dim_ = 0;  // of latent attention the part of a head that turns
   int64_t turned_ = 0;
 };
 

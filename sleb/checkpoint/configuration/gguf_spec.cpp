@@ -8,6 +8,7 @@
 #include "sleb/checkpoint/configuration/gguf_metadata.h"
 #include "sleb/checkpoint/expert_stacks.h"
 #include "sleb/checkpoint/families.h"
+#include "sleb/checkpoint/packed/split_key_values.h"
 
 namespace sleb {
 namespace {
@@ -17,9 +18,13 @@ namespace {
 constexpr std::string_view llama_cpp_keys[] = {"attention.head_count",
                                                "attention.head_count_kv",
                                                "attention.key_length",
+                                               "attention.key_length_mla",
+                                               "attention.kv_lora_rank",
                                                "attention.layer_norm_epsilon",
                                                "attention.layer_norm_rms_epsilon",
+                                               "attention.q_lora_rank",
                                                "attention.value_length",
+                                               "attention.value_length_mla",
                                                "block_count",
                                                "context_length",
                                                "embedding_length",
@@ -83,8 +88,9 @@ bool is_read(std::string_view key, const Family& family) {
   }
   if (key == "expert_count") return !family.keys[Setting::num_experts].empty();
   if (key == "expert_group_count") return !family.keys[Setting::expert_groups].empty();
-  const bool says_routing = find_gguf_architecture(family.gguf_architecture).says_routing;
-  if (says_routing && std::ranges::find(routing_keys, key) != std::end(routing_keys)) return true;
+  const GgufArchitecture& architecture = find_gguf_architecture(family.gguf_architecture);
+  if (key == "rope.scaling.yarn_log_multiplier") return architecture.latent_as_one_key;
+  if (architecture.says_routing && std::ranges::find(routing_keys, key) != std::end(routing_keys)) return true;
   if (key == "use_parallel_residual") return !family.keys[Setting::parallel_residual].empty();
   return key == "rope.scaling.attn_factor" && family.rope.only_longrope;
 }
@@ -167,6 +173,11 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
                                                      {Part::value, "attn_v"},
                                                      {Part::query_norm, "attn_q_norm"},
                                                      {Part::key_norm, "attn_k_norm"},
+                                                     {Part::query_latent, "attn_q_a"},
+                                                     {Part::query_latent_norm, "attn_q_a_norm"},
+                                                     {Part::latent, "attn_kv_a_mqa"},
+                                                     {Part::latent_norm, "attn_kv_a_norm"},
+                                                     {Part::latent_key_value, joined_key_values},
                                                      {Part::sinks, "attn_sinks"},
                                                      {Part::attention_output, "attn_output"},
                                                      {Part::attention_post_norm, "post_attention_norm"},
@@ -186,6 +197,7 @@ std::string gguf_part_name(const GgufArchitecture& architecture, const ModelSpec
                                                      {Part::shared_router, "ffn_gate_inp_shexp"}});
   const PartNames& own = spec.names.parts;
   std::string_view name = names[part];
+  if (part == Part::query && spec.latent.query_size > 0) name = "attn_q_b";
   const bool in_qkv = part == Part::query || part == Part::key || part == Part::value;
   const bool one_norm = own[Part::attention_norm] == own[Part::mlp_norm];
   if (in_qkv && own[Part::query] == own[Part::key]) name = "attn_qkv";

@@ -280,7 +280,7 @@ Family deepseek_v3() {
   return {.model_type = "deepseek_v3",
           .architecture = "DeepseekV3ForCausalLM",
           .models = "DeepSeek V3, R1, Moonlight",
-          .gguf_architecture = "",
+          .gguf_architecture = "deepseek2",
           .keys = latent_keys,
           .harmless_keys = {"attention_dropout", "aux_loss_alpha", "ep_size", "head_dim", "moe_layer_freq",
                             "num_local_experts", "num_mtp_layers", "output_router_logits", "pretraining_tp",
@@ -412,7 +412,7 @@ Family youtu() {
   return {.model_type = "youtu",
           .architecture = "YoutuForCausalLM",
           .models = "Youtu-LLM",
-          .gguf_architecture = "",
+          .gguf_architecture = "deepseek2",
           .keys = latent_attention_keys.with({{Setting::interleaved_rope, "rope_interleave"}}),
           .harmless_keys = {"attention_dropout", "embedding_initializer_range", "head_dim", "qk_head_dim"},
           .names = latent_names,
@@ -438,7 +438,7 @@ Family minicpm3() {
   return {.model_type = "minicpm3",
           .architecture = "MiniCPM3ForCausalLM",
           .models = "MiniCPM3",
-          .gguf_architecture = "",
+          .gguf_architecture = "minicpm3",
           .keys = latent_attention_keys.with({{Setting::mlp_bias, "mlp_bias"},
                                               {Setting::embedding_scale, "scale_emb"},
                                               {Setting::residual_depth_scale, "scale_depth"},
@@ -513,8 +513,8 @@ Family gpt_oss() {
 }  // namespace
 
 std::vector<Family> mixture_families() {
-  return {mixtral(),       qwen2_moe(),  qwen3_moe(),   olmoe(),       flex_olmo(), dots1(), glm4_moe(),
-          glm4_moe_lite(), exaone_moe(), deepseek_v2(), deepseek_v3(), gpt_oss(),   youtu(), minicpm3()};
+  return {mixtral(),    qwen2_moe(),   qwen3_moe(),   olmoe(),         flex_olmo(), dots1(), glm4_moe(),
+          exaone_moe(), deepseek_v2(), deepseek_v3(), glm4_moe_lite(), gpt_oss(),   youtu(), minicpm3()};
 }
 
 }  // namespace sleb

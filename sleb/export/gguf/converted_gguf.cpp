@@ -17,7 +17,9 @@
 #include "sleb/checkpoint/families.h"
 #include "sleb/checkpoint/formats/encode.h"
 #include "sleb/checkpoint/gguf_tensors.h"
+#include "sleb/checkpoint/packed/split_key_values.h"
 #include "sleb/export/gguf/model_metadata.h"
+#include "sleb/export/gguf/pruned_metadata.h"
 #include "sleb/export/gguf/same_model.h"
 #include "sleb/export/pruned_config.h"
 #include "sleb/text/gguf_from_folder.h"
@@ -26,10 +28,11 @@ namespace sleb {
 namespace {
 namespace fs = std::filesystem;
 
-// A tensor of the new file, and of what it is made: one tensor, one for each head or expert, or values.
+// A tensor of the new file, and of what it is made: one tensor or half of it, one for each head or expert, or values.
 struct Source {
   std::vector<std::string> names;
   std::vector<float> values;
+  std::optional<KeyOrValue> half = {};  // of the one tensor
 };
 
 struct Tensors {
@@ -61,6 +64,20 @@ std::string ramp_rounded(const ModelSpec& spec) {
   if (!is_exact) return "";
   return "llama.cpp rounds the ends of yarn's ramp to whole pairs of dimensions, as this model does not (truncate: "
          "false), and so computes something else";
+}
+
+// llama.cpp compares groups of experts by their two best, DeepSeek V2 by the best one (src/llama-graph.cpp).
+std::string groups_by_two(const ModelSpec& spec, std::string_view architecture) {
+  const bool has_groups = architecture == "deepseek2" && spec.experts.groups > 1;
+  if (!has_groups || spec.experts.group_terms == 2) return "";
+  return "llama.cpp chooses groups of experts by their two best scores, this model by the best, and so computes "
+         "something else";
+}
+
+std::string query_latent_unread(const ModelSpec& spec, const GgufArchitecture& architecture) {
+  const bool has_latent = architecture.latent_as_one_key && spec.latent.query_size > 0;
+  if (!has_latent || !is_taken_for_lite(spec.num_blocks, spec.vocabulary_size)) return "";
+  return "attention.q_lora_rank " + lite_warning(spec.num_blocks);
 }
 
 const Family& family_of(const Checkpoint& checkpoint) {
@@ -172,6 +189,17 @@ StackPlaces stacks_of(const ModelSpec& spec) {
   return spec.experts.stacked ? places_in_stacks(spec) : StackPlaces();
 }
 
+// kv_b_proj as two.
+void add_split(const ModelSpec& spec, const TensorLayout& joined, const std::string& name, StoredType matrix,
+               Tensors& tensors) {
+  for (const KeyOrValue half : keys_and_values) {
+    TensorLayout tensor{joined.name, StoredType::f32, split_shape(spec, half)};
+    tensor.name.replace(tensor.name.find(joined_key_values), joined_key_values.size(), split_name(half));
+    tensor.type = stored_type(tensor, matrix);
+    tensors.add(std::move(tensor), {{name}, {}, half});
+  }
+}
+
 Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& architecture,
                      const std::vector<int64_t>& kept, const MatrixType& type) {
   const ModelSpec spec = as_in_gguf(checkpoint.spec());
@@ -196,6 +224,10 @@ Tensors plan_tensors(const Checkpoint& checkpoint, const GgufArchitecture& archi
     TensorLayout tensor{own, StoredType::f32, converted_shape(spec, name, shape)};
     if (one) tensor.shape.insert(tensor.shape.begin(), 0);
     tensor.type = stored_type(tensor, type_of_matrix(stacks, name, type));
+    if (architecture.latent_as_one_key && own.find(joined_key_values) != own.npos) {
+      add_split(spec, tensor, name, type(name), tensors);
+      continue;
+    }
     if (!one) {
       tensors.add(std::move(tensor), {{name}, {}});
       continue;
@@ -241,6 +273,7 @@ void write_source(const Checkpoint& checkpoint, const GgufArchitecture& architec
     std::vector<float> values(static_cast<size_t>(stored.elements()));
     checkpoint.read(name, values);
     convert(architecture, checkpoint.spec(), name, stored.shape, values);
+    if (source.half) values = split_values(checkpoint.spec(), *source.half, values);
     writer.write(encode(type, values));
     checkpoint.release(name);
   }
@@ -318,7 +351,9 @@ PrunedGguf convert_to_gguf(const Checkpoint& checkpoint, const GgufRecord& recor
   } else {
     converted.warnings.push_back(fmt::format("{}: holds no tokenizer, and llama.cpp loads no GGUF without one", label));
   }
-  for (const std::string& unlike : {windows_unread(spec, family.gguf_architecture), ramp_rounded(spec)}) {
+  for (const std::string& unlike :
+       {windows_unread(spec, family.gguf_architecture), ramp_rounded(spec),
+        groups_by_two(spec, family.gguf_architecture), query_latent_unread(spec, architecture)}) {
     if (!unlike.empty()) converted.warnings.push_back(fmt::format("{}: {}", label, unlike));
   }
   if (!checkpoint.other_names().empty()) {

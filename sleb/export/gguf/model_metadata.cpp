@@ -1,6 +1,7 @@
 #include "sleb/export/gguf/model_metadata.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "sleb/checkpoint/configuration/gguf_architecture.h"
@@ -51,15 +52,34 @@ class ModelKeys {
     }
     if (architecture_.says_routing) add_routing();
     set_size("attention.head_count", spec_.num_heads);
-    set_size("attention.head_count_kv", spec_.num_kv_heads);
-    set_size("attention.key_length", spec_.head_dim);
-    set_size("attention.value_length", spec_.head_dim);
+    if (spec_.is_latent()) {
+      add_latent_heads();
+    } else {
+      set_size("attention.head_count_kv", spec_.num_kv_heads);
+      set_size("attention.key_length", spec_.head_dim);
+      set_size("attention.value_length", spec_.head_dim);
+    }
     set_size("vocab_size", spec_.vocabulary_size);
     const bool is_rms = spec_.norm == NormKind::rms;
     set_number(is_rms ? "attention.layer_norm_rms_epsilon" : "attention.layer_norm_epsilon", spec_.norm_eps);
   }
 
+  void add_latent_heads() {
+    const LatentSpec& latent = spec_.latent;
+    const bool as_one_key = architecture_.latent_as_one_key;
+    set_size("attention.head_count_kv", as_one_key ? 1 : spec_.num_heads);
+    set_size("attention.key_length", as_one_key ? latent.size + latent.turned_dims : spec_.head_dim);
+    set_size("attention.value_length", as_one_key ? latent.size : latent.value_dim);
+    if (as_one_key) {
+      set_size("attention.key_length_mla", spec_.head_dim);
+      set_size("attention.value_length_mla", latent.value_dim);
+    }
+    set_size("attention.q_lora_rank", latent.query_size);  // llama.cpp asks for it, be it 0
+    set_size("attention.kv_lora_rank", latent.size);
+  }
+
   void add_routing() {
+    if (!spec_.is_mixture()) return add_no_routing();
     const ExpertSpec& experts = spec_.experts;
     set_size("expert_shared_count", experts.shared_size / experts.size);
     set_size("leading_dense_block_count", std::ssize(spec_.dense_blocks));
@@ -68,6 +88,13 @@ class ModelKeys {
     if (!read_as_.keys[Setting::appended_blocks].empty()) set_size("nextn_predict_layers", 0);
     set_size("expert_group_count", experts.groups);
     set_size("expert_group_used_count", experts.open_groups);
+  }
+
+  // Of a model without experts that an architecture with them runs.
+  void add_no_routing() {
+    set_size("expert_feed_forward_length", spec_.intermediate_size);
+    set_size("expert_shared_count", 0);
+    set_size("leading_dense_block_count", spec_.num_blocks);
   }
 
   // Those that the architecture has a key for; 0 is off.
@@ -118,6 +145,7 @@ class ModelKeys {
         set_size("rope.scaling.original_context_length", rope.original_max_positions);
         set_number("rope.scaling.yarn_beta_fast", rope.beta_fast);
         set_number("rope.scaling.yarn_beta_slow", rope.beta_slow);
+        if (architecture_.latent_as_one_key && spec_.attention_scale != 0 && rope.factor > 1) add_scale_of_scores(rope);
         break;
       case RopeSpec::Scaling::longrope:
         set("rope.scaling.type", gguf_value::string("longrope"));
@@ -129,6 +157,12 @@ class ModelKeys {
       case RopeSpec::Scaling::dynamic:
         break;
     }
+  }
+
+  // Scores are scaled by (1 + multiplier * log(factor))^2.
+  void add_scale_of_scores(const RopeSpec& rope) {
+    const double squared = spec_.attention_scale * std::sqrt(static_cast<double>(spec_.head_dim));
+    set_number("rope.scaling.yarn_log_multiplier", (std::sqrt(squared) - 1) / std::log(rope.factor));
   }
 
   GgufEntries& entries_;

@@ -70,6 +70,7 @@ class Pruning {
           gguf_value::string(fmt::format("{} ({} of {} blocks)", *name, kept_.size(), spec_.num_blocks)));
     }
     say_windows();
+    say_query_latent();
     return std::move(pruned_);
   }
 
@@ -119,6 +120,16 @@ class Pruning {
     }
   }
 
+  // llama.cpp knows those that lack it by their depth.
+  void say_query_latent() {
+    const std::string key = prefix_ + "attention.q_lora_rank";
+    if (!find_gguf_architecture(file_.string("general.architecture")).latent_as_one_key) return;
+    if (!file_.has(key)) set(pruned_.entries, key, gguf_value::u32(0));
+    if (spec_.latent.query_size > 0 && is_taken_for_lite(std::ssize(kept_), spec_.vocabulary_size)) {
+      warn(key, lite_warning(std::ssize(kept_)));
+    }
+  }
+
   const GgufFile& file_;
   const ModelSpec& spec_;
   const std::vector<int64_t>& kept_;
@@ -127,6 +138,17 @@ class Pruning {
 };
 
 }  // namespace
+
+bool is_taken_for_lite(int64_t num_blocks, int64_t vocabulary_size) {
+  return num_blocks == 26 || num_blocks == 27 || (num_blocks == 48 && vocabulary_size == 128256);
+}
+
+std::string lite_warning(int64_t num_blocks) {
+  return fmt::format(
+      "is not read by llama.cpp in a deepseek2 model of {} blocks, which it does not load then; remove "
+      "a block more or less",
+      num_blocks);
+}
 
 PrunedGgufMetadata prune_gguf_metadata(const GgufFile& file, const ModelSpec& spec, const std::vector<int64_t>& kept) {
   return Pruning(file, spec, kept).run();

@@ -23,4 +23,10 @@ struct PrunedGgufMetadata {
 // alone with a warning: a list of another key that is as long as the model is deep, and a list of blocks that is not.
 PrunedGgufMetadata prune_gguf_metadata(const GgufFile& file, const ModelSpec& spec, const std::vector<int64_t>& kept);
 
+// Whether llama.cpp takes a deepseek2 model of that depth for one whose queries come from the hidden state, whatever
+// its metadata say (src/models/deepseek2.cpp).
+bool is_taken_for_lite(int64_t num_blocks, int64_t vocabulary_size);
+// What to say of it, behind the place of attention.q_lora_rank.
+std::string lite_warning(int64_t num_blocks);
+
 }  // namespace sleb

@@ -126,6 +126,7 @@ std::string difference(const ModelSpec& model, const ModelSpec& read) {
       {"the scale of attention's scores", are_near(scale_of_scores(a), scale_of_scores(b))},
       {"the caps of scores and logits", are_near(a.attention_cap, b.attention_cap) &&
                                             are_near(a.logit_cap, b.logit_cap) && are_near(a.qkv_clip, b.qkv_clip)},
+      {"its latent attention", a.latent == b.latent && (!a.is_latent() || a.interleaved_rope == b.interleaved_rope)},
       {"its attention sinks", a.attention_sinks == b.attention_sinks},
       {"the scale of its embedding", are_near(a.embedding_scale, b.embedding_scale)},
       {"the scale of what its blocks add", are_near(a.residual_scale, b.residual_scale)},

@@ -211,7 +211,7 @@ def _gpt_oss(writer, config) -> None:
     writer.add_expert_feed_forward_length(config.intermediate_size)
 
 
-def _routed_experts_apart(tensors: Tensors, config) -> Tensors:
+def routed_experts_apart(tensors: Tensors, config) -> Tensors:
     return {name.replace("e_score_correction_bias", "e_score_correction.bias"): tensor
             for name, tensor in _experts_apart(tensors, config).items()}
 
@@ -252,15 +252,90 @@ def _glm4_moe(writer, config) -> None:
         writer.add_nextn_predict_layers(config.num_mtp_layers)
 
 
+def split_key_values(tensors: Tensors, config) -> Tensors:
+    """conversion/deepseek.py: kv_b_proj's part of keys, turned, and its part of values."""
+    changed = {}
+    for name, tensor in routed_experts_apart(tensors, config).items():
+        if not name.endswith("kv_b_proj.weight"):
+            changed[name] = tensor
+            continue
+        heads = tensor.view(config.num_attention_heads, config.qk_nope_head_dim + config.v_head_dim, -1)
+        keys, values = heads.split([config.qk_nope_head_dim, config.v_head_dim], dim=1)
+        changed |= {name.replace("kv_b_proj", "k_b_proj"): keys.transpose(1, 2).contiguous(),
+                    name.replace("kv_b_proj", "v_b_proj"): values.contiguous()}
+    return changed
+
+
+def _latent_sizes(writer, config) -> None:
+    if config.q_lora_rank:
+        writer.add_q_lora_rank(config.q_lora_rank)
+    writer.add_kv_lora_rank(config.kv_lora_rank)
+    writer.add_rope_dimension_count(config.qk_rope_head_dim)
+
+
+def _deepseek2(writer, config) -> None:
+    _latent_sizes(writer, config)
+    writer.add_head_count_kv(1)
+    writer.add_key_length(config.kv_lora_rank + config.qk_rope_head_dim)
+    writer.add_value_length(config.kv_lora_rank)
+    writer.add_key_length_mla(config.qk_nope_head_dim + config.qk_rope_head_dim)
+    writer.add_value_length_mla(config.v_head_dim)
+    if scale := _rope(config).get("mscale_all_dim"):
+        writer.add_rope_scaling_yarn_log_mul(0.1 * scale)
+    has_experts = hasattr(config, "n_routed_experts")
+    dense = getattr(config, "first_k_dense_replace", None) or getattr(config, "mlp_layer_types", []).count("dense")
+    writer.add_leading_dense_block_count(dense if has_experts else config.num_hidden_layers)
+    writer.add_expert_feed_forward_length(getattr(config, "moe_intermediate_size", config.intermediate_size))
+    writer.add_expert_shared_count(getattr(config, "n_shared_experts", 0))
+    if not has_experts:
+        return
+    writer.add_expert_count(config.n_routed_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    writer.add_expert_weights_scale(config.routed_scaling_factor)
+    is_v2 = config.model_type == "deepseek_v2"
+    writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SOFTMAX if is_v2 else gguf.ExpertGatingFuncType.SIGMOID)
+    if config.norm_topk_prob and not is_v2:
+        writer.add_expert_weights_norm(True)
+    writer.add_expert_group_count(config.n_group if config.n_group and config.n_group > 1 else 1)
+    writer.add_expert_group_used_count(config.topk_group if config.topk_group and config.n_group > 1 else 1)
+
+
+def old_deepseek2(writer, config) -> None:
+    """As converters wrote it before April 2025: sizes of heads as they are, kv_b_proj whole."""
+    _latent_sizes(writer, config)
+    writer.add_head_count_kv(config.num_attention_heads)
+    writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
+    writer.add_value_length(config.v_head_dim)
+    writer.add_leading_dense_block_count(config.first_k_dense_replace)
+    writer.add_expert_feed_forward_length(config.moe_intermediate_size)
+    writer.add_expert_shared_count(config.n_shared_experts)
+    writer.add_expert_count(config.n_routed_experts)
+    writer.add_expert_used_count(config.num_experts_per_tok)
+    writer.add_expert_weights_scale(config.routed_scaling_factor)
+    writer.add_rope_scaling_yarn_log_mul(0.1 * _rope(config)["mscale_all_dim"])
+
+
+def _minicpm3(writer, config) -> None:
+    _latent_sizes(writer, config)
+    writer.add_head_count_kv(config.num_attention_heads)
+    writer.add_key_length(config.qk_nope_head_dim + config.qk_rope_head_dim)
+
+
 RECIPES = {
+    "deepseek_v2": Recipe(Architecture.DEEPSEEK2, ("usual", "yarn"), change=split_key_values, keys=_deepseek2),
+    "deepseek_v3": Recipe(Architecture.DEEPSEEK2, ("usual", "no query latent, not normalized, tied"),
+                          change=split_key_values, keys=_deepseek2),
+    "glm4_moe_lite": Recipe(Architecture.DEEPSEEK2, ("usual",), change=split_key_values, keys=_deepseek2),
+    "youtu": Recipe(Architecture.DEEPSEEK2, ("usual",), change=split_key_values, keys=_deepseek2),
+    "minicpm3": Recipe(Architecture.MINICPM3, ("llama.cpp's scales",), keys=_minicpm3),
     "mixtral": Recipe(Architecture.LLAMA, ("usual", "one of each token"), pairs_side_by_side=True, change=_experts_apart,
                       keys=_mixtral),
     "qwen2_moe": Recipe(Architecture.QWEN2MOE, ("usual",), change=_experts_apart, keys=_experts),
     "qwen3_moe": Recipe(Architecture.QWEN3MOE, ("usual",), change=_experts_apart, keys=_experts),
     "olmoe": Recipe(Architecture.OLMOE, ("usual",), change=_experts_apart, keys=_olmoe),
-    "dots1": Recipe(Architecture.DOTS1, ("usual",), change=_routed_experts_apart, keys=_glm4_moe),
+    "dots1": Recipe(Architecture.DOTS1, ("usual",), change=routed_experts_apart, keys=_glm4_moe),
     "glm4_moe": Recipe(Architecture.GLM4_MOE, ("usual", "groups, q/k norms, biases", "not normalized, experts in all blocks"),
-                       change=_routed_experts_apart, keys=_glm4_moe),
+                       change=routed_experts_apart, keys=_glm4_moe),
     "gpt_oss": Recipe(Architecture.GPT_OSS, ("usual", "plain rope"), change=_stacked_experts_apart, keys=_gpt_oss),
     "llama": Recipe(Architecture.LLAMA, ("usual",), pairs_side_by_side=True, keys=_turned_dims),
     "qwen2": Recipe(Architecture.QWEN2, ("full attention", "tied, one key head", "window not in use", "yarn")),
@@ -301,9 +376,11 @@ def _add_sizes(writer: gguf.GGUFWriter, config, more_blocks: int) -> None:
     inner = [getattr(config, name, None) for name in ("intermediate_size", "ffn_hidden_size", "n_inner")]
     writer.add_feed_forward_length(next(filter(None, inner), 4 * config.hidden_size))
     writer.add_head_count(config.num_attention_heads)
-    writer.add_head_count_kv(_kv_heads(config))
     writer.add_vocab_size(config.vocab_size)
-    if config.to_dict().get("head_dim"):
+    has_latents = hasattr(config, "kv_lora_rank")
+    if not has_latents:
+        writer.add_head_count_kv(_kv_heads(config))
+    if not has_latents and config.to_dict().get("head_dim"):
         writer.add_key_length(config.head_dim)
         writer.add_value_length(config.head_dim)
     for name in ("layer_norm_eps", "layer_norm_epsilon", "norm_epsilon"):
@@ -348,8 +425,14 @@ def _tensors_of(model: transformers.PreTrainedModel, recipe: Recipe) -> Tensors:
     return recipe.change(tensors, config)
 
 
-def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel, more_blocks: int = 0, **changes) -> None:
-    """`changes`: to the family's recipe. `more_blocks`: behind the model's."""
+def is_quantizable(gguf_name: str, tensor: torch.Tensor) -> bool:
+    """Of a block, and not of its router."""
+    return gguf_name.startswith("blk.") and "ffn_gate_inp" not in gguf_name and tensor.ndim > 1 and tensor.shape[-1] % 32 == 0
+
+
+def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedModel, more_blocks: int = 0,
+              quantized: gguf.GGMLQuantizationType | None = None, **changes) -> None:
+    """`changes`: to the family's recipe. `more_blocks`: behind the model's. `quantized`: what matrices of blocks are."""
     recipe, config = dataclasses.replace(RECIPES[family], **changes), model.config
     writer = gguf.GGUFWriter(path, gguf.MODEL_ARCH_NAMES[recipe.architecture])
     _add_sizes(writer, config, more_blocks)
@@ -360,7 +443,11 @@ def save_gguf(path: pathlib.Path, family: str, model: transformers.PreTrainedMod
     for name, tensor in _tensors_of(model, recipe).items():
         gguf_name = names.get_name(name, try_suffixes=(".weight", ".bias"))
         assert gguf_name, f"llama.cpp has no {name}"
-        writer.add_tensor(gguf_name, np.ascontiguousarray(tensor.numpy()))
+        values = np.ascontiguousarray(tensor.numpy())
+        if quantized is not None and is_quantizable(gguf_name, tensor):
+            writer.add_tensor(gguf_name, gguf.quants.quantize(values, quantized), raw_dtype=quantized)
+        else:
+            writer.add_tensor(gguf_name, values)
     if _rope(config).get("rope_type") == "longrope":
         for kind in ("long", "short"):
             writer.add_tensor(f"rope_factors_{kind}.weight", np.array(_rope(config)[f"{kind}_factor"], np.float32))
