@@ -100,6 +100,17 @@ def test_halves_of_latent_attention_that_do_not_fit_are_refused(sleb, tmp_path, 
     assert words in done.stderr, done.stderr
 
 
+def test_groups_that_old_files_do_not_name(sleb, tmp_path):
+    """DeepSeek V2 of 236B has 160 experts in 8 groups."""
+    model = make_model("deepseek_v2", "usual", n_routed_experts=160, moe_intermediate_size=8, num_hidden_layers=2)
+    old = {"change": routed_experts_apart, "keys": old_deepseek2}
+    model.config.rope_parameters["mscale_all_dim"] = 0.7
+    save_gguf(tmp_path / "old.gguf", "deepseek_v2", model, **old)
+    save_gguf(tmp_path / "new.gguf", "deepseek_v2", model)
+    assert "3 of 8 groups" in sleb("info", tmp_path / "old.gguf").stderr
+    assert "groups" not in sleb("info", tmp_path / "new.gguf").stderr
+
+
 @pytest.mark.parametrize("key, value, words", [
     ("rope.dimension_count", 25, "25, where keys have 24"), ("attention.kv_lora_rank", 0, "attention.kv_lora_rank"),
     ("attention.head_count_kv", 2, "2 heads of keys of latent attention"), ("expert_gating_func", 1, "expert_gating_func"),

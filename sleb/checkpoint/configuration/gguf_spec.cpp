@@ -234,6 +234,21 @@ std::optional<std::string> gguf_tokenizer_warning(const GgufFile& file) {
       file.label());
 }
 
+namespace {
+
+// Converters did not always say that DeepSeek V2 of 236B chooses experts from 3 of 8 groups.
+std::optional<std::string> groups_warning(const ModelMetadata& metadata, const Family& family) {
+  constexpr int64_t experts_of_236b = 160;
+  const bool is_large = metadata.find_integer("expert_count") == experts_of_236b;
+  if (family.model_type != "deepseek_v2" || !is_large || metadata.has("expert_group_count")) return {};
+  return fmt::format(
+      "{}: no {}: experts are chosen from all, as llama.cpp does, where DeepSeek V2 of 236B chooses them from 3 of 8 "
+      "groups",
+      metadata.file().label(), metadata.key("expert_group_count"));
+}
+
+}  // namespace
+
 std::vector<std::string> gguf_warnings(const GgufFile& file) {
   std::vector<std::string> warnings;
   const std::string prefix = file.string("general.architecture") + ".";
@@ -247,6 +262,7 @@ std::vector<std::string> gguf_warnings(const GgufFile& file) {
     warnings.push_back(fmt::format("{}: metadata that is not read: {}", file.label(), quote_all(unread)));
   }
   if (auto warning = gguf_tokenizer_warning(file)) warnings.push_back(std::move(*warning));
+  if (auto warning = groups_warning(ModelMetadata(file), family)) warnings.push_back(std::move(*warning));
   return warnings;
 }
 
