@@ -2,6 +2,7 @@
 import importlib.util
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from family_models import save_model
-from gguf_contents import value_of
+from gguf_contents import tensors_of, value_of
 from gguf_files import RECIPES
 from programs import ROOT
 from tiny_models import random_ids, save_tokenizer
@@ -67,6 +68,38 @@ for _ in range(16):
 print(model.detokenize(ids).decode(), end="")"""
 
 
+def greedy_text(path, prompt: str) -> str:
+    """llama.cpp's, of 16 tokens."""
+    return subprocess.run([sys.executable, "-c", _GREEDY, path, prompt], check=True, capture_output=True, text=True).stdout
+
+
+def own_text(sleb_ok, path, prompt: str) -> str:
+    answer = sleb_ok("generate", path, "--prompt", prompt, "--max-new-tokens", 16, "--dtype", "float32", "--ignore-eos",
+                     "--json", "-")
+    return json.loads(answer)["outputs"][0]["text"]
+
+
+@pytest.fixture(scope="session")
+def llama_quantize() -> str:
+    return shutil.which("llama-quantize") or pytest.skip("llama-quantize is not installed (a program of llama.cpp)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q2_K", "Q3_K_M", "Q4_K_M",
+                                  "Q5_K_M", "Q6_K", "IQ3_S", "IQ4_NL", "IQ4_XS"])
+def test_each_type(kind, smollm2, sleb_ok, llama_quantize, tmp_path):
+    """A real model of every type: the tensors that llama.cpp's own --prune-layers keeps, and the text that it writes."""
+    prompt, whole, typed, cut, out = "The capital of France is", *(tmp_path / f"{name}.gguf" for name in (
+        "whole", "typed", "cut", "out"))
+    sleb_ok("export", smollm2, "--removal-list", "", "--out", whole)
+    subprocess.run([llama_quantize, whole, typed, kind], check=True, capture_output=True)
+    subprocess.run([llama_quantize, "--prune-layers", "12,26,13", typed, cut, "COPY"], check=True, capture_output=True)
+    sleb_ok("export", typed, "--removal-list", "12,26,13", "--out", out)
+    assert value_of(out, "llama.block_count") == value_of(cut, "llama.block_count") == 27
+    assert tensors_of(out) == tensors_of(cut)
+    assert greedy_text(out, prompt) == greedy_text(cut, prompt) == own_text(sleb_ok, out, prompt)
+
+
 @pytest.mark.parametrize("options", [(), ("--shard-bytes", "30000000")])
 def test_text(options, smollm2_gguf, sleb_ok, tmp_path):
     """A real model's greedy text, from one file and from parts."""
@@ -74,7 +107,5 @@ def test_text(options, smollm2_gguf, sleb_ok, tmp_path):
     sleb_ok("export", smollm2_gguf, "--removal-list", "12,26,13", "--out", out, *options)
     first = pathlib.Path(out) if not options else sorted(tmp_path.glob("out-00001-of-*.gguf"))[0]
     assert value_of(first, "llama.block_count") == 27
-    said = subprocess.run([sys.executable, "-c", _GREEDY, first, prompt], check=True, capture_output=True, text=True)
-    own = json.loads(sleb_ok("generate", first, "--prompt", prompt, "--max-new-tokens", 16, "--dtype", "float32",
-                             "--ignore-eos", "--json", "-"))
-    assert said.stdout == own["outputs"][0]["text"] and len(said.stdout) > 20
+    said = greedy_text(first, prompt)
+    assert said == own_text(sleb_ok, first, prompt) and len(said) > 20
