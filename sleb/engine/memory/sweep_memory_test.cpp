@@ -63,7 +63,7 @@ uint64_t attention_work(int64_t head_dim, const std::string& dtype, int64_t capa
 }
 
 TEST(SweepMemory, CountsRepeatedHeadsAndKeptScoresOnCuda) {
-  constexpr uint64_t rows = 8 * 257, query_heads = 8;
+  constexpr uint64_t rows = uint64_t{8} * 257, query_heads = 8;
   EXPECT_EQ(attention_work(64, "bfloat16", 90), rows * attention_row(64, 2));  // flash attention
   // Keys and values for each query head: of float32, and of cards without flash attention.
   EXPECT_EQ(attention_work(64, "float32", 90), rows * (attention_row(64, 4) + 2 * query_heads * 64 * 4));

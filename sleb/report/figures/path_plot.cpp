@@ -56,9 +56,10 @@ struct Panels {
 };
 
 void draw_block_ticks(Drawing& drawing, const Panel& panel, double most) {
-  const double step = std::max(1.0, std::ceil(most / 10));
-  for (double blocks = 0; blocks <= most; blocks += step) {
-    drawing.text(panel.x(blocks), panel.top + panel.height + 17, fmt::format("{:g}", blocks), "small", Anchor::middle);
+  const auto last = static_cast<int64_t>(most), step = std::max(int64_t{1}, (last + 9) / 10);
+  for (int64_t blocks = 0; blocks <= last; blocks += step) {
+    drawing.text(panel.x(static_cast<double>(blocks)), panel.top + panel.height + 17, std::to_string(blocks), "small",
+                 Anchor::middle);
   }
   drawing.text((left + panel.width - right) / 2, panel.top + panel.height + 36, "blocks removed", "small",
                Anchor::middle);
